@@ -1,0 +1,54 @@
+// One decoded instruction, kept small: programs have millions.
+#pragma once
+
+#include <cstdint>
+
+namespace mx::analyzer {
+
+enum class Flow : uint8_t {
+  next,           // goes on with the next instruction
+  jump,           // direct jmp
+  branch,         // conditional jump, loop, jrcxz
+  call,           // direct call
+  indirect_jump,  // jmp through a register or memory
+  indirect_call,  // call through a register or memory
+  ret,
+  stop,     // hlt, ud2, int3: never goes on
+  syscall,  // syscall, int 0x80, sysenter
+};
+
+// What `target` means.
+enum class Ref : uint8_t {
+  none,
+  code,     // direct branch or call
+  memory,   // the operand in memory at `target` is read or written (for indirect flow: the slot)
+  address,  // the address itself is computed (lea) or loaded (immediate of a fixed-address program)
+};
+
+struct Instruction {
+  uint64_t target = 0;  // see Ref
+  uint32_t offset = 0;  // from the start of its function
+  uint32_t token = 0;   // hash of its bytes without address fields and without branch width
+  uint16_t id = 0;      // Capstone's x86_insn; 0 when only the length decoder knew it
+  uint8_t size = 0;     // bytes
+  Flow flow = Flow::next;
+  Ref ref = Ref::none;
+  bool absolute =
+      false;  // the field holds the address itself, not a distance from the next instruction
+  bool padding = false;    // nop
+  uint8_t field_at = 0;    // where in the instruction the address field lies
+  uint8_t field_size = 0;  // 1, 2, 4 or 8 bytes; 0 none
+  uint8_t access = 0;      // bytes touched at `target` (Ref::memory), capped at 255
+};
+
+inline bool ends_block(Flow f) {
+  return f == Flow::jump || f == Flow::branch || f == Flow::indirect_jump || f == Flow::ret ||
+         f == Flow::stop;
+}
+inline bool is_call(Flow f) { return f == Flow::call || f == Flow::indirect_call; }
+// True when the instruction after it runs next (for a call: after the return).
+inline bool falls_through(Flow f) {
+  return f != Flow::jump && f != Flow::indirect_jump && f != Flow::ret && f != Flow::stop;
+}
+
+}  // namespace mx::analyzer

@@ -1,0 +1,90 @@
+#include "analyzer/elf/lief_reader.h"
+
+#include <LIEF/ELF.hpp>
+#include <algorithm>
+#include <stdexcept>
+
+namespace mx::analyzer {
+namespace {
+
+Symbol convert(const LIEF::ELF::Symbol& from, bool dynamic) {
+  Symbol s;
+  s.name = from.name();
+  s.value = from.value();
+  s.size = from.size();
+  s.type = static_cast<uint8_t>(from.type());
+  s.binding = static_cast<uint8_t>(from.binding());
+  s.section = from.shndx();
+  s.dynamic = dynamic;
+  if (dynamic && from.has_version() && from.symbol_version().has_auxiliary_version()) {
+    s.version = from.symbol_version().symbol_version_auxiliary().name();
+  }
+  return s;
+}
+
+void read_symbols(const LIEF::ELF::Binary& binary, ElfFacts& facts) {
+  constexpr uint8_t kFile = 4;  // STT_FILE
+  std::string file;
+  for (const auto& symbol : binary.static_symbols()) {
+    Symbol s = convert(symbol, false);
+    if (s.type == kFile) {
+      file = s.name;
+      continue;
+    }
+    if (s.binding == 0) s.file = file;
+    facts.symbols.push_back(std::move(s));
+  }
+  for (const auto& symbol : binary.dynamic_symbols())
+    facts.symbols.push_back(convert(symbol, true));
+}
+
+void add_relocation(const LIEF::ELF::Relocation& from, ElfFacts& facts) {
+  Relocation r;
+  r.address = from.address();
+  r.addend = from.addend();
+  r.type = from.type();
+  if (from.has_symbol()) r.symbol = from.symbol().name();
+  facts.relocations.push_back(std::move(r));
+}
+
+void read_relocations(const LIEF::ELF::Binary& binary, ElfFacts& facts) {
+  for (const auto& r : binary.dynamic_relocations()) add_relocation(r, facts);
+  for (const auto& r : binary.pltgot_relocations()) add_relocation(r, facts);
+  auto& all = facts.relocations;
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto& a, const auto& b) { return a.address < b.address; });
+  auto same = [](const auto& a, const auto& b) { return a.address == b.address; };
+  all.erase(std::unique(all.begin(), all.end(), same), all.end());
+}
+
+}  // namespace
+
+ElfFacts read_with_lief(const std::string& path) {
+  std::unique_ptr<LIEF::ELF::Binary> parsed = LIEF::ELF::Parser::parse(path);
+  if (!parsed) throw std::runtime_error("LIEF could not parse " + path);
+  const LIEF::ELF::Binary& binary = *parsed;
+  ElfFacts facts;
+  facts.type = static_cast<uint16_t>(binary.header().file_type());
+  facts.entry = binary.header().entrypoint();
+  for (const auto& s : binary.sections()) {
+    facts.sections.push_back({s.name(), static_cast<uint32_t>(s.type()), s.flags(),
+                              s.virtual_address(), s.offset(), s.size()});
+  }
+  for (const auto& s : binary.segments()) {
+    facts.segments.push_back({static_cast<uint32_t>(s.type()), static_cast<uint32_t>(s.flags()),
+                              s.virtual_address(), s.file_offset(), s.physical_size(),
+                              s.virtual_size()});
+  }
+  for (const auto& note : binary.notes()) {
+    constexpr uint32_t kBuildId = 3;  // NT_GNU_BUILD_ID
+    if (static_cast<uint32_t>(note.type()) == kBuildId && note.name().substr(0, 3) == "GNU") {
+      auto description = note.description();
+      facts.build_id.assign(description.begin(), description.end());
+    }
+  }
+  read_symbols(binary, facts);
+  read_relocations(binary, facts);
+  return facts;
+}
+
+}  // namespace mx::analyzer

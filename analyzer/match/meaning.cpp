@@ -1,0 +1,147 @@
+#include "analyzer/match/meaning.h"
+
+#include <elf.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "analyzer/base/hash.h"
+
+namespace mx::analyzer {
+namespace {
+
+Meaning import_named(const std::string& name, bool got) {
+  return {MeaningKind::import, got, hash_text(name), 0};
+}
+
+// Does a relocation rewrite any of these bytes when the program is loaded?
+bool relocated(const Image& image, uint64_t address, uint64_t size) {
+  const auto& all = image.facts().relocations;
+  auto it = std::lower_bound(all.begin(), all.end(), address >= 7 ? address - 7 : 0,
+                             [](const Relocation& r, uint64_t a) { return r.address < a; });
+  return it != all.end() && it->address < address + size;
+}
+
+// A GOT slot stands for what the loader puts into it.
+std::optional<Meaning> through_got(const Program& program, const Function& f, uint64_t slot) {
+  const Image& image = program.image();
+  if (const Relocation* r = image.relocation_at(slot)) {
+    bool names = r->type == R_X86_64_GLOB_DAT || r->type == R_X86_64_JUMP_SLOT ||
+                 r->type == R_X86_64_TPOFF64 || r->type == R_X86_64_DTPMOD64;
+    if (names && !r->symbol.empty()) return import_named(r->symbol, true);
+    const Section* s = image.section_at(slot);
+    if (r->type == R_X86_64_RELATIVE && s && s->name.compare(0, 4, ".got") == 0) {
+      Meaning m = meaning_of_address(program, f, static_cast<uint64_t>(r->addend));
+      m.through_got = true;
+      return m;
+    }
+    if (r->type == R_X86_64_TPOFF64 || r->type == R_X86_64_DTPMOD64)
+      return Meaning{MeaningKind::constant, true,
+                     combine(r->type, static_cast<uint64_t>(r->addend)), slot};
+    return {};
+  }
+  const Section* s = image.position_independent() ? nullptr : image.section_at(slot);
+  if (!s || s->name != ".got") return {};
+  auto value = image.u64_at(slot);
+  if (!value || !image.mapped(*value)) return {};
+  Meaning m = meaning_of_address(program, f, *value);
+  m.through_got = true;
+  return m;
+}
+
+}  // namespace
+
+Meaning meaning_of_address(const Program& program, const Function& f, uint64_t address) {
+  const Image& image = program.image();
+  if (f.contains(address)) return {MeaningKind::inside, false, 0, address};
+  for (const JumpTable& t : f.tables)
+    if (t.address == address) return {MeaningKind::table, false, 0, address};
+  if (image.executable(address)) {
+    uint32_t g = program.function_containing(address);
+    if (g != kNone && program.functions()[g].kind == FunctionKind::plt)
+      return import_named(program.import_at(program.functions()[g].address), false);
+    return {MeaningKind::function, false, 0, address};
+  }
+  if (auto text = image.string_at(address); text && !relocated(image, address, text->size()))
+    return {MeaningKind::string, false, hash_text(*text), address};
+  return {MeaningKind::data, false, 0, address};
+}
+
+Meaning meaning_of(const Program& program, const Function& f, const Instruction& i) {
+  const Image& image = program.image();
+  if (i.ref == Ref::none) return {};
+  if (i.ref != Ref::memory) return meaning_of_address(program, f, i.target);
+  if (auto m = through_got(program, f, i.target)) return *m;
+  for (const JumpTable& t : f.tables)
+    if (t.address == i.target) return {MeaningKind::table, false, 0, i.target};
+  bool flows = i.flow == Flow::indirect_jump || i.flow == Flow::indirect_call;
+  if (!flows && i.access && !image.executable(i.target) && image.constant(i.target)) {
+    auto bytes = image.bytes_at(i.target, i.access);
+    if (!bytes.empty() && !relocated(image, i.target, i.access))
+      return {MeaningKind::constant, false, hash_bytes(bytes), i.target};
+  }
+  return {MeaningKind::data, false, 0, i.target};
+}
+
+std::string describe(const Program& program, const Meaning& m) {
+  char text[64];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(m.address));
+  if (m.kind == MeaningKind::string) {
+    auto s = program.image().string_at(m.address);
+    std::string quoted = "\"";
+    for (char c : s ? s->substr(0, 60) : std::string_view()) {
+      if (c == '\n')
+        quoted += "\\n";
+      else if (c == '"' || c == '\\')
+        (quoted += '\\') += c;
+      else if (static_cast<unsigned char>(c) < 32)
+        quoted += '.';
+      else
+        quoted += c;
+    }
+    return quoted + (s && s->size() > 60 ? "…\"" : "\"");
+  }
+  auto with_offset = [&](const std::string& name, uint64_t start) {
+    if (m.address == start) return name;
+    std::snprintf(text, sizeof text, "+0x%llx", static_cast<unsigned long long>(m.address - start));
+    return name + text;
+  };
+  if (m.kind == MeaningKind::function || m.kind == MeaningKind::inside) {
+    uint32_t g = program.function_containing(m.address);
+    if (g != kNone) return with_offset(program.functions()[g].name, program.functions()[g].address);
+  } else if (const DataObject* d = program.data_containing(m.address)) {
+    return with_offset(d->name, d->address);
+  }
+  return text;
+}
+
+Features features_of(const Program& program, const Function& f) {
+  Features out;
+  out.steps.reserve(f.code.size());
+  std::vector<uint32_t> position(f.code.size());  // of an instruction among the steps
+  for (uint32_t k = 0; k < f.code.size(); ++k) {
+    position[k] = static_cast<uint32_t>(out.steps.size());
+    const Instruction& i = f.code[k];
+    if (i.padding) continue;
+    Step s{k, 0, meaning_of(program, f, i)};
+    s.key = combine(i.token, s.meaning.hash);
+    out.steps.push_back(s);
+    if (s.meaning.kind == MeaningKind::function && i.ref != Ref::address) {
+      uint32_t g = program.function_containing(s.meaning.address);
+      if (g != kNone) out.callees.push_back(g);
+    }
+  }
+  uint64_t h = out.steps.size();
+  for (uint32_t p = 0; p < out.steps.size(); ++p) {
+    const Step& s = out.steps[p];
+    h = combine(h, s.key);
+    h = combine(h, static_cast<uint64_t>(s.meaning.kind));
+    if (s.meaning.kind != MeaningKind::inside) continue;
+    uint32_t target = f.index_at(s.meaning.address);
+    if (target != kNone) h = combine(h, uint64_t{position[target]} - p);
+  }
+  out.shape = h;
+  return out;
+}
+
+}  // namespace mx::analyzer

@@ -1,0 +1,197 @@
+#include "analyzer/match/verdict.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <unordered_map>
+
+namespace mx::analyzer {
+namespace {
+
+constexpr size_t kMostReasons = 8;
+
+std::string hex(uint64_t x) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
+  return text;
+}
+
+// One direction: code of `to` is brought into a process of `from`.
+class Direction {
+ public:
+  Direction(Analysis& a, bool old_to_new)
+      : a_(a),
+        forward_(old_to_new),
+        from_(old_to_new ? *a.versions.old_program : *a.versions.new_program),
+        to_(old_to_new ? *a.versions.new_program : *a.versions.old_program),
+        to_features_(old_to_new ? a.versions.new_features : a.versions.old_features) {
+    for (const DataResult& d : a.data) {
+      uint64_t address = forward_ ? d.new_address : d.old_address;
+      if (address) data_[address] = &d;
+    }
+    for (const Relocation& r : from_.image().facts().relocations)
+      if (!r.symbol.empty()) bound_.insert(r.symbol);
+    for (const Function& f : from_.functions()) {
+      defined_.insert(f.name);
+      defined_.insert(f.aliases.begin(), f.aliases.end());
+    }
+    for (uint32_t f = 0; f < to_.functions().size(); ++f)
+      if (to_.functions()[f].parent != kNone) cold_[to_.functions()[f].parent].push_back(f);
+  }
+
+  Verdict judge(const FunctionResult& r) {
+    Verdict v;
+    uint32_t f = forward_ ? r.new_index : r.old_index;
+    for (const std::string& reason : obstacles(f)) add(v, Possible::no, reason);
+    for (const std::string& type : r.changed_types) add(v, Possible::no, type);
+    frames(r, v);
+    locals(r, v);
+    return v;
+  }
+
+ private:
+  static void add(Verdict& v, Possible p, const std::string& reason) {
+    v.possible = std::max(v.possible, p);
+    if (std::find(v.reasons.begin(), v.reasons.end(), reason) != v.reasons.end()) return;
+    if (v.reasons.size() < kMostReasons)
+      v.reasons.push_back(reason);
+    else if (v.reasons.size() == kMostReasons)
+      v.reasons.push_back("…");
+  }
+  // Reasons in the code of function `f` of `to_` itself, in its cold parts and in the added
+  // functions it calls.
+  std::vector<std::string> obstacles(uint32_t f) {
+    auto known = memo_.find(f);
+    if (known != memo_.end()) return known->second;
+    memo_[f] = {};  // a cycle adds nothing new
+    std::vector<std::string> out;
+    own_obstacles(f, out);
+    for (uint32_t part : cold_[f]) own_obstacles(part, out);
+    return memo_[f] = out;
+  }
+  void own_obstacles(uint32_t f, std::vector<std::string>& out);
+  void data_obstacle(const Meaning& m, std::vector<std::string>& out) const;
+  void frames(const FunctionResult& r, Verdict& v) const;
+  void locals(const FunctionResult& r, Verdict& v) const;
+  const Match& counterpart(uint32_t f) const {
+    return forward_ ? a_.correspondence->of_new(f) : a_.correspondence->of_old(f);
+  }
+  // An interposable function that the library calls through its own PLT.
+  bool defines(const std::string& name) const { return defined_.count(name); }
+  const char* other_version() const { return forward_ ? "old" : "new"; }
+
+  Analysis& a_;
+  bool forward_;
+  const Program &from_, &to_;
+  const std::vector<Features>& to_features_;
+  std::unordered_map<uint64_t, const DataResult*> data_;
+  std::set<std::string> bound_, defined_;
+  std::unordered_map<uint32_t, std::vector<uint32_t>> cold_;
+  std::unordered_map<uint32_t, std::vector<std::string>> memo_;
+};
+
+void Direction::data_obstacle(const Meaning& m, std::vector<std::string>& out) const {
+  const Image& image = to_.image();
+  bool carried = image.constant(m.address);  // constant bytes travel with the code
+  if (const DataObject* d = to_.data_containing(m.address)) {
+    auto it = data_.find(d->address);
+    const DataResult* r = it == data_.end() ? nullptr : it->second;
+    bool missing = !r || r->status == DataStatus::added || r->status == DataStatus::removed;
+    if (missing && !carried)
+      out.push_back("refers to the global `" + d->name + "`, which the " + other_version() +
+                    " version has not");
+    if (r && r->status == DataStatus::resized && !carried)
+      out.push_back("the global `" + d->name + "` has " + std::to_string(r->old_size) +
+                    " bytes in the old version and " + std::to_string(r->new_size) +
+                    " in the new one");
+    return;
+  }
+  if (carried) return;
+  uint64_t other =
+      forward_ ? a_.correspondence->old_data(m.address) : a_.correspondence->new_data(m.address);
+  if (!other && image.mapped(m.address))
+    out.push_back("refers to data at " + hex(m.address) + " that has no counterpart in the " +
+                  other_version() + " version");
+}
+
+void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
+  const Function& code = to_.functions()[f];
+  if (code.damaged) out.push_back("some of its bytes are no known instructions");
+  for (const Step& s : to_features_[f].steps) {
+    const Instruction& i = code.code[s.instruction];
+    if (s.meaning.kind == MeaningKind::data) data_obstacle(s.meaning, out);
+    if (s.meaning.kind == MeaningKind::import) {
+      std::string name = to_.import_at(i.target);
+      if (!name.empty() && !bound_.count(name) && !defines(name))
+        out.push_back("uses `" + name + "` of another library, which the " + other_version() +
+                      " version does not import");
+    }
+    if (s.meaning.kind != MeaningKind::function) continue;
+    uint32_t g = to_.function_containing(s.meaning.address);
+    if (g == kNone) {
+      out.push_back("refers to code at " + hex(s.meaning.address) + " that belongs to no function");
+      continue;
+    }
+    const Function& callee = to_.functions()[g];
+    if (s.meaning.address != callee.address && callee.kind != FunctionKind::cold &&
+        code.kind != FunctionKind::cold)
+      out.push_back("jumps into the function `" + callee.name + "`");
+    if (counterpart(g).other == kNone && callee.kind != FunctionKind::cold) {
+      auto inner = obstacles(g);
+      if (!inner.empty())
+        out.push_back("calls `" + callee.name + "`, which the other version has not and which " +
+                      inner[0]);
+    }
+  }
+}
+
+void Direction::frames(const FunctionResult& r, Verdict& v) const {
+  std::set<uint64_t> paired;
+  for (const CallSite& s : r.call_sites) {
+    paired.insert(forward_ ? s.old_return : s.new_return);
+    if (!s.frame_same)
+      add(v, Possible::when_inactive,
+          "frame differs at the call before " + hex(forward_ ? s.old_return : s.new_return) + ": " +
+              s.why_not);
+  }
+  const Function& f = from_.functions()[forward_ ? r.old_index : r.new_index];
+  for (const Instruction& i : f.code)
+    if (is_call(i.flow) && !paired.count(f.next_of(i)))
+      add(v, Possible::when_inactive,
+          "the call before " + hex(f.next_of(i)) + " has no counterpart in the other version");
+}
+
+// DWARF tells where variables live in the frame.
+void Direction::locals(const FunctionResult& r, Verdict& v) const {
+  if (!a_.old_debug || !a_.new_debug) return;
+  const FunctionInfo* x = a_.old_debug->function_at(a_.old_function(r)->address);
+  const FunctionInfo* y = a_.new_debug->function_at(a_.new_function(r)->address);
+  if (!x || !y) return;
+  std::map<std::string, std::vector<const LocalVariable*>> names;
+  for (const LocalVariable& l : x->locals) names[l.name].push_back(&l);
+  for (const LocalVariable& l : y->locals) {
+    auto it = names.find(l.name);
+    if (it == names.end()) continue;
+    bool same = std::any_of(it->second.begin(), it->second.end(), [&](const LocalVariable* o) {
+      return o->frame_offset == l.frame_offset && o->type == l.type;
+    });
+    if (!same)
+      add(v, Possible::when_inactive,
+          "the local variable `" + l.name + "` lies elsewhere in the frame");
+  }
+}
+
+}  // namespace
+
+void judge(Analysis& a) {
+  Direction forward(a, true), backward(a, false);
+  for (FunctionResult& r : a.functions) {
+    if (r.status != FunctionStatus::changed || r.old_index == kNone || r.new_index == kNone)
+      continue;
+    r.old_to_new = forward.judge(r);
+    r.new_to_old = backward.judge(r);
+  }
+}
+
+}  // namespace mx::analyzer

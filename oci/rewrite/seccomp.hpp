@@ -1,0 +1,28 @@
+// The container's seccomp profile: widened for the monitor, compiled for the versions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "oci/spec/document.hpp"
+
+namespace mx::oci {
+
+// System calls the monitor and the steps between its fork and exec need.
+const std::vector<std::string>& monitor_calls();
+
+// A copy of linux.seccomp which allows monitor_calls() without conditions and says what it said
+// about every other call. The names are first taken out of every rule, since engines write explicit
+// ERRNO rules for some of them.
+Json widen_profile(const Json& profile);
+
+// The profile as a filter program (struct sock_filter, native byte order), by libseccomp.
+// `unknown_is_enosys` adds runc's rule: a call younger than every call the profile names gives
+// ENOSYS instead of an ERRNO default. Throws Failure for what cannot be carried
+// (SCMP_ACT_NOTIFY needs the engine's agent) or is malformed.
+std::string compile_profile(const Json& profile, bool unknown_is_enosys);
+
+// SECCOMP_FILTER_FLAG_* for the profile's flags.
+unsigned profile_flags(const Json& profile);
+
+}  // namespace mx::oci

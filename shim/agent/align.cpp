@@ -1,0 +1,158 @@
+#include "shim/agent/align.h"
+
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/query.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+using sys::Treatment;
+
+bool harmless(const sys::Desc& d) {
+  if (d.treatment == Treatment::kQuery) return true;
+  if (d.ret == sys::RetKind::kFd || sys::has(d, sys::attr::kModifies)) return false;
+  if (d.treatment == Treatment::kFile) return true;
+  return d.nr == sys::kFstat || d.nr == sys::kFstatfs || d.nr == sys::kGetsockname ||
+         d.nr == sys::kGetpeername;
+}
+
+namespace {
+
+constexpr int kLookAhead = 16;
+
+struct Head {
+  uint64_t offset;
+  EventHeader h;
+};
+
+// The k-th event from the cursor, if it is already there in full.
+bool peek_event(Thread* t, uint64_t offset, EventHeader& h) {
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit - t->pos < offset + sizeof h) return false;
+  lane_peek(t, offset, &h, sizeof h);
+  return true;
+}
+
+uint64_t event_extent(const EventHeader& h) { return sizeof h + stream::padded(h.size); }
+
+// Number and descriptor (the first compared value of a kFd argument) must be the same.
+bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
+  if (h.nr != c.r->nr) return false;
+  if (h.kind != EventKind::kCall && h.kind != EventKind::kIntent) return false;
+  if (c.d->fd_arg < 0 || h.size < 48) return true;
+  uint64_t value;
+  lane_peek(c.t, offset + sizeof h + 8 * c.d->fd_arg, &value, 8);
+  return value == sys::compared_value(*c.d, c.d->fd_arg, c.args);
+}
+
+bool may_skip(const EventHeader& h) {
+  if (h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen) return true;
+  return h.kind == EventKind::kCall && harmless(sys::describe(h.nr));
+}
+
+// How many bytes of harmless events stand before one that matches; -1: none in sight.
+int64_t distance_to_match(Call& c) {
+  uint64_t offset = 0;
+  EventHeader h;
+  for (int k = 0; k < kLookAhead; k++) {
+    if (!peek_event(c.t, offset, h)) return -1;
+    if (same_call(c, offset, h)) return static_cast<int64_t>(offset);
+    if (!may_skip(h)) return -1;
+    offset += event_extent(h);
+    if (offset > stream::kLaneRing / 2) return -1;
+  }
+  return -1;
+}
+
+void skip_bytes_to(Call& c, uint64_t distance) {
+  uint64_t target = c.t->pos + distance;
+  EventHeader h;
+  while (c.t->pos < target) {
+    lane_peek(c.t, 0, &h, sizeof h);
+    skip_event(c.t, h);
+  }
+}
+
+[[noreturn]] void lose_step(Call& c, const EventHeader& h) {
+  report_sequence_divergence(c, h);
+  leave_as_follower(c.t, "the sequences of system calls differ");
+}
+
+}  // namespace
+
+void skip_event(Thread* t, const EventHeader& h) {
+  await_turn(t, h);
+  if (h.kind == EventKind::kPrivateOpen) note_leader_only_fd(t, static_cast<int>(h.result));
+  if (h.kind == EventKind::kQuery) remember_query(t, h);
+  lane_skip(t, event_extent(h));
+  finish_event(t, h);
+}
+
+Match follower_match(Call& c, EventHeader& h) {
+  Thread* t = c.t;
+  for (;;) {
+    switch (lane_wait(t, sizeof h)) {
+      case Wait::kDropped:
+        end_follower(t);
+      case Wait::kLeaderGone:
+        take_over(t);
+        return Match::kTakeover;
+      case Wait::kReady:
+        break;
+    }
+    lane_peek(t, 0, &h, sizeof h);
+    await_turn(t, h);
+    if (follower_must_end(t)) end_follower(t);
+    switch (h.kind) {
+      case EventKind::kCall:
+        if (same_call(c, 0, h)) return Match::kMatched;
+        break;
+      case EventKind::kIntent:
+        if (same_call(c, 0, h)) {
+          follower_agree(c, h);
+          continue;
+        }
+        break;
+      case EventKind::kSignal:
+        follow_signal(c.t, c.r, SignalPoint::kCallStart);
+        return Match::kRedirected;
+      case EventKind::kFault:
+        leader_failed(t, h);
+        return Match::kTakeover;
+      case EventKind::kExit:
+        if (h.result != 0) {
+          leader_failed(t, h);
+          return Match::kTakeover;
+        }
+        lose_step(c, h);
+      case EventKind::kTermSignal:
+        follow_term_signal(t, h);
+      case EventKind::kThreadExit:
+        lose_step(c, h);
+      case EventKind::kExec:
+        lose_step(c, h);
+      case EventKind::kQuery:
+      case EventKind::kPrivateOpen:
+        skip_event(t, h);
+        continue;
+      default:
+        lose_step(c, h);
+    }
+    int64_t distance = distance_to_match(c);
+    if (distance >= 0) {
+      skip_bytes_to(c, distance);
+    } else if (harmless(*c.d)) {
+      return Match::kOnOwn;
+    } else if (may_skip(h)) {
+      skip_event(t, h);
+    } else {
+      lose_step(c, h);
+    }
+  }
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,16 @@
+// Aligning the follower's sequence of calls with the leader's.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+/// Free of side effects and of new descriptors: one version may do it more or less often.
+bool harmless(const sys::Desc& d);
+
+/// Consumes the event at the cursor whole, whatever it is.
+void skip_event(Thread* t, const EventHeader& h);
+
+/// Follower: query answered from the leader's events, or from the last answer of that kind.
+long follow_query(Call& c);
+
+}  // namespace mx::agent

@@ -1,0 +1,309 @@
+#include "shim/agent/call.h"
+
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/files.h"
+#include "shim/agent/marshal.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+
+extern "C" long mx_blocking(long nr, const uint64_t args[6]);
+
+namespace mx::agent {
+
+using sys::Treatment;
+
+namespace {
+
+constexpr uint32_t kSample = 64;  // bytes of what was written that travel for the report
+
+// The part of a call's event that has a fixed place: compared values, then a sample of the inputs.
+struct Fixed {
+  uint64_t values[6];
+  uint32_t sample_size;
+  uint32_t nargs;
+  uint8_t sample[kSample];
+};
+
+bool full_lockstep() { return control()->settings.full_lockstep; }
+
+void fill_values(const Call& c, Fixed& f) {
+  f.nargs = c.d->nargs;
+  for (int i = 0; i < c.d->nargs; i++) f.values[i] = sys::compared_value(*c.d, i, c.args);
+}
+
+uint32_t fixed_size(const Fixed& f) { return 56 + stream::padded(f.sample_size); }
+
+// Whether the input buffers can be read before the kernel has looked at them (full lockstep).
+bool inputs_readable(const Call& c) {
+  for (int i = 0; i < c.d->nargs; i++) {
+    if (!(c.d->in_mask >> i & 1) || !c.args[i]) continue;
+    uint64_t n = sys::bytes_in(*c.d, i, c.args, c.before[i]);
+    if (n > (1u << 30) || !readable(reinterpret_cast<void*>(c.args[i]), n ? n : 1)) return false;
+    auto kind = c.d->args[i].kind;
+    if (kind >= sys::ArgKind::kIovIn && !full_arrays_readable(c, i)) return false;
+  }
+  return true;
+}
+
+void set_activity(Thread* t, Activity a, long nr) {
+  t->lane->call.store(nr, std::memory_order_relaxed);
+  t->lane->activity.store(static_cast<uint32_t>(a), std::memory_order_release);
+}
+
+}  // namespace
+
+bool full_arrays_readable(const Call& c, int i) {
+  auto kind = c.d->args[i].kind;
+  const Iovec* v = nullptr;
+  uint64_t n = 0;
+  if (kind == sys::ArgKind::kIovIn) {
+    v = reinterpret_cast<const Iovec*>(c.args[i]);
+    n = c.args[c.d->args[i].size_arg];
+  } else if (kind == sys::ArgKind::kMsgIn) {
+    auto* m = reinterpret_cast<const Msghdr*>(c.args[i]);
+    v = reinterpret_cast<const Iovec*>(m->iov);
+    n = m->iovlen;
+  }
+  if (n > 1024 || (n && !readable(v, n * sizeof(Iovec)))) return false;
+  for (uint64_t k = 0; k < n; k++)
+    if (v[k].len && !readable(reinterpret_cast<void*>(v[k].base), v[k].len)) return false;
+  return true;
+}
+
+bool may_block(const Call& c) {
+  if (!sys::has(*c.d, sys::attr::kBlocking)) return false;
+  if (c.d->fd_arg < 0) return true;
+  return !never_blocks(c.t, static_cast<int>(c.args[c.d->fd_arg]));
+}
+
+long execute(Call& c) {
+  if (!may_block(c)) {
+    return raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  }
+  Thread* t = c.t;
+  for (;;) {
+    if (t->role == Role::kLeader) lane_flush(t);
+    t->kicked = 0;
+    long ret = mx_blocking(c.r->nr, c.exec);
+    if (ret != kEintr || t->pending || !t->kicked) return ret;
+    park_if_failing(t);  // kicked: either to park, or for nothing
+  }
+}
+
+void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_t result,
+                   const void* payload, uint32_t size) {
+  if (t->role != Role::kLeader) return;
+  EventHeader h{size, nr, kind, flags, result, 0, 0};
+  take_order(t, h);
+  if (lane_put(t, &h, sizeof h) && lane_put(t, payload, size) && lane_pad(t, size)) lane_commit(t);
+}
+
+void leader_begin(Call& c) {
+  Thread* t = c.t;
+  inject_fault(t);
+  set_activity(t, Activity::kEventCall, c.r->nr);
+  if (!full_lockstep() || harmless(*c.d) || follower_gone(t)) return;
+  struct {
+    EventHeader h;
+    Fixed f;
+  } e{};
+  fill_values(c, e.f);
+  if (inputs_readable(c)) {
+    e.h.digest = digest_inputs(c);
+    e.f.sample_size = sample_inputs(c, e.f.sample, kSample);
+  }
+  e.h.kind = EventKind::kIntent;
+  e.h.nr = static_cast<uint16_t>(c.r->nr);
+  e.h.size = fixed_size(e.f);
+  take_order(t, e.h);
+  if (!lane_put(t, &e, sizeof(EventHeader) + e.h.size)) return;
+  lane_commit(t);
+  t->intents++;
+  wait_for_agreement(t);
+}
+
+void publish(Call& c, EventKind kind, uint8_t flags) {
+  Thread* t = c.t;
+  if (follower_gone(t)) return;
+  struct {
+    EventHeader h;
+    Fixed f;
+  } e;
+  fill_values(c, e.f);
+  e.f.sample_size = 0;
+  e.h.digest = 0;
+  if (c.d->in_mask && c.ret != kEfault && inputs_were_read(c, c.ret)) {
+    e.h.digest = digest_inputs(c);
+    e.f.sample_size = sample_inputs(c, e.f.sample, kSample);
+  }
+  uint64_t size[6], total = fixed_size(e.f);
+  for (int i = 0; i < c.d->nargs; i++) {
+    if (!(c.d->out_mask >> i & 1)) continue;
+    size[i] = out_size(c, i);
+    total += 8 + stream::padded(size[i]);
+  }
+  uint64_t blob = c.ret >= 0 ? c.blob_size : 0;
+  if (c.blob_size) total += 8 + stream::padded(blob);
+  e.h.size = static_cast<uint32_t>(total);
+  e.h.nr = static_cast<uint16_t>(c.r->nr);
+  e.h.kind = kind;
+  e.h.flags = flags | (t->pending ? stream::kSignalFollows : 0);
+  e.h.result = c.ret;
+  take_order(t, e.h);
+  if (!lane_put(t, &e, sizeof(EventHeader) + fixed_size(e.f))) return;
+  for (int i = 0; i < c.d->nargs; i++) {
+    if (!(c.d->out_mask >> i & 1)) continue;
+    if (!lane_put(t, &size[i], 8)) return;
+    if (size[i] && (!put_out(c, i, size[i]) || !lane_pad(t, size[i]))) return;
+  }
+  if (c.blob_size) {
+    if (!lane_put(t, &blob, 8)) return;
+    if (blob && (!lane_put(t, reinterpret_cast<void*>(c.blob), blob) || !lane_pad(t, blob))) return;
+  }
+  lane_commit(t);
+  set_activity(t, Activity::kUser, c.r->nr);
+}
+
+// Follower: compares what it was about to do with what the leader did.
+void compare(Call& c, const EventHeader& h, const Fixed& f) {
+  for (int i = 0; i < c.d->nargs; i++) {
+    if (sys::compared_value(*c.d, i, c.args) != f.values[i]) {
+      report_argument_divergence(c, i, f.values[i]);
+      return;
+    }
+  }
+  if (h.digest && inputs_readable_cheaply(c) && digest_inputs(c) != h.digest) {
+    uint8_t mine[kSample];
+    uint32_t n = sample_inputs(c, mine, kSample);
+    report_bytes_divergence(c, f.sample, f.sample_size, mine, n);
+  }
+}
+
+bool inputs_readable_cheaply(const Call& c) {
+  // The leader's kernel accepted its pointers; ours are the same expressions of the same program.
+  // Only a null pointer is worth a check: a wild one would have faulted the program itself.
+  for (int i = 0; i < c.d->nargs; i++)
+    if ((c.d->in_mask >> i & 1) && c.args[i] && c.args[i] < 4096) return false;
+  return true;
+}
+
+namespace {
+bool get_fixed(Thread* t, Fixed& f) {
+  if (!lane_get(t, &f, 56)) return false;
+  if (f.sample_size > kSample) return false;
+  return lane_get(t, f.sample, stream::padded(f.sample_size));
+}
+}  // namespace
+
+// An intent has been peeked at: compare, agree, and leave the cursor at what follows.
+void follower_agree(Call& c, const EventHeader& h) {
+  Fixed f;
+  lane_skip(c.t, sizeof(EventHeader));
+  if (!get_fixed(c.t, f)) return;
+  compare(c, h, f);
+  c.t->lane->acked.fetch_add(1);
+  c.t->intents = 1;  // agreed: the call's own event need not be compared again
+  pass_turn(c.t, h);
+  lane_release(c.t);
+  wake_producer(c.t);
+}
+
+void follower_take(Call& c, const EventHeader& h) {
+  Thread* t = c.t;
+  lane_skip(t, sizeof(EventHeader));
+  Fixed f;
+  uint64_t end = t->pos + stream::padded(h.size);
+  if (!get_fixed(t, f)) return;
+  c.ret = h.result;
+  if (!t->intents) compare(c, h, f);
+  t->intents = 0;
+  for (int i = 0; i < c.d->nargs && t->pos < end; i++) {
+    if (!(c.d->out_mask >> i & 1)) continue;
+    uint64_t n;
+    if (!lane_get(t, &n, 8)) return;
+    if (n > end - t->pos) break;  // a damaged lane must not lead us astray
+    if (n && (!get_out(c, i, n) || !lane_skip(t, stream::padded(n) - n))) return;
+  }
+  if (c.blob_size && t->pos < end) {
+    uint64_t n;
+    if (!lane_get(t, &n, 8)) return;
+    if (n > c.blob_size) n = c.blob_size;
+    if (n > end - t->pos) n = end - t->pos;
+    if (!lane_get(t, reinterpret_cast<void*>(c.blob), n)) return;
+  }
+  if (t->pos < end) lane_skip(t, end - t->pos);
+  c.consumed = true;
+  finish_event(t, h);
+}
+
+void finish_event(Thread* t, const EventHeader& h) {
+  t->events++;
+  t->lane->follower_events = t->events;
+  t->signal_follows = (h.flags & stream::kSignalFollows) != 0;
+  pass_turn(t, h);
+  lane_release(t);
+}
+
+long run_local(Call& c) {
+  long ret = execute(c);
+  if (ret == kEintr && c.t->pending && !c.t->regs_redirected) return ret;
+  return ret;
+}
+
+long run_event(Call& c) {
+  Thread* t = c.t;
+  const Hooks* hooks = hooks_of(c.r->nr);
+  if (hooks && hooks->measure) hooks->measure(c);
+  if (t->role == Role::kFollower) {
+    EventHeader h;
+    switch (follower_match(c, h)) {
+      case Match::kMatched:
+        follower_take(c, h);
+        if (hooks && hooks->localise) hooks->localise(c);
+        return c.ret;
+      case Match::kRedirected:
+        return c.r->rax;
+      case Match::kOnOwn:
+        return raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+      case Match::kTakeover:
+        break;
+    }
+  }
+  if (t->role == Role::kLeader) leader_begin(c);
+  if (hooks && hooks->prepare) hooks->prepare(c);
+  c.ret = hooks && hooks->perform ? hooks->perform(c) : execute(c);
+  if (c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
+  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  if (hooks && hooks->localise) hooks->localise(c);
+  return c.ret;
+}
+
+long run_both(Call& c) {
+  Thread* t = c.t;
+  if (t->role == Role::kFollower) {
+    long own = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+    EventHeader h;
+    switch (follower_match(c, h)) {
+      case Match::kMatched:
+        follower_take(c, h);
+        if (is_error(own) != is_error(c.ret)) report_result_divergence(c, own);
+        return c.ret;
+      case Match::kRedirected:
+        return c.r->rax;
+      default:
+        return own;
+    }
+  }
+  if (t->role == Role::kLeader) leader_begin(c);
+  c.ret = execute(c);
+  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  // A folder may be renamed or removed by the leader's next calls: wait until both are in it.
+  if (t->role == Role::kLeader && c.d->path_arg >= 0 && c.ret == 0) lane_rendezvous(t, false);
+  return c.ret;
+}
+
+}  // namespace mx::agent

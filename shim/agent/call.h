@@ -1,0 +1,83 @@
+// One system call of the program, on its way through the agent.
+#pragma once
+#include "shim/agent/lane.h"
+#include "shim/agent/state.h"
+
+namespace mx::agent {
+
+struct Call {
+  Thread* t;
+  Regs* r;
+  const mx::sys::Desc* d;
+  uint64_t args[6];      ///< as the program passed them
+  uint64_t exec[6];      ///< as the kernel gets them (hooks may differ, e.g. epoll's user data)
+  uint32_t before[6];    ///< size words before the call (SizeRule::kValueAt, kSelf)
+  long ret;
+  uint64_t scratch[4];    ///< for hooks
+  bool consumed;         ///< follower: the event's results are in place
+  uint64_t blob;         ///< results that the table does not describe (ioctl, fcntl): address …
+  uint64_t blob_size;    ///< … and size; set by Hooks::measure
+};
+
+/// Hand-written parts of an irregular call; any may be null.
+struct Hooks {
+  /// Replaces everything: returns the result.
+  long (*run)(Call&);
+  /// Every role, before anything: sets blob and blob_size.
+  void (*measure)(Call&);
+  /// Leader, alone: before the kernel gets the call; may change exec[]. Follower: not called.
+  void (*prepare)(Call&);
+  /// Leader, alone: executes instead of execute(); sets results in the program's memory.
+  long (*perform)(Call&);
+  /// Every role, after the results are in the program's memory in canonical form: makes them this
+  /// version's own (epoll data), and updates the agent's tables.
+  void (*localise)(Call&);
+};
+const Hooks* hooks_of(long nr);
+
+/// Executes one intercepted call; the result goes to r->rax. May redirect r (signal delivery).
+void dispatch(Thread* t, Regs* r);
+
+/// Executes c in the kernel with exec[], minding signals if it may block.
+long execute(Call& c);
+/// Leader: executes and publishes. Follower: matches and takes the results. Alone: executes.
+long run_event(Call& c);
+/// Both versions execute it on their own; it is still an event, and the leader's result counts.
+long run_both(Call& c);
+/// Executes in this version only; no event.
+long run_local(Call& c);
+long run_query(Call& c);
+
+// Parts of run_event, for handlers that need them.
+
+/// Leader: announces the call and, in full lockstep, waits for the follower's agreement.
+void leader_begin(Call& c);
+/// Leader: writes the event of a finished call.
+void publish(Call& c, EventKind kind, uint8_t flags);
+/// Leader: an event without arguments or payload beyond `payload`.
+void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_t result,
+                   const void* payload, uint32_t size);
+enum class Match : uint8_t {
+  kMatched,     ///< the header of the matching event was read; call follower_take
+  kTakeover,    ///< this thread has become the leader: execute
+  kRedirected,  ///< a signal handler of the program runs first; registers are set
+  kOnOwn,       ///< the leader has no such call: harmless, execute without an event
+};
+/// Follower: waits for the event that matches c (delivering signals, skipping what may be skipped).
+Match follower_match(Call& c, EventHeader& header);
+/// Follower, full lockstep: the leader's intent matches c; compares and lets the leader go on.
+void follower_agree(Call& c, const EventHeader& header);
+/// Follower: bookkeeping at the end of any consumed event.
+void finish_event(Thread* t, const EventHeader& header);
+/// Follower: compares the arguments and copies the results of the matched event.
+void follower_take(Call& c, const EventHeader& header);
+
+/// Which calls may wait long for the outside, given what is known of their descriptor.
+bool may_block(const Call& c);
+
+bool full_arrays_readable(const Call& c, int i);
+bool inputs_readable_cheaply(const Call& c);
+uint64_t digest_inputs(const Call& c);
+bool inputs_were_read(const Call& c, long ret);
+
+}  // namespace mx::agent

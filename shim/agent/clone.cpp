@@ -1,0 +1,331 @@
+// fork, vfork, clone, clone3: a new pair of processes or of threads.
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/patch.h"
+#include "shim/agent/processes.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/threads.h"
+
+extern "C" long mx_clone(uint64_t flags, void* stack, void* ptid, void* ctid, void* tls,
+                         mx::agent::Thread* child);
+extern "C" void mx_thread_start(mx::agent::Thread* t, mx::agent::Regs* r);
+
+namespace mx::agent {
+
+namespace {
+
+constexpr uint64_t kVm = 0x100, kVfork = 0x4000, kThread = 0x10000, kParentSettid = 0x100000,
+                   kChildSettid = 0x1000000, kUntraced = 0x800000;
+
+struct Request {
+  uint64_t flags, stack, ptid, ctid, tls, pidfd;
+};
+
+// What the leader tells the follower of the new pair.
+struct Born {
+  uint32_t process, lane;
+};
+
+uint64_t block_signals() {
+  uint64_t all = ~uint64_t{0} & ~kNeverBlocked, old;
+  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
+  return old;
+}
+void unblock_signals(uint64_t old) { sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8); }
+
+bool leads(Thread* t) { return t->role == Role::kLeader && !follower_gone(t); }
+
+// The child's state starts as its parent's, in its own Thread.
+void inherit(Thread* child, const Thread* parent) {
+  child->role = parent->role;
+  child->vmask = parent->vmask;
+  child->altstack.flags = 2;
+}
+
+// In the new process (not sharing memory): this thread is now the first of a new pair.
+void begin_process(Thread* t, const Born& born, int32_t vpid) {
+  LocalProcess* p = t->proc;
+  int v = static_cast<int>(p->version);
+  p->real_pid = static_cast<int32_t>(sys(__NR_getpid));
+  t->tid = p->real_pid;
+  t->pending = t->kicked = t->signal_follows = t->intents = 0;
+  t->defer_timer = t->waits = 0;
+  t->events = 0;
+  p->threads.store(1);
+  if (!p->is_vfork_child) p->multi_threaded = 0;
+  p->promoted = 0;
+  p->n_unreaped = 0;
+  for (TimerRecord& timer : p->timers) timer.used = 0;
+  for (auto& it : p->itimer_deadline) it[0] = it[1] = 0;
+  if (vpid == 0) vpid = p->real_pid;
+  p->vpid = t->vtid = vpid;
+  if (born.process >= stream::kMaxProcesses) {  // no pair: this process runs alone
+    t->role = Role::kSolo;
+    p->shared = &control()->processes[stream::kMaxProcesses - 1];
+    return;
+  }
+  p->shared = &control()->processes[born.process];
+  p->shared->real_pid[v] = p->real_pid;
+  p->shared->alive[v].store(1);
+  use_lane(t, born.lane);
+  Message* m = new_message(t, MessageKind::kProcess);
+  if (m) m->number[0] = p->real_pid;
+  send(m);
+}
+
+Born prepare_pair(Thread* t) {
+  Born born{~0u, ~0u};
+  if (t->role == Role::kFollower) return born;
+  Process* pair = new_pair();
+  if (!pair) return born;
+  born.process = static_cast<uint32_t>(pair - control()->processes);
+  born.lane = new_lane(born.process);
+  if (born.lane == kNoLane) {
+    pair->state.store(0);
+    born.process = ~0u;
+    return born;
+  }
+  pair->leader.store(static_cast<uint32_t>(t->proc->version));
+  pair->vppid = t->proc->vpid;
+  pair->lane = born.lane;
+  pair->threads.store(1);
+  pair->max_fd.store(t->proc->max_fd);
+  pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
+  return born;
+}
+
+void drop_pair(const Born& born) {
+  if (born.process >= stream::kMaxProcesses) return;
+  control()->lanes[born.lane].in_use.store(0);
+  control()->processes[born.process].state.store(0);
+}
+
+void write_tid(uint64_t at, int32_t vtid) {
+  if (at && vtid) *reinterpret_cast<int32_t*>(at) = vtid;
+}
+
+// A new process with a copy of the memory.
+long fork_plain(Call& c, const Request& q, const Born& born, int32_t vpid) {
+  Thread* t = c.t;
+  uint64_t old = block_signals();
+  long ret = sys(__NR_clone, q.flags & ~kUntraced, 0, q.ptid, q.ctid, q.tls);
+  if (ret == 0) {
+    begin_process(t, born, vpid);
+    if (q.flags & kChildSettid) write_tid(q.ctid, t->vtid);
+    if (q.stack) c.r->rsp = q.stack;
+  }
+  unblock_signals(old);
+  return ret;
+}
+
+// A new process that shares memory (vfork, posix_spawn): its own Thread and tables.
+long fork_shared(Call& c, const Request& q, const Born& born, int32_t vpid) {
+  Thread* t = c.t;
+  LocalProcess* p = new_process();
+  Thread* child = p ? new_thread(p) : nullptr;
+  if (!child) return kEnomem;
+  uint32_t index = p->index;
+  memcpy(p, t->proc, __builtin_offsetof(LocalProcess, fds) + t->proc->max_fd + 1);
+  p->index = index;
+  p->is_vfork_child = 1;
+  inherit(child, t);
+  child->altstack = t->altstack;
+  child->start_process = born.process;
+  child->start_lane = born.lane;
+  child->start_vpid = vpid;
+  Regs* r = reinterpret_cast<Regs*>(child->stack_top) - 1;
+  *r = *c.r;
+  r->rax = 0;
+  if (q.stack) r->rsp = q.stack;
+  if (q.flags & 0x80000) child->start_tls = q.tls;
+  uint64_t old = block_signals();
+  child->start_mask = old;
+  child->start_call = t->role == Role::kLeader && (q.flags & kVfork) ? &c : nullptr;
+  long ret = mx_clone(q.flags & ~kUntraced, r, reinterpret_cast<void*>(q.ptid),
+                      reinterpret_cast<void*>(q.ctid), reinterpret_cast<void*>(q.tls), child);
+  if (ret < 0 || (q.flags & kVfork)) {  // the child has called exec or ended: its tables are free
+    free_thread(child);
+    free_process(p);
+  }
+  unblock_signals(old);
+  return ret;
+}
+
+long fork_pair(Call& c, const Request& q) {
+  Thread* t = c.t;
+  bool shares = q.flags & kVm;
+  auto make = [&](const Born& born, int32_t vpid) {
+    return shares ? fork_shared(c, q, born, vpid) : fork_plain(c, q, born, vpid);
+  };
+  Born born = prepare_pair(t);
+  if (t->role == Role::kFollower) {
+    EventHeader h;
+    c.blob = reinterpret_cast<uint64_t>(&born);
+    c.blob_size = sizeof born;
+    Match m = follower_match(c, h);
+    if (m == Match::kRedirected) return c.r->rax;
+    if (m == Match::kMatched) {
+      follower_take(c, h);
+      if (c.ret < 0) return c.ret;
+      auto vpid = static_cast<int32_t>(c.ret);
+      bool paired = born.process < stream::kMaxProcesses;
+      if (!paired) return vpid;  // the leader's child runs alone
+      long own = make(born, vpid);
+      if (own == 0) return 0;
+      if (own < 0) leave_as_follower(t, "fork failed in the follower");
+      if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
+      return vpid;
+    }
+    born = prepare_pair(t);
+  }
+  c.blob = reinterpret_cast<uint64_t>(&born);
+  c.blob_size = sizeof born;
+  if (t->role == Role::kLeader) leader_begin(c);
+  long ret = make(born, 0);
+  if (ret == 0) return 0;
+  c.ret = ret;
+  if (ret > 0 && born.process < stream::kMaxProcesses) {
+    Process& pair = control()->processes[born.process];
+    pair.vpid = static_cast<int32_t>(ret);
+  }
+  if (ret < 0) drop_pair(born);
+  bool told = ret > 0 && shares && (q.flags & kVfork);  // by the child, while this thread slept
+  if (t->role == Role::kLeader && !told) publish(c, EventKind::kCall, 0);
+  return ret;
+}
+
+long thread_pair(Call& c, const Request& q) {
+  Thread* t = c.t;
+  if (t->proc->threads.load() == 1) patch_all(t);
+  Thread* child = new_thread(t->proc);
+  if (!child) return kEagain;
+  inherit(child, t);
+  Regs* r = reinterpret_cast<Regs*>(child->stack_top) - 1;
+  *r = *c.r;
+  r->rax = 0;
+  r->rsp = q.stack;
+  Born born{0, kNoLane};
+  int32_t vtid = 0;
+  auto start = [&] {
+    uint64_t old = block_signals();
+    child->start_process = ~0u;
+    child->start_lane = born.lane;
+    child->start_vpid = vtid;
+    child->start_mask = old;
+    child->start_ctid = (q.flags & kChildSettid) ? q.ctid : 0;
+    t->proc->threads.fetch_add(1);
+    t->proc->multi_threaded = 1;
+    long ret = mx_clone(q.flags & ~kUntraced, r, reinterpret_cast<void*>(q.ptid),
+                        reinterpret_cast<void*>(q.ctid), reinterpret_cast<void*>(q.tls), child);
+    unblock_signals(old);
+    if (ret < 0) {
+      t->proc->threads.fetch_sub(1);
+      free_thread(child);
+    }
+    return ret;
+  };
+  c.blob = reinterpret_cast<uint64_t>(&born);
+  c.blob_size = sizeof born;
+  if (t->role == Role::kFollower) {
+    EventHeader h;
+    Match m = follower_match(c, h);
+    if (m == Match::kRedirected) {
+      free_thread(child);
+      return c.r->rax;
+    }
+    if (m == Match::kMatched) {
+      follower_take(c, h);
+      if (c.ret < 0 || born.lane >= stream::kMaxLanes) {
+        free_thread(child);
+        if (c.ret >= 0) leave_as_follower(t, "no lane for a thread");
+        return c.ret;
+      }
+      vtid = static_cast<int32_t>(c.ret);
+      child->start_ptid = (q.flags & kParentSettid) ? q.ptid : 0;
+      if (start() < 0) leave_as_follower(t, "clone failed in the follower");
+      while (!child->started.load()) sys(__NR_sched_yield);
+      return vtid;
+    }
+    inherit(child, t);
+  }
+  if (leads(t)) {
+    leader_begin(c);
+    born.lane = new_lane(static_cast<uint32_t>(t->proc->shared - control()->processes));
+    if (born.lane == kNoLane) drop_follower(t, "more threads than lanes");
+  }
+  if (born.lane == kNoLane) child->role = Role::kSolo;
+  t->proc->shared->threads.fetch_add(1);
+  take_ticket(t);
+  c.ret = start();
+  if (c.ret < 0) t->proc->shared->threads.fetch_sub(1);
+  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  return c.ret;
+}
+
+long run_request(Call& c, const Request& q) {
+  return (q.flags & kThread) ? thread_pair(c, q) : fork_pair(c, q);
+}
+
+}  // namespace
+
+long run_fork(Call& c) {
+  return run_request(c, {c.r->nr == __NR_vfork ? 17 | kVm | kVfork : 17, 0, 0, 0, 0, 0});
+}
+
+long run_clone(Call& c) {
+  return run_request(c, {c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], 0});
+}
+
+long run_clone3(Call& c) {
+  struct Args {
+    uint64_t flags, pidfd, ctid, ptid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+  } a{};
+  uint64_t size = c.args[1];
+  if (size < 64 || size > 4096) return kEinval;
+  if (!readable(reinterpret_cast<void*>(c.args[0]), size)) return kEfault;
+  memcpy(&a, reinterpret_cast<void*>(c.args[0]), size < sizeof a ? size : sizeof a);
+  constexpr uint64_t kPidfd = 0x1000, kClearSighand = 0x100000000ULL, kIntoCgroup = 0x200000000ULL;
+  // Callers fall back to clone on ENOSYS; what clone cannot express is refused visibly.
+  if ((a.flags & (kPidfd | kClearSighand | kIntoCgroup)) || a.set_tid_size) {
+    report_refused(c);
+    return kEnosys;
+  }
+  return run_request(c, {a.flags | (a.exit_signal & 0xff), a.stack ? a.stack + a.stack_size : 0, a.ptid,
+                         a.ctid, a.tls, 0});
+}
+
+}  // namespace mx::agent
+
+using namespace mx::agent;
+namespace stream = mx::stream;
+
+// First code of a thread, or of a process that shares memory, on its own agent stack.
+extern "C" void mx_thread_start(Thread* t, Regs*) {
+  t->tid = static_cast<int32_t>(sys(__NR_gettid));
+  set_gs(t);
+  init_thread_stack(t);
+  if (t->start_process != ~0u || t->proc->is_vfork_child) {
+    begin_process(t, {t->start_process, t->start_lane}, t->start_vpid);
+    if (Call* parent = t->start_call) {
+      parent->ret = t->proc->real_pid;
+      if (t->start_process < stream::kMaxProcesses) t->proc->shared->vpid = t->proc->real_pid;
+      publish(*parent, EventKind::kCall, 0);
+      lane_flush(parent->t);
+    }
+  } else {
+    t->vtid = t->start_vpid ? t->start_vpid : t->tid;
+    if (t->start_lane < stream::kMaxLanes) {
+      use_lane(t, t->start_lane);
+      t->lane->vtid = t->vtid;
+    }
+    // By the thread itself: when it ends, the kernel clears the word, and nobody may write after that.
+    if (t->start_vpid && t->start_ctid) *reinterpret_cast<int32_t*>(t->start_ctid) = t->vtid;
+    if (t->start_vpid && t->start_ptid) *reinterpret_cast<int32_t*>(t->start_ptid) = t->vtid;
+    t->started.store(1);
+  }
+  uint64_t mask = t->start_mask;
+  sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);
+}

@@ -1,0 +1,169 @@
+#include "shim/agent/code_map.h"
+
+#include "shim/agent/lane.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/report.h"
+
+namespace mx::agent {
+
+namespace {
+
+CodeRegion regions[kMaxRegions];
+int region_count;
+
+// Reads a file in pieces, line by line, without memory of its own beyond the stack.
+struct LineReader {
+  int fd;
+  char buffer[1024];
+  size_t begin = 0, end = 0;
+
+  // The next line, NUL-terminated, at most as long as the buffer; null at the end.
+  char* next() {
+    for (;;) {
+      for (size_t i = begin; i < end; i++) {
+        if (buffer[i] != '\n') continue;
+        buffer[i] = 0;
+        char* line = buffer + begin;
+        begin = i + 1;
+        return line;
+      }
+      if (begin) memmove(buffer, buffer + begin, end - begin);
+      end -= begin;
+      begin = 0;
+      if (end == sizeof buffer) end = 0;  // an overlong line: its rest is no line of ours
+      long n = sys(__NR_read, fd, buffer + end, sizeof buffer - end);
+      if (n <= 0) return nullptr;
+      end += n;
+    }
+  }
+};
+
+uint64_t number(const char*& s, int base) {
+  uint64_t n = 0;
+  for (;; s++) {
+    int digit = *s >= '0' && *s <= '9' ? *s - '0' : *s >= 'a' && *s <= 'f' ? *s - 'a' + 10 : 99;
+    if (digit >= base) return n;
+    n = n * base + digit;
+  }
+}
+
+// begin-end perms offset major:minor inode path
+bool parse(const char* s, CodeRegion& r, bool& executable) {
+  r.begin = number(s, 16);
+  if (*s++ != '-') return false;
+  r.end = number(s, 16);
+  if (*s++ != ' ' || string_length(s, 5) < 5) return false;
+  executable = s[2] == 'x';
+  s += 5;
+  r.file_offset = number(s, 16);
+  s++;
+  uint64_t major = number(s, 16);
+  s++;
+  uint64_t minor = number(s, 16);
+  s++;
+  r.device = (major << 32) | minor;
+  r.inode = number(s, 10);
+  r.entry = -1;
+  return true;
+}
+
+CodeRegion* known(uint64_t address) {
+  for (int i = 0; i < region_count; i++)
+    if (address >= regions[i].begin && address < regions[i].end) return &regions[i];
+  return nullptr;
+}
+
+bool ours(const CodeRegion& r) {
+  return r.begin >= stream::kAgentBase && r.begin < stream::kArenaBase + stream::kArenaSize;
+}
+
+template <typename F>
+void read_maps(F&& f) {
+  long fd = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
+  if (is_error(fd)) return;
+  LineReader reader{static_cast<int>(fd), {}};
+  while (char* line = reader.next()) {
+    CodeRegion r;
+    bool executable = false;
+    if (parse(line, r, executable) && executable && !ours(r)) f(r);
+  }
+  sys(__NR_close, fd);
+}
+
+CodeRegion* remember(const CodeRegion& r) {
+  if (CodeRegion* k = known(r.begin)) return k;
+  if (region_count == kMaxRegions) return nullptr;
+  regions[region_count] = r;
+  return &regions[region_count++];
+}
+
+int32_t entry_of(const CodeRegion& r, bool& fresh) {
+  Control* c = control();
+  for (uint32_t i = 0; i < stream::kMaxSiteTables; i++) {
+    stream::SiteEntry& e = c->sites[i];
+    uint32_t state = e.state.load(std::memory_order_acquire);
+    if (state != 0 && state != 4 && e.device == r.device && e.inode == r.inode) return i;
+    if (state != 0) continue;
+    if (!e.state.compare_exchange_strong(state, 4)) continue;  // 4: being filled in
+    e.device = r.device;
+    e.inode = r.inode;
+    e.state.store(1, std::memory_order_release);
+    fresh = true;
+    return i;
+  }
+  return -1;
+}
+
+}  // namespace
+
+CodeRegion* find_region(Thread*, uint64_t address) {
+  if (CodeRegion* r = known(address)) return r;
+  CodeRegion found{};
+  read_maps([&](const CodeRegion& r) {
+    if (address >= r.begin && address < r.end) found = r;
+  });
+  return found.end ? remember(found) : nullptr;
+}
+
+void forget_regions(uint64_t begin, uint64_t end) {
+  for (int i = 0; i < region_count;) {
+    if (regions[i].begin < end && begin < regions[i].end) {
+      regions[i] = regions[--region_count];
+    } else {
+      i++;
+    }
+  }
+}
+
+void each_region(Thread* t, void (*f)(Thread*, CodeRegion&)) {
+  read_maps([&](const CodeRegion& r) {
+    if (!r.inode) return;
+    if (CodeRegion* k = remember(r)) f(t, *k);
+  });
+}
+
+const sites::SiteTable* site_table(Thread* t, CodeRegion& region, int wait_ms) {
+  if (!region.inode) return nullptr;
+  bool fresh = false;
+  if (region.entry < 0) region.entry = entry_of(region, fresh);
+  if (region.entry < 0) return nullptr;
+  stream::SiteEntry& e = control()->sites[region.entry];
+  if (fresh) {
+    Message* m = new_message(t, MessageKind::kSites);
+    if (!m) {
+      e.state.store(3);
+      return nullptr;
+    }
+    m->number[0] = region.entry;
+    m->number[1] = static_cast<int64_t>(region.begin);
+    send(m);
+  }
+  for (int waited = 0; e.state.load(std::memory_order_acquire) == 1 && waited < wait_ms; waited += 10)
+    futex_wait(&e.state, 1, 10);
+  if (e.state.load(std::memory_order_acquire) != 2) return nullptr;
+  if (e.offset > stream::kSitesSize || e.size > stream::kSitesSize - e.offset) return nullptr;
+  auto* table = reinterpret_cast<const sites::SiteTable*>(stream::kArenaBase + stream::kSitesOffset + e.offset);
+  return sites::plausible(table, e.size) ? table : nullptr;
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,192 @@
+// Every intercepted call comes through dispatch().
+#include "shim/agent/align.h"
+#include "shim/agent/call.h"
+#include "shim/agent/epoll.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/files.h"
+#include "shim/agent/marshal.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/processes.h"
+#include "shim/agent/query.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/special.h"
+#include "shim/agent/threads.h"
+#include "shim/agent/timers.h"
+
+namespace mx::agent {
+
+using sys::Treatment;
+
+namespace {
+
+struct HookTable {
+  Hooks at[sys::kMax + 1];
+};
+
+constexpr HookTable make_hooks() {
+  HookTable h{};
+  auto run = [&h](int nr, long (*f)(Call&)) { h.at[nr].run = f; };
+  auto localise = [&h](int nr, void (*f)(Call&)) { h.at[nr].localise = f; };
+  // Files and descriptors
+  for (int nr : {__NR_open, __NR_openat, __NR_openat2, __NR_creat}) run(nr, run_open);
+  run(__NR_memfd_create, run_memfd);
+  run(__NR_mmap, run_mmap);
+  for (int nr : {__NR_mprotect, __NR_pkey_mprotect}) run(nr, run_mprotect);
+  run(__NR_close_range, run_close_range);
+  h.at[__NR_close_range].perform = perform_close_range;
+  run(__NR_fcntl, run_fcntl);
+  run(__NR_flock, run_flock);
+  run(__NR_fchdir, run_fchdir);
+  run(__NR_close, run_close);
+  localise(__NR_close, localise_close);
+  localise(__NR_dup, localise_dup);
+  for (int nr : {__NR_dup2, __NR_dup3}) {
+    run(nr, run_dup_to);
+    localise(nr, localise_dup);
+  }
+  for (int nr : {__NR_sendfile, __NR_splice, __NR_copy_file_range}) {
+    run(nr, run_event);
+    localise(nr, localise_sendfile);
+  }
+  for (int nr : {__NR_pipe, __NR_pipe2, __NR_socketpair}) localise(nr, localise_fd_pair);
+  for (int nr : {__NR_socket, __NR_accept, __NR_accept4, __NR_eventfd, __NR_eventfd2, __NR_epoll_create,
+                 __NR_epoll_create1, __NR_timerfd_create, __NR_inotify_init, __NR_inotify_init1,
+                 __NR_signalfd, __NR_signalfd4, __NR_pidfd_open, __NR_pidfd_getfd, __NR_mq_open,
+                 __NR_fanotify_init, __NR_open_by_handle_at, __NR_open_tree, __NR_fsopen, __NR_fsmount,
+                 __NR_fspick})
+    localise(nr, localise_new_fd);
+  h.at[__NR_ioctl].measure = measure_ioctl;
+  localise(__NR_ioctl, localise_ioctl);
+  localise(__NR_recvmsg, localise_recvmsg);
+  // Waiting
+  h.at[__NR_epoll_ctl] = {nullptr, nullptr, prepare_epoll_ctl, nullptr, localise_epoll_ctl};
+  for (int nr : {__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2}) {
+    h.at[nr].perform = perform_epoll_wait;
+    h.at[nr].localise = localise_epoll_wait;
+  }
+  h.at[__NR_poll].perform = perform_poll;
+  for (int nr : {__NR_ppoll, __NR_pselect6, __NR_epoll_pwait, __NR_epoll_pwait2})
+    run(nr, run_masked_wait);
+  // Signals
+  run(__NR_rt_sigaction, run_sigaction);
+  run(__NR_rt_sigprocmask, run_sigprocmask);
+  h.at[__NR_rt_sigprocmask].perform = perform_sigprocmask;
+  run(__NR_rt_sigreturn, run_sigreturn);
+  run(__NR_sigaltstack, run_sigaltstack);
+  run(__NR_rt_sigsuspend, run_sigsuspend);
+  for (int nr : {__NR_rt_sigpending, __NR_rt_sigtimedwait, __NR_pause}) run(nr, run_event);
+  // Processes
+  for (int nr : {__NR_fork, __NR_vfork}) run(nr, run_fork);
+  run(__NR_clone, run_clone);
+  run(__NR_clone3, run_clone3);
+  run(__NR_execve, run_execve);
+  run(__NR_execveat, run_execveat);
+  run(__NR_exit, run_exit);
+  run(__NR_exit_group, run_exit_group);
+  run(__NR_wait4, run_wait4);
+  run(__NR_waitid, run_waitid);
+  run(__NR_kill, run_kill);
+  for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) run(nr, run_tgkill);
+  for (int nr : {__NR_rt_sigqueueinfo, __NR_pidfd_send_signal, __NR_setpgid, __NR_setsid})
+    run(nr, run_event);
+  run(__NR_set_tid_address, run_set_tid_address);
+  run(__NR_prctl, run_prctl);
+  run(__NR_arch_prctl, run_arch_prctl);
+  run(__NR_seccomp, run_seccomp);
+  run(__NR_prlimit64, run_prlimit);
+  // System V shared memory: each version has its own
+  run(__NR_shmget, run_shmget);
+  run(__NR_shmat, run_shmat);
+  run(__NR_shmctl, run_shmctl);
+  // Timers
+  run(__NR_timer_create, run_timer_create);
+  for (int nr : {__NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete})
+    h.at[nr].prepare = prepare_timer;
+  localise(__NR_timer_settime, localise_timer_settime);
+  localise(__NR_timer_delete, localise_timer_delete);
+  localise(__NR_setitimer, localise_setitimer);
+  localise(__NR_alarm, localise_alarm);
+  return h;
+}
+
+constexpr HookTable kHooks = make_hooks();
+
+bool on_private_descriptor(const Call& c) {
+  int i = c.d->fd_arg;
+  if (i < 0 || c.d->args[i].kind != sys::ArgKind::kFd) return false;
+  return fd_private(c.t, static_cast<int>(c.args[i]));
+}
+
+long refuse(Call& c) {
+  if (!sys::has(*c.d, sys::attr::kAbsent)) report_refused(c);
+  return kEnosys;
+}
+
+long route(Call& c) {
+  const Hooks& hooks = kHooks.at[c.r->nr <= sys::kMax ? c.r->nr : 0];
+  if (c.d->treatment == Treatment::kRefuse) return refuse(c);
+  if (hooks.run) return hooks.run(c);
+  switch (c.d->treatment) {
+    case Treatment::kLocal:
+      return run_local(c);
+    case Treatment::kQuery:
+      return run_query(c);
+    case Treatment::kBoth:
+      return run_both(c);
+    case Treatment::kFile:
+      return run_file(c);
+    default:
+      return on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies) ? run_local(c) : run_event(c);
+  }
+}
+
+bool is_event(const Call& c) { return c.d->treatment != Treatment::kLocal; }
+
+void finish(Thread* t, Regs* r, bool event) {
+  if (t->role == Role::kFollower) {
+    follow_trailing_signals(t, r);
+  } else if (t->pending) {
+    deliver_pending(t, r, event ? SignalPoint::kCallEnd : SignalPoint::kLocalEnd);
+  }
+}
+
+}  // namespace
+
+const Hooks* hooks_of(long nr) { return &kHooks.at[nr <= sys::kMax ? nr : 0]; }
+
+void dispatch(Thread* t, Regs* r) {
+  const sys::Desc& d = sys::describe(static_cast<long>(r->nr));
+  Call c;
+  c.t = t;
+  c.r = r;
+  c.d = &d;
+  for (int i = 0; i < 6; i++) c.args[i] = c.exec[i] = r->call_arg(i);
+  c.ret = 0;
+  c.consumed = false;
+  c.blob = c.blob_size = 0;
+  t->regs = r;
+  t->regs_redirected = 0;
+  if (t->role == Role::kLeader) park_if_failing(t);
+  bool event = is_event(c);
+  bool entered = t->pending && t->role != Role::kFollower && event &&
+                 deliver_pending(t, r, SignalPoint::kCallStart);
+  if (!entered) {
+    if (d.out_mask) read_size_words(c);
+    long ret = route(c);
+    if (!t->regs_redirected) {
+      r->rax = static_cast<uint64_t>(ret);
+      finish(t, r, event);
+    }
+  }
+  if (t->in_suspend) {
+    t->in_suspend = 0;
+    t->vmask = t->suspend_mask;
+    if (t->role != Role::kFollower) apply_mask(t, t->trap);
+  }
+  t->regs = nullptr;
+  if (t->pending && t->role != Role::kFollower) arm_deferred(t);
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,225 @@
+// The doors between the program and the agent.
+#include <asm/unistd.h>
+
+#define T_SELF 0
+#define T_USER_RSP 8
+#define T_STACK_TOP 16
+#define T_PENDING 24
+#define T_KICKED 28
+
+    .text
+
+// A rewritten site's trampoline jumps here: rcx = where to go on, all else as at the `syscall`.
+// The program's stack is not touched (red zone, tiny stacks).
+    .globl mx_entry
+    .type mx_entry, @function
+mx_entry:
+    mov %rsp, %gs:T_USER_RSP
+    mov %gs:T_STACK_TOP, %rsp
+    pushq %gs:T_USER_RSP
+    pushfq
+    push %rcx
+    push %rax
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %gs:T_SELF, %rdi
+    mov %rsp, %rsi
+    cld
+    and $-16, %rsp
+    push %rsi
+    push %rsi
+    call mx_fast_call
+    pop %rsp
+// Continues the program from the Regs at rsp. rcx and r11 are lost, as at a real `syscall`.
+    .globl mx_resume
+mx_resume:
+    // The arithmetic flags come back too (popfq would cost more): OF by an addition, the rest by sahf.
+    mov 17*8(%rsp), %rcx
+    mov %ecx, %eax
+    shr $11, %eax
+    and $1, %eax
+    add $0x7f, %al
+    mov %cl, %ah
+    sahf
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rax
+    lea 8(%rsp), %rsp
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    lea 8(%rsp), %rsp
+    pop %rcx
+    lea 8(%rsp), %rsp
+    pop %rsp
+    jmp *%rcx
+    .size mx_entry, .-mx_entry
+
+// long mx_blocking(long nr, const uint64_t args[6]): a system call that may block. If a signal or a
+// kick is already noted, it returns -EINTR without entering the kernel; a signal handler that
+// interrupts between mx_gate_begin and mx_gate_end moves rip to mx_gate_abort (the classic race
+// between the check and the `syscall`).
+    .globl mx_blocking
+    .type mx_blocking, @function
+mx_blocking:
+    mov %rdi, %rax
+    mov %rsi, %r11
+    mov 0(%r11), %rdi
+    mov 8(%r11), %rsi
+    mov 16(%r11), %rdx
+    mov 24(%r11), %r10
+    mov 32(%r11), %r8
+    mov 40(%r11), %r9
+    .globl mx_gate_begin
+mx_gate_begin:
+    cmpq $0, %gs:T_PENDING
+    jne mx_gate_abort
+    syscall
+    .globl mx_gate_end
+mx_gate_end:
+    ret
+    .globl mx_gate_abort
+mx_gate_abort:
+    mov $-4, %rax
+    ret
+    .size mx_blocking, .-mx_blocking
+
+// long mx_clone(flags, stack, ptid, ctid, tls, Thread* child): the child starts on `stack`, where a
+// Regs stands, and goes on in the program after mx_thread_start.
+    .globl mx_clone
+    .type mx_clone, @function
+mx_clone:
+    mov %rcx, %r10
+    push %r9
+    mov %r9, %r11
+    mov $__NR_clone, %eax
+    push %rbx
+    mov %r9, %rbx
+    syscall
+    test %rax, %rax
+    jz 1f
+    pop %rbx
+    pop %r9
+    ret
+1:  mov %rsp, %rsi
+    mov %rbx, %rdi
+    mov %rsp, %rbp
+    and $-16, %rsp
+    call mx_thread_start
+    mov %rbp, %rsp
+    jmp mx_resume
+    .size mx_clone, .-mx_clone
+
+// Restores the frame at rdi with the kernel's rt_sigreturn.
+    .globl mx_sigreturn
+mx_sigreturn:
+    mov %rdi, %rsp
+    mov $__NR_rt_sigreturn, %eax
+    syscall
+    ud2
+
+    .globl mx_restorer
+mx_restorer:
+    mov $__NR_rt_sigreturn, %eax
+    syscall
+    ud2
+
+// Switches to the Regs at rdi (which stand on this thread's agent stack) for good.
+    .globl mx_resume_at
+mx_resume_at:
+    mov %rdi, %rsp
+    jmp mx_resume
+
+// munmap + exit for a thread that leaves: its stack may vanish under it.
+    .globl mx_thread_exit
+mx_thread_exit:
+    mov $__NR_exit, %eax
+    syscall
+    ud2
+
+// First code in a new program, copied by the monitor to kBootAddress with a BootInfo behind it
+// (see boot.h): maps the agent and enters it. Position independent.
+    .section .boot, "ax"
+    .globl mx_boot_begin, mx_boot_end
+mx_boot_begin:
+    lea boot_info(%rip), %rbx
+    // text: mmap(BOOT.text, text_size, R|X, SHARED|FIXED, fd, image_offset)
+    mov 8(%rbx), %rdi
+    mov 16(%rbx), %rsi
+    mov $5, %edx
+    mov $0x11, %r10d
+    mov 0(%rbx), %r8
+    mov 24(%rbx), %r9
+    mov $__NR_mmap, %eax
+    syscall
+    cmp 8(%rbx), %rax
+    jne 9f
+    // data: mmap(BOOT.data, data_size, R|W, PRIVATE|FIXED, fd, data_offset)
+    mov 32(%rbx), %rdi
+    mov 40(%rbx), %rsi
+    mov $3, %edx
+    mov $0x12, %r10d
+    mov 0(%rbx), %r8
+    mov 48(%rbx), %r9
+    mov $__NR_mmap, %eax
+    syscall
+    cmp 32(%rbx), %rax
+    jne 9f
+    // arena: mmap(BOOT.arena, arena_size, R|W, SHARED|FIXED, fd, 0)
+    mov 56(%rbx), %rdi
+    mov 64(%rbx), %rsi
+    mov $3, %edx
+    mov $0x11, %r10d
+    mov 0(%rbx), %r8
+    xor %r9d, %r9d
+    mov $__NR_mmap, %eax
+    syscall
+    cmp 56(%rbx), %rax
+    jne 9f
+    mov %rbx, %rdi
+    mov %rsp, %rsi
+    lea mx_boot_begin(%rip), %rsp
+    add $4096, %rsp
+    mov 72(%rbx), %rax
+    jmp *%rax
+9:  mov $125, %edi
+    mov $__NR_exit_group, %eax
+    syscall
+    ud2
+    .balign 8
+    .globl mx_boot_info
+mx_boot_info:
+boot_info:
+    .skip 256
+mx_boot_end:
+    .section .note.GNU-stack,"",@progbits
+
+// Restorer for handlers that the program registered without SA_RESTORER.
+    .text
+    .globl mx_user_restorer
+mx_user_restorer:
+    mov $__NR_rt_sigreturn, %eax
+    lea 1f(%rip), %rcx
+    jmp mx_entry
+1:  ud2

@@ -1,0 +1,112 @@
+#include "shim/agent/epoll.h"
+
+#include "shim/agent/fds.h"
+#include "shim/agent/memory.h"
+
+extern "C" long mx_blocking(long nr, const uint64_t args[6]);
+
+namespace mx::agent {
+
+namespace {
+
+constexpr int kAdd = 1, kDel = 2, kMod = 3;
+
+struct __attribute__((packed)) Event {
+  uint32_t events;
+  uint64_t data;
+};
+static_assert(sizeof(Event) == 12);
+
+// The registration of fd at epfd; the first one of a descriptor stands in a table by number.
+EpollEntry* find(Thread* t, int epfd, int fd, bool create) {
+  if (!valid_fd(fd)) return nullptr;
+  LocalProcess* p = t->proc;
+  EpollEntry& first = p->epoll[fd];
+  bool used = p->fds[fd] & kFdEpoll;
+  if (used && first.epfd == epfd) return &first;
+  EpollEntry* spare = nullptr;
+  for (EpollEntry& e : p->extra_epoll) {
+    if (e.epfd == epfd + 1 && e.fd == fd) return &e;
+    if ((e.epfd == 0 || e.fd == -1) && !spare) spare = &e;
+    if (e.epfd == 0) break;
+  }
+  if (!create) return nullptr;
+  if (!used) {
+    p->fds[fd] |= kFdEpoll;
+    first.epfd = epfd;
+    first.fd = fd;
+    return &first;
+  }
+  if (spare) {
+    spare->epfd = epfd + 1;  // 0 means free
+    spare->fd = fd;
+  }
+  return spare;
+}
+
+}  // namespace
+
+void prepare_epoll_ctl(Call& c) {
+  int op = static_cast<int>(c.args[1]);
+  if (op == kDel || !c.args[3] || !readable(reinterpret_cast<void*>(c.args[3]), sizeof(Event))) return;
+  // The kernel copies the event at once, so a copy on the agent's stack will do: it lives in Call.
+  auto* given = reinterpret_cast<const Event*>(c.args[3]);
+  auto* own = reinterpret_cast<Event*>(c.scratch);
+  own->events = given->events;
+  own->data = static_cast<uint32_t>(c.args[2]);
+  c.exec[3] = reinterpret_cast<uint64_t>(own);
+}
+
+void localise_epoll_ctl(Call& c) {
+  if (c.ret < 0) return;
+  int epfd = static_cast<int>(c.args[0]), fd = static_cast<int>(c.args[2]);
+  if (c.args[1] == kDel) {
+    if (EpollEntry* e = find(c.t, epfd, fd, false)) {
+      if (e == &c.t->proc->epoll[fd]) c.t->proc->fds[fd] &= ~kFdEpoll;
+      else e->fd = -1;
+    }
+    return;
+  }
+  if (EpollEntry* e = find(c.t, epfd, fd, true))
+    e->data = reinterpret_cast<const Event*>(c.args[3])->data;
+}
+
+void forget_epoll(Thread* t, int fd) {
+  t->proc->fds[fd] &= ~kFdEpoll;
+  for (EpollEntry& e : t->proc->extra_epoll) {
+    if (e.epfd == 0) break;
+    if (e.fd == fd) e.fd = -1;
+  }
+}
+
+// A first look without waiting: only if nothing is ready is the call about to block, and only then
+// is the follower worth a wake-up.
+long perform_epoll_wait(Call& c) {
+  Thread* t = c.t;
+  bool pwait2 = c.r->nr == __NR_epoll_pwait2;
+  bool masked = c.r->nr != __NR_epoll_wait && c.args[4];
+  bool waits = pwait2 ? true : static_cast<int>(c.args[3]) != 0;
+  if (waits && !masked && !t->pending) {
+    long n = sys(__NR_epoll_wait, c.args[0], c.args[1], c.args[2], 0);
+    if (n != 0) return n;
+  }
+  return execute(c);
+}
+
+void localise_epoll_wait(Call& c) {
+  auto* events = reinterpret_cast<Event*>(c.args[1]);
+  for (long i = 0; i < c.ret; i++) {
+    if (EpollEntry* e = find(c.t, static_cast<int>(c.args[0]), static_cast<int>(events[i].data), false))
+      events[i].data = e->data;
+  }
+}
+
+long perform_poll(Call& c) {
+  if (static_cast<int>(c.args[2]) != 0 && !c.t->pending) {
+    long n = sys(__NR_poll, c.args[0], c.args[1], 0);
+    if (n != 0) return n;
+  }
+  return execute(c);
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,15 @@
+// epoll's user data is a pointer of one version. The kernel gets the descriptor number instead, and
+// each version translates it back: nothing has to be re-registered at a failover.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+void prepare_epoll_ctl(Call& c);
+void localise_epoll_ctl(Call& c);
+long perform_epoll_wait(Call& c);
+void localise_epoll_wait(Call& c);
+void forget_epoll(Thread* t, int fd);
+long perform_poll(Call& c);
+
+}  // namespace mx::agent

@@ -1,0 +1,132 @@
+// execve: the image is replaced, and with it the agent. The monitor is asked to attach first; it maps
+// the agent into the new image before anything of it runs (monitor/inject).
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/keeper.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/processes.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+namespace {
+
+using stream::ExecState;
+
+bool attach_monitor(Thread* t) {
+  Process* p = t->proc->shared;
+  p->exec_state[static_cast<int>(t->proc->version)].store(static_cast<uint32_t>(ExecState::kRequested));
+  Message* m = new_message(t, MessageKind::kExecAttach);
+  if (!m) return false;
+  m->number[0] = t->tid;
+  send(m);
+  Word& state = p->exec_state[static_cast<int>(t->proc->version)];
+  for (int i = 0; i < 100; i++) {
+    uint32_t s = state.load();
+    if (s == static_cast<uint32_t>(ExecState::kAttached)) return true;
+    if (s == static_cast<uint32_t>(ExecState::kRefused)) return false;
+    futex_wait(&state, static_cast<uint32_t>(ExecState::kRequested), 100);
+  }
+  return false;
+}
+
+void detach_monitor(Thread* t) {
+  Word& state = t->proc->shared->exec_state[static_cast<int>(t->proc->version)];
+  Message* m = new_message(t, MessageKind::kExecDone);
+  if (m) m->number[0] = t->tid;
+  send(m);
+  for (int i = 0; i < 100 && state.load() != 0; i++)
+    futex_wait(&state, static_cast<uint32_t>(ExecState::kAttached), 100);
+}
+
+// What the kernel would say without any trace of the call; 0: it would start the program.
+long early_error(const Call& c, bool at) {
+  if (!at) return sys(__NR_access, c.args[0], 1 /*X_OK*/);
+  constexpr uint64_t kEmptyPath = 0x1000;
+  if (c.args[4] & kEmptyPath) return 0;
+  return sys(__NR_faccessat, c.args[0], c.args[1], 1);
+}
+
+// State that the new image's agent finds again.
+void save_state(Thread* t) {
+  Process* p = t->proc->shared;
+  p->exec_vmask[static_cast<int>(t->proc->version)] = t->vmask;
+  p->lane = t->lane_index;
+  p->main_vtid = t->proc->vpid;
+  p->event_count[static_cast<int>(t->proc->version)].fetch_add(t->events);
+  p->exec_signals[static_cast<int>(t->proc->version)] = t->pending;
+}
+
+long replace_image(Call& c, bool at) {
+  Thread* t = c.t;
+  int path_arg = at ? 1 : 0;
+  const auto& s = control()->settings;
+  auto* path = reinterpret_cast<const char*>(c.args[path_arg]);
+  if (s.canonical_program[0] && string_equal(path, s.canonical_program))
+    c.exec[path_arg] = reinterpret_cast<uint64_t>(s.program[static_cast<int>(t->proc->version)]);
+  if (!attach_monitor(t)) return kEagain;
+  stop_keeper(t);
+  save_state(t);
+  uint64_t saved_mask = kernel_mask(t);
+  uint64_t mask = t->role == Role::kFollower ? ~kNeverBlocked : saved_mask;
+  sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);
+  long ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
+  detach_monitor(t);
+  return ret;
+}
+
+long follow_exec(Call& c, bool at) {
+  Thread* t = c.t;
+  for (;;) {
+    EventHeader h;
+    switch (lane_wait(t, sizeof h)) {
+      case Wait::kDropped:
+        end_follower(t);
+      case Wait::kLeaderGone:
+        take_over(t);
+        return replace_image(c, at);
+      case Wait::kReady:
+        break;
+    }
+    lane_peek(t, 0, &h, sizeof h);
+    await_turn(t, h);
+    if (h.kind == EventKind::kIntent && h.nr == c.r->nr) {
+      follower_agree(c, h);
+      continue;
+    }
+    if (h.kind != EventKind::kExec) {
+      Match m = follower_match(c, h);
+      if (m == Match::kRedirected) return c.r->rax;
+      if (m == Match::kTakeover) return replace_image(c, at);
+      follower_take(c, h);
+      return c.ret;
+    }
+    lane_skip(t, sizeof h + stream::padded(h.size));
+    t->intents = 0;
+    finish_event(t, h);
+    if (!at || !fd_private(t, static_cast<int>(c.args[0]))) close_all_private(t);
+    long ret = replace_image(c, at);
+    (void)ret;
+    leave_as_follower(t, "the follower could not start the program");
+  }
+}
+
+long execve(Call& c, bool at) {
+  Thread* t = c.t;
+  if (t->role == Role::kFollower) return follow_exec(c, at);
+  if (t->role == Role::kLeader) leader_begin(c);
+  c.ret = early_error(c, at);
+  if (c.ret == 0) c.ret = replace_image(c, at);
+  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  return c.ret;
+}
+
+}  // namespace
+
+long run_execve(Call& c) { return execve(c, false); }
+long run_execveat(Call& c) { return execve(c, true); }
+
+}  // namespace mx::agent

@@ -1,0 +1,336 @@
+#include "shim/agent/failover.h"
+
+#include "shim/agent/fds.h"
+#include "shim/agent/files.h"
+#include "shim/agent/keeper.h"
+#include "shim/agent/lane.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/threads.h"
+#include "shim/agent/timers.h"
+
+namespace mx::agent {
+
+using stream::other;
+
+namespace {
+
+uint32_t word(PairState s) { return static_cast<uint32_t>(s); }
+int index_of(Version v) { return static_cast<int>(v); }
+bool is(Process* p, PairState s) { return p->state.load(std::memory_order_acquire) == word(s); }
+
+bool change(Process* p, PairState from, PairState to) {
+  uint32_t expected = word(from);
+  return p->state.compare_exchange_strong(expected, word(to));
+}
+
+template <typename F>
+void each_lane(Process* p, F&& f) {
+  auto index = static_cast<uint32_t>(p - control()->processes);
+  for (Lane& l : control()->lanes)
+    if (l.in_use.load() && l.process == index) f(l);
+}
+
+void wake_all(Process* p) {
+  each_lane(p, [](Lane& l) {
+    l.consumer_waits.store(0);
+    futex_wake(&l.consumer_waits, 8);
+    l.producer_waits.store(0);
+    futex_wake(&l.producer_waits, 8);
+  });
+}
+
+int real_leader_pid(Thread* t) { return t->proc->shared->real_pid[index_of(other(t->proc->version))]; }
+
+// Kicks the other threads of a failing leader until all are parked.
+void gather_threads(Thread* t) {
+  Process* p = t->proc->shared;
+  int v = index_of(t->proc->version);
+  for (int round = 0; round < 50; round++) {
+    uint32_t expected = 0;
+    each_lane(p, [&](Lane& l) {
+      if (&l == t->lane) return;
+      expected++;
+      if (l.activity.load() != static_cast<uint32_t>(Activity::kParked))
+        sys(__NR_tgkill, t->proc->real_pid, l.real_tid[v], 31);
+    });
+    if (p->parked.load() >= expected) return;
+    uint32_t now = p->parked.load();
+    futex_wait(&p->parked, now, 2);
+  }
+}
+
+// Follower: asks the husk (or the keeper of a dead leader) for the list, and takes each.
+int take_descriptors(Thread* t) {
+  Process* p = t->proc->shared;
+  int from = real_leader_pid(t);
+  bool dead = !p->alive[index_of(other(t->proc->version))].load();
+  if (dead) from = p->keeper_pid;
+  if (from <= 0) return -1;
+  if (dead) {
+    p->fd_list_state.store(1);
+    futex_wake(&p->fd_list_state, 8);
+  }
+  for (int i = 0; i < 200 && p->fd_list_state.load() != 2; i++)
+    futex_wait(&p->fd_list_state, p->fd_list_state.load() == 2 ? 0 : p->fd_list_state.load(), 20);
+  if (p->fd_list_state.load() != 2) return -1;
+  long pidfd = sys(__NR_pidfd_open, from, 0);
+  if (is_error(pidfd)) return -1;
+  long high = sys(__NR_fcntl, pidfd, 1030, control()->settings.reserved_fd + 1);
+  if (!is_error(high)) {
+    sys(__NR_close, pidfd);
+    pidfd = high;
+  }
+  auto* list = reinterpret_cast<int32_t*>(lane_ring(p->lane));
+  int taken = 0;
+  for (uint32_t i = 0; i < p->fd_count; i++) {
+    int fd = list[i] & 0x7fffffff;
+    bool cloexec = list[i] < 0;
+    if (fd_private(t, fd)) continue;
+    long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
+    if (is_error(own)) continue;
+    if (own != fd) {
+      sys(__NR_dup3, own, fd, cloexec ? 02000000 : 0);
+      sys(__NR_close, own);
+    } else if (!cloexec) {
+      sys(__NR_fcntl, fd, 2, 0);
+    }
+    taken++;
+  }
+  sys(__NR_close, pidfd);
+  p->descriptors_taken.store(1);
+  futex_wake(&p->descriptors_taken, 8);
+  return taken;
+}
+
+void report_failover(Thread* t, int descriptors, uint64_t started) {
+  Message* m = new_message(t, MessageKind::kFailover);
+  if (!m) return;
+  m->number[0] = descriptors;
+  m->number[1] = static_cast<int64_t>(tsc() - started);
+  send(m);
+}
+
+}  // namespace
+
+bool follower_gone(Thread* t) {
+  if (t->role == Role::kSolo) return true;
+  if (is(t->proc->shared, PairState::kPaired)) return false;
+  if (t->proc->shared->failing.load()) return false;
+  t->role = Role::kSolo;
+  return true;
+}
+
+bool follower_alive(Thread* t) {
+  Process* p = t->proc->shared;
+  int v = index_of(other(t->proc->version));
+  int pid = p->real_pid[v];
+  if (pid == 0) return true;  // not started yet
+  return p->alive[v].load() && sys(__NR_kill, pid, 0) != kEsrch;
+}
+
+void drop_follower(Thread* t, const char* reason) {
+  Process* p = t->proc->shared;
+  if (!change(p, PairState::kPaired, PairState::kSolo)) return;
+  Message* m = new_message(t, MessageKind::kDropped);
+  if (m) {
+    m->version = other(t->proc->version);
+    m->number[0] = p->real_pid[index_of(m->version)];
+    set_text(m, reason);
+    send(m);
+  }
+  wake_all(p);
+}
+
+void wait_for_agreement(Thread* t) {
+  Lane* l = t->lane;
+  int64_t waited = 0, limit = control()->settings.hang_timeout_ms;
+  for (int spin = 0; l->acked.load(std::memory_order_acquire) < t->intents; spin++) {
+    if (follower_gone(t)) return;
+    park_if_failing(t);
+    if (spin < 200 && control()->settings.cpus > 1) {
+      pause();
+      continue;
+    }
+    lane_flush(t);
+    l->producer_waits.store(1);
+    if (l->acked.load() < t->intents) futex_wait(&l->producer_waits, 1, 100);
+    l->producer_waits.store(0);
+    if (!follower_alive(t) || (limit && (waited += 100) > limit)) {
+      drop_follower(t, "follower does not agree in time");
+      return;
+    }
+  }
+}
+
+void park_if_failing(Thread* t) {
+  Process* p = t->proc->shared;
+  if (t->role != Role::kLeader || !p->failing.load()) return;
+  uint64_t all = ~uint64_t{0};
+  sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
+  uint32_t none = 0;
+  if (p->husk.compare_exchange_strong(none, 1)) become_husk(t);  // a hung process: nobody faulted
+  t->lane->activity.store(static_cast<uint32_t>(Activity::kParked));
+  p->parked.fetch_add(1);
+  futex_wake(&p->parked, 8);
+  for (;;) sys(__NR_pause);
+}
+
+void become_husk(Thread* t) {
+  Process* p = t->proc->shared;
+  t->is_husk = 1;
+  p->husk.store(1);
+  gather_threads(t);
+  publish_descriptor_list(t);
+  while (!p->descriptors_taken.load()) {
+    futex_wait(&p->descriptors_taken, 0, 200);
+    if (!p->alive[index_of(other(t->proc->version))].load()) break;
+  }
+  uint32_t reserved = control()->settings.reserved_fd;
+  sys(__NR_close_range, 0, reserved - 1, 0);
+  sys(__NR_close_range, reserved + 1, ~0u, 0);
+  uint64_t none = 0;
+  sys(__NR_rt_sigprocmask, 2, &none, nullptr, 8);
+  while (p->husk.load() != 2) futex_wait(&p->husk, 1, -1);
+  int status = p->husk_status;
+  if (status & 0x7f) die_of(t, status & 0x7f);
+  sys(__NR_exit_group, (status >> 8) & 0xff);
+  __builtin_unreachable();
+}
+
+bool leader_is_gone(Thread* t) {
+  Process* p = t->proc->shared;
+  if (is(p, PairState::kFailover)) return true;
+  return p->leader.load() == static_cast<uint32_t>(t->proc->version);
+}
+
+bool follower_must_end(Thread* t) {
+  Process* p = t->proc->shared;
+  return is(p, PairState::kSolo) && p->leader.load() != static_cast<uint32_t>(t->proc->version);
+}
+
+void end_follower(Thread* t) {
+  t->proc->shared->alive[index_of(t->proc->version)].store(0);
+  wake_producer(t);
+  sys(__NR_exit_group, 0);
+  __builtin_unreachable();
+}
+
+void leave_as_follower(Thread* t, const char* reason) {
+  Process* p = t->proc->shared;
+  if (change(p, PairState::kPaired, PairState::kSolo)) {
+    Message* m = new_message(t, MessageKind::kDropped);
+    if (m) {
+      m->number[0] = t->proc->real_pid;
+      set_text(m, reason);
+      send(m);
+    }
+    wake_all(p);
+  }
+  end_follower(t);
+}
+
+void leader_failed(Thread* t, const EventHeader& h) {
+  Process* p = t->proc->shared;
+  Message* m = new_message(t, MessageKind::kCrash);
+  if (m) {
+    m->version = other(t->proc->version);
+    m->number[0] = h.kind == EventKind::kFault ? h.nr : 0;
+    m->number[1] = real_leader_pid(t);
+    m->number[2] = h.result;
+    m->number[3] = static_cast<int64_t>(h.digest);
+    send(m);
+  }
+  lane_skip(t, sizeof h + stream::padded(h.size));
+  finish_event(t, h);
+  p->failure_tsc = tsc();
+  p->failing.store(1);
+  change(p, PairState::kPaired, PairState::kFailover);
+  t->lane->verdict.store(static_cast<uint32_t>(Verdict::kLeaderFailed));
+  wake_producer(t);
+  take_over(t);
+}
+
+bool declare_leader_hung(Thread* t) {
+  Process* p = t->proc->shared;
+  auto a = static_cast<Activity>(t->lane->activity.load());
+  if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired)) return false;
+  Message* m = new_message(t, MessageKind::kHang);
+  if (m) {
+    m->version = other(t->proc->version);
+    m->number[0] = real_leader_pid(t);
+    send(m);
+  }
+  p->failure_tsc = tsc();
+  p->failing.store(1);
+  if (!change(p, PairState::kPaired, PairState::kFailover)) return false;
+  sys(__NR_tgkill, real_leader_pid(t), t->lane->real_tid[index_of(other(t->proc->version))], 31);
+  return true;
+}
+
+void take_over(Thread* t) {
+  Process* p = t->proc->shared;
+  uint32_t nobody = 0;
+  if (p->taker.compare_exchange_strong(nobody, 1)) {
+    if (!p->failure_tsc) p->failure_tsc = tsc();
+    int taken = take_descriptors(t);
+    t->proc->promoted = 1;
+    t->role = Role::kSolo;
+    install_all_signals(t);
+    remap_shared(t);
+    restore_timers(t);
+    report_failover(t, taken, p->failure_tsc);
+    p->leader.store(static_cast<uint32_t>(t->proc->version));
+    p->state.store(word(PairState::kSolo));
+    p->taker.store(2);
+    futex_wake(&p->taker, 1 << 30);
+    wake_all(p);
+  } else {
+    while (p->taker.load() != 2) futex_wait(&p->taker, 1, 50);
+  }
+  t->role = Role::kSolo;
+  t->intents = 0;
+  drop_stale_signals(t);
+  apply_mask(t, t->trap);
+  int zero = 0;
+  sys(__NR_sched_setscheduler, 0, 0 /*SCHED_OTHER*/, &zero);
+}
+
+int fetch_descriptor(Thread* t, int fd) {
+  long pidfd = sys(__NR_pidfd_open, real_leader_pid(t), 0);
+  if (is_error(pidfd)) return static_cast<int>(pidfd);
+  long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
+  sys(__NR_close, pidfd);
+  return static_cast<int>(own);
+}
+
+void wake_producer(Thread* t) {
+  if (t->lane->producer_waits.exchange(0) == 1) futex_wake(&t->lane->producer_waits, 8);
+}
+
+void kick_follower(Thread* t) {
+  if (t->role != Role::kLeader) return;
+  int v = index_of(other(t->proc->version));
+  int pid = t->proc->shared->real_pid[v], tid = t->lane->real_tid[v];
+  lane_flush(t);
+  if (pid > 0 && tid > 0) sys(__NR_tgkill, pid, tid, 31);
+}
+
+void tell_husk(Thread* t, int status) {
+  Process* p = t->proc->shared;
+  if (!t->proc->promoted) return;
+  p->husk_status = status;
+  p->husk.store(2);
+  futex_wake(&p->husk, 8);
+}
+
+void inject_fault(Thread* t) {
+  const auto& s = control()->settings;
+  if (!s.fault_kind || t->role != Role::kLeader || !t->proc->shared->is_root) return;
+  if (t->events + 1 < s.fault_event) return;
+  if (s.fault_kind == 1) sys(__NR_kill, t->proc->real_pid, 9);
+  if (s.fault_kind == 2) asm volatile("ud2");
+}
+
+}  // namespace mx::agent

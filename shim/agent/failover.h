@@ -1,0 +1,48 @@
+// Who leads, and how that changes. See docs/failover.md for what each side sees.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+// --- leader ---------------------------------------------------------------------------------
+
+/// True if nobody follows any more; the thread's role is then kSolo.
+bool follower_gone(Thread* t);
+bool follower_alive(Thread* t);
+/// Goes on alone; the monitor ends the follower and reports `reason`.
+void drop_follower(Thread* t, const char* reason);
+/// Full lockstep: waits until the follower agrees to the announced call.
+void wait_for_agreement(Thread* t);
+/// Parks this thread for good if its process has failed and the other version takes over.
+void park_if_failing(Thread* t);
+/// The failed leader's last thread: hands over the descriptors, then stands in for the process (its
+/// pid, its signals, its exit status) until the survivor ends.
+[[noreturn]] void become_husk(Thread* t);
+
+// --- follower -------------------------------------------------------------------------------
+
+bool leader_is_gone(Thread* t);
+bool follower_must_end(Thread* t);
+[[noreturn]] void end_follower(Thread* t);
+/// Reports why, lets the leader go on alone, ends this process.
+[[noreturn]] void leave_as_follower(Thread* t, const char* reason);
+/// The leader faulted, exited wrongly: tells it, and takes over.
+void leader_failed(Thread* t, const EventHeader& h);
+bool declare_leader_hung(Thread* t);
+/// This thread has consumed all events of its lane; it goes on for real. The first one carries over
+/// the process's descriptors.
+void take_over(Thread* t);
+/// This version's copy of the leader's descriptor, close-on-exec; or an error.
+int fetch_descriptor(Thread* t, int fd);
+void wake_producer(Thread* t);
+
+// --- any ------------------------------------------------------------------------------------
+
+/// Sees to it that the follower looks at its lane although it makes no call.
+void kick_follower(Thread* t);
+/// The survivor ends with this wait(2) status: so must its stand-in.
+void tell_husk(Thread* t, int status);
+/// Test hook: see docs/testing.md, MX_FAULT.
+void inject_fault(Thread* t);
+
+}  // namespace mx::agent

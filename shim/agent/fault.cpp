@@ -1,0 +1,119 @@
+#include "shim/agent/fault.h"
+
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/frame.h"
+#include "shim/agent/lane.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+namespace {
+
+bool in_agent(uint64_t a) { return a >= stream::kAgentBase && a < stream::kCodeEnd; }
+
+struct FaultBody {
+  uint64_t rip, address;
+};
+
+void report_own_crash(Thread* t, int sig, const FaultBody& b) {
+  Message* m = new_message(t, MessageKind::kCrash);
+  if (!m) return;
+  m->number[0] = sig;
+  m->number[1] = t->proc->real_pid;
+  m->number[2] = static_cast<int64_t>(b.rip);
+  m->number[3] = static_cast<int64_t>(b.address);
+  send(m);
+}
+
+// Leader: says that it faulted, and learns whether the follower did too.
+Verdict leader_verdict(Thread* t, int sig, const FaultBody& b) {
+  t->lane->verdict.store(0);
+  EventHeader h{0, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
+                b.address};
+  take_order(t, h);
+  if (!lane_put(t, &h, sizeof h)) return Verdict::kFollowerDropped;
+  lane_commit(t);
+  return lane_rendezvous(t, true);
+}
+
+// Follower: true if the leader faulted with the same signal at this point.
+bool leader_agrees(Thread* t, int sig, bool& takeover) {
+  for (;;) {
+    EventHeader h;
+    switch (lane_wait(t, sizeof h)) {
+      case Wait::kDropped:
+        end_follower(t);
+      case Wait::kLeaderGone:
+        take_over(t);
+        takeover = true;
+        return false;
+      case Wait::kReady:
+        break;
+    }
+    lane_peek(t, 0, &h, sizeof h);
+    await_turn(t, h);
+    if (h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen) {
+      skip_event(t, h);
+      continue;
+    }
+    if (h.kind != EventKind::kFault || h.nr != sig) return false;
+    lane_skip(t, sizeof h);
+    finish_event(t, h);
+    t->lane->verdict.store(static_cast<uint32_t>(Verdict::kAgreed));
+    wake_producer(t);
+    return true;
+  }
+}
+
+// Returns if the fault is the program's own behaviour; does not return if this version crashed.
+void judge(Thread* t, int sig, const FaultBody& b) {
+  if (t->role == Role::kLeader && !follower_gone(t)) {
+    switch (leader_verdict(t, sig, b)) {
+      case Verdict::kLeaderFailed:
+        become_husk(t);
+      default:
+        return;
+    }
+  }
+  if (t->role != Role::kFollower) return;
+  bool takeover = false;
+  if (leader_agrees(t, sig, takeover) || takeover) return;
+  report_own_crash(t, sig, b);
+  leave_as_follower(t, "crashed");
+}
+
+// The agent itself touched bad memory on behalf of the program.
+void fault_in_agent(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
+  if (t->building_frame) die_of(t, 11);  // no room for a signal frame: the kernel kills for that
+  FaultBody b{uc->mc.rip, info->fault.addr};
+  report_own_crash(t, sig, b);
+  if (t->role == Role::kFollower) leave_as_follower(t, "fault in the agent");
+  if (t->role == Role::kLeader) drop_follower(t, "fault in the leader's agent");
+  die_of(t, sig);
+}
+
+}  // namespace
+
+void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
+  if (in_agent(uc->mc.rip) && t->regs) {
+    fault_in_agent(t, sig, info, uc);
+    return;
+  }
+  FaultBody b{uc->mc.rip, info->fault.addr};
+  Regs r;
+  regs_from(uc, &r);
+  judge(t, sig, b);
+  t->trap = uc;
+  deliver_fault(t, &r, *info, uc);
+  t->trap = nullptr;
+  t->regs_redirected = 0;
+  regs_to(&r, uc);
+}
+
+void judge_abort(Thread* t, int sig) { judge(t, sig, {t->regs->rip, 0}); }
+
+}  // namespace mx::agent

@@ -1,0 +1,273 @@
+#include "shim/agent/fds.h"
+
+#include "shim/agent/epoll.h"
+#include "shim/agent/memory.h"
+
+namespace mx::agent {
+
+namespace {
+constexpr uint64_t kCloexec = 02000000, kNonblock = 04000;
+constexpr int kDupfd = 0, kGetfd = 1, kSetfd = 2, kGetfl = 3, kSetfl = 4, kGetlk = 5, kSetlk = 6,
+              kSetlkw = 7, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37, kOfdSetlkw = 38,
+              kDupfdCloexec = 1030;
+
+bool is_lock(int cmd) {
+  return (cmd >= kGetlk && cmd <= kSetlkw) || (cmd >= kOfdGetlk && cmd <= kOfdSetlkw);
+}
+
+uint8_t flags_to_bits(uint64_t flags) {
+  return static_cast<uint8_t>(((flags & kCloexec) ? kFdCloexec : 0) |
+                              ((flags & kNonblock) ? kFdNonblock : 0));
+}
+}  // namespace
+
+bool fd_reserved(int64_t fd) { return fd == control()->settings.reserved_fd; }
+
+bool never_blocks(Thread* t, int fd) {
+  if (!valid_fd(fd)) return true;
+  uint8_t& bits = fd_bits(t, fd);
+  if (!(bits & kFdClassified)) {
+    uint32_t st[36];
+    if (is_error(sys(__NR_fstat, fd, st))) return true;
+    uint32_t type = st[6] & 0170000;
+    if (type == 0100000 || type == 0040000 || type == 0060000) bits |= kFdRegular;
+    long flags = sys(__NR_fcntl, fd, kGetfl, 0);
+    if (!is_error(flags) && (flags & kNonblock)) bits |= kFdNonblock;
+    bits |= kFdClassified;
+  }
+  return bits & (kFdRegular | kFdNonblock);
+}
+
+void fd_opened(Thread* t, int fd, uint8_t bits) {
+  if (!valid_fd(fd)) return;
+  fd_bits(t, fd) = bits;
+  if (fd > t->proc->max_fd) t->proc->max_fd = fd;
+  Word& shared = t->proc->shared->max_fd;
+  if (static_cast<uint32_t>(fd) > shared.load(std::memory_order_relaxed)) shared.store(fd);
+}
+
+void fd_closed(Thread* t, int fd) {
+  if (!valid_fd(fd)) return;
+  if (fd_bits(t, fd) & kFdEpoll) forget_epoll(t, fd);
+  fd_bits(t, fd) = 0;
+}
+
+long place_private(Thread* t, int own, int fd, bool cloexec) {
+  if (!valid_fd(fd)) {
+    sys(__NR_close, own);
+    return kEbadf;
+  }
+  if (own != fd) {
+    long r = sys(__NR_dup3, own, fd, cloexec ? kCloexec : 0);
+    sys(__NR_close, own);
+    if (is_error(r)) return r;
+  }
+  fd_opened(t, fd, kFdPrivate | (cloexec ? kFdCloexec : 0));
+  return fd;
+}
+
+void note_leader_only_fd(Thread* t, int fd) {
+  if (valid_fd(fd) && !fd_private(t, fd)) fd_opened(t, fd, 0);
+}
+
+void close_all_private(Thread* t) {
+  for (int fd = 0; fd <= t->proc->max_fd; fd++) {
+    if (fd_private(t, fd) && !fd_reserved(fd)) sys(__NR_close, fd);
+    fd_bits(t, fd) = 0;
+  }
+}
+
+void localise_new_fd(Call& c) {
+  if (c.ret < 0) return;
+  uint64_t flags = 0;
+  switch (c.r->nr) {
+    case __NR_accept4: flags = c.args[3]; break;
+    case __NR_socket: flags = c.args[1]; break;
+    case __NR_eventfd2: case __NR_timerfd_create: flags = c.args[1]; break;
+    case __NR_epoll_create1: case __NR_inotify_init1: flags = c.args[0]; break;
+    case __NR_signalfd4: flags = c.args[3]; break;
+    default: break;
+  }
+  bool classified = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket;
+  fd_opened(c.t, c.ret, flags_to_bits(flags) | (classified ? kFdClassified : 0));
+}
+
+void localise_fd_pair(Call& c) {
+  if (c.ret < 0) return;
+  bool pair = c.r->nr == __NR_socketpair;
+  auto* fds = reinterpret_cast<int*>(c.args[pair ? 3 : 0]);
+  uint64_t flags = pair ? c.args[1] : c.r->nr == __NR_pipe2 ? c.args[1] : 0;
+  fd_opened(c.t, fds[0], flags_to_bits(flags));
+  fd_opened(c.t, fds[1], flags_to_bits(flags));
+}
+
+void localise_close(Call& c) {
+  // Even with an error (EINTR, EIO) the number is free afterwards; EBADF changes nothing.
+  if (c.ret != kEbadf) fd_closed(c.t, static_cast<int>(c.args[0]));
+}
+
+// dup, dup2, dup3, F_DUPFD: the copy is private where the original is.
+void localise_dup(Call& c) {
+  if (c.ret < 0 || !valid_fd(c.ret)) return;
+  Thread* t = c.t;
+  int from = static_cast<int>(c.args[0]), to = static_cast<int>(c.ret);
+  if (from == to) return;
+  bool cloexec = (c.r->nr == __NR_dup3 && (c.args[2] & kCloexec)) ||
+                 (c.r->nr == __NR_fcntl && c.args[1] == kDupfdCloexec);
+  bool was_private = fd_private(t, to);
+  uint8_t bits = valid_fd(from) ? fd_bits(t, from) & ~(kFdCloexec | kFdEpoll) : 0;
+  if (cloexec) bits |= kFdCloexec;
+  if (t->role == Role::kFollower && c.consumed) {
+    if (bits & kFdPrivate) {
+      sys(__NR_dup3, from, to, cloexec ? kCloexec : 0);
+    } else if (was_private) {
+      sys(__NR_close, to);
+    }
+  }
+  fd_closed(t, to);
+  fd_opened(t, to, bits);
+}
+
+long run_dup_to(Call& c) {
+  if (fd_reserved(static_cast<int>(c.args[1]))) return kEbadf;
+  return run_event(c);
+}
+
+long run_fcntl(Call& c) {
+  int cmd = static_cast<int>(c.args[1]);
+  int fd = static_cast<int>(c.args[0]);
+  if (fd_reserved(fd)) return kEbadf;
+  if (cmd == kDupfd || cmd == kDupfdCloexec) {
+    long ret = run_event(c);
+    if (c.consumed || c.t->role != Role::kFollower) localise_dup(c);
+    return ret;
+  }
+  if (fd_private(c.t, fd) && !is_lock(cmd)) return run_local(c);
+  if (cmd == kGetlk || cmd == kOfdGetlk) c.blob_size = 32;
+  if (cmd == kGetownEx) c.blob_size = 8;
+  if (c.blob_size) c.blob = c.args[2];
+  long ret = run_event(c);
+  if (ret >= 0 && valid_fd(fd)) {
+    uint8_t& bits = fd_bits(c.t, fd);
+    if (cmd == kSetfl) bits = (bits & ~kFdNonblock) | ((c.args[2] & kNonblock) ? kFdNonblock : 0);
+    if (cmd == kSetfd) bits = (bits & ~kFdCloexec) | ((c.args[2] & 1) ? kFdCloexec : 0);
+  }
+  return ret;
+}
+
+long run_close_range(Call& c) {
+  Thread* t = c.t;
+  uint32_t first = c.args[0], last = c.args[1];
+  bool mark = c.args[2] & 4;  // CLOSE_RANGE_CLOEXEC
+  long ret = run_event(c);
+  if (ret < 0) return ret;
+  uint32_t top = static_cast<uint32_t>(t->proc->max_fd);
+  for (uint32_t fd = first; fd <= last && fd <= top; fd++) {
+    if (fd_reserved(fd)) continue;
+    if (t->role == Role::kFollower && fd_private(t, fd)) {
+      if (mark) sys(__NR_fcntl, fd, kSetfd, 1);
+      else sys(__NR_close, fd);
+    }
+    if (mark) fd_bits(t, fd) |= kFdCloexec;
+    else fd_closed(t, fd);
+  }
+  return ret;
+}
+
+// mx's own descriptor stays open.
+long perform_close_range(Call& c) {
+  uint64_t first = static_cast<uint32_t>(c.args[0]), last = static_cast<uint32_t>(c.args[1]);
+  uint64_t mine = control()->settings.reserved_fd;
+  if (first > last || mine < first || mine > last) return execute(c);
+  long ret = 0;
+  if (mine > first) ret = sys(__NR_close_range, first, mine - 1, c.args[2]);
+  if (ret == 0 && mine < last) ret = sys(__NR_close_range, mine + 1, last, c.args[2]);
+  return ret;
+}
+
+long run_close(Call& c) {
+  int fd = static_cast<int>(c.args[0]);
+  if (fd_reserved(fd)) return kEbadf;
+  if (!fd_private(c.t, fd)) return run_event(c);
+  long ret = run_local(c);
+  fd_closed(c.t, fd);
+  return ret;
+}
+
+// SCM_RIGHTS: new descriptors stand in the control data, at the leader's numbers.
+void localise_recvmsg(Call& c) {
+  if (c.ret < 0) return;
+  auto* m = reinterpret_cast<const Msghdr*>(c.args[1]);
+  struct Cmsg {
+    uint64_t len;
+    int32_t level, type;
+  };
+  for (uint64_t at = 0; m->control && at + sizeof(Cmsg) <= m->controllen;) {
+    auto* h = reinterpret_cast<const Cmsg*>(m->control + at);
+    if (h->len < sizeof(Cmsg) || h->len > m->controllen - at) break;
+    if (h->level == 1 && h->type == 1) {
+      auto* fds = reinterpret_cast<const int*>(h + 1);
+      for (uint64_t k = 0; k < (h->len - sizeof(Cmsg)) / 4; k++) fd_opened(c.t, fds[k], 0);
+    }
+    at += stream::padded(h->len);
+  }
+}
+
+long run_flock(Call& c) { return run_event(c); }
+
+long run_memfd(Call& c) {
+  Thread* t = c.t;
+  bool cloexec = c.args[1] & 1;
+  if (t->role != Role::kFollower) {
+    long ret = run_event(c);
+    if (ret >= 0) fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified | (cloexec ? kFdCloexec : 0));
+    return ret;
+  }
+  long ret = run_event(c);
+  if (ret < 0) return ret;
+  if (!c.consumed) {
+    fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified);
+    return ret;
+  }
+  long own = sys(__NR_memfd_create, c.args[0], c.args[1]);
+  return is_error(own) ? own : place_private(t, own, ret, cloexec);
+}
+
+namespace {
+struct LegacyIoctl {
+  uint32_t request;
+  uint16_t size;
+};
+// Requests that do not encode their size and write a result: ioctl_tty(2), sockios.h, fs.h.
+constexpr LegacyIoctl kLegacy[] = {
+    {0x5401, 36}, {0x5405, 18}, {0x5413, 8},  {0x540f, 4},  {0x541b, 4},  {0x5411, 4},  {0x5415, 4},
+    {0x5429, 4},  {0x5424, 4},  {0x5419, 4},  {0x541e, 72}, {0x8905, 4},  {0x8906, 16}, {0x8907, 16},
+    {0x8903, 4},  {0x8901, 4},  {0x1260, 8},  {0x125e, 4},  {0x1268, 4},  {0x127b, 4},  {0x5459, 8},
+};
+}  // namespace
+
+void measure_ioctl(Call& c) {
+  auto request = static_cast<uint32_t>(c.args[1]);
+  c.blob = c.args[2];
+  c.blob_size = 0;
+  for (const LegacyIoctl& l : kLegacy)
+    if (l.request == request) c.blob_size = l.size;
+  if ((request >> 8) == 0x89 && request >= 0x8910 && request <= 0x89ff && request != 0x8912) {
+    c.blob_size = 40;  // struct ifreq
+  }
+  if ((request >> 30) & 2) c.blob_size = (request >> 16) & 0x3fff;  // _IOC_READ
+  if (c.blob < 4096) c.blob_size = 0;
+}
+
+void localise_ioctl(Call& c) {
+  auto request = static_cast<uint32_t>(c.args[1]);
+  int fd = static_cast<int>(c.args[0]);
+  if (c.ret < 0 || !valid_fd(fd)) return;
+  if (request == 0x5421) {  // FIONBIO
+    bool on = c.args[2] && *reinterpret_cast<int*>(c.args[2]);
+    fd_bits(c.t, fd) = (fd_bits(c.t, fd) & ~kFdNonblock) | (on ? kFdNonblock : 0);
+  }
+  if (request == 0x5441 && c.ret >= 0) fd_opened(c.t, c.ret, 0);  // TIOCGPTPEER
+}
+
+}  // namespace mx::agent

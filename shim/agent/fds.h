@@ -1,0 +1,44 @@
+// What the agent knows of the program's descriptors: which are private to each version, and hints
+// on whether a call on one can block. All functions run in the thread that makes the call.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+inline bool valid_fd(int64_t fd) { return fd >= 0 && fd < kMaxFds; }
+inline uint8_t& fd_bits(Thread* t, int fd) { return t->proc->fds[fd]; }
+inline bool fd_private(Thread* t, int64_t fd) {
+  return valid_fd(fd) && (t->proc->fds[fd] & kFdPrivate);
+}
+bool fd_reserved(int64_t fd);
+
+/// True if calls on it return promptly: a regular file, or non-blocking. Asks the kernel once.
+bool never_blocks(Thread* t, int fd);
+
+/// Records a new descriptor (bits) and raises the process's highest number.
+void fd_opened(Thread* t, int fd, uint8_t bits);
+void fd_closed(Thread* t, int fd);
+/// Follower: moves its own descriptor `own` to number `fd`. Returns fd, or an error.
+long place_private(Thread* t, int own, int fd, bool cloexec);
+/// Follower: the leader has opened a private file that this version does not open.
+void note_leader_only_fd(Thread* t, int fd);
+/// Follower, before execve: closes what is really open here except mx's own descriptor.
+void close_all_private(Thread* t);
+
+// Handlers.
+long run_close(Call& c);
+long run_close_range(Call& c);
+long perform_close_range(Call& c);
+void localise_recvmsg(Call& c);
+long run_fcntl(Call& c);
+long run_flock(Call& c);
+void measure_ioctl(Call& c);
+void localise_ioctl(Call& c);
+void localise_close(Call& c);
+void localise_dup(Call& c);
+void localise_new_fd(Call& c);
+void localise_fd_pair(Call& c);
+long run_dup_to(Call& c);
+long run_memfd(Call& c);
+
+}  // namespace mx::agent

@@ -1,0 +1,283 @@
+#include "shim/agent/files.h"
+
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+namespace {
+
+constexpr uint64_t kCreat = 0100, kTrunc = 01000, kPathOnly = 010000000, kTmpfile = 020000000,
+                   kCloexec = 02000000, kAccess = 3;
+constexpr int kFirstExtra = 512;  // where descriptors stand that only the follower has
+
+struct Path {
+  char text[1024];
+};
+
+// Lexical normalisation of an absolute path: no "//", "/./", "/../".
+bool normalise(const char* from, Path& to) {
+  size_t n = 0;
+  if (from[0] != '/') return false;
+  while (*from) {
+    while (*from == '/') from++;
+    size_t k = 0;
+    while (from[k] && from[k] != '/') k++;
+    if (k == 0) break;
+    if (k == 1 && from[0] == '.') {
+    } else if (k == 2 && from[0] == '.' && from[1] == '.') {
+      while (n && to.text[n - 1] != '/') n--;
+      if (n) n--;
+    } else {
+      if (n + k + 2 > sizeof to.text) return false;
+      to.text[n++] = '/';
+      memcpy(to.text + n, from, k);
+      n += k;
+    }
+    from += k;
+  }
+  if (!n) to.text[n++] = '/';
+  to.text[n] = 0;
+  return true;
+}
+
+bool under(const char* path, const char* folder) {
+  size_t n = string_length(folder, 512);
+  if (!n) return false;
+  if (!starts_with(path, folder)) return false;
+  return path[n] == 0 || path[n] == '/' || folder[n - 1] == '/';
+}
+
+// /proc/self/maps and the like describe a version's own memory.
+bool own_proc_file(const char* p, int32_t vpid) {
+  if (!starts_with(p, "/proc/")) return false;
+  p += 6;
+  if (starts_with(p, "self/")) {
+    p += 5;
+  } else if (starts_with(p, "thread-self/")) {
+    p += 12;
+  } else {
+    int32_t pid = 0;
+    while (*p >= '0' && *p <= '9') pid = pid * 10 + (*p++ - '0');
+    if (pid != vpid || *p++ != '/') return false;
+  }
+  if (starts_with(p, "task/")) {
+    p += 5;
+    while (*p && *p != '/') p++;
+    if (*p) p++;
+  }
+  static constexpr const char* kOwn[] = {"maps", "smaps", "smaps_rollup", "exe", "auxv",
+                                         "mem",  "pagemap", "numa_maps"};
+  for (const char* name : kOwn)
+    if (string_equal(p, name)) return true;
+  return false;
+}
+
+bool image_path(const char* p, const LocalProcess& proc) {
+  static constexpr const char* kImage[] = {"/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin",
+                                           "/etc/ld.so.cache", "/etc/ld.so.preload"};
+  if (own_proc_file(p, proc.vpid)) return true;
+  for (const char* folder : kImage)
+    if (under(p, folder)) return !under(p, "/usr/local") || under(p, "/usr/local/lib");
+  const auto& s = control()->settings;
+  return string_equal(p, s.canonical_program) ||
+         string_equal(p, s.program[static_cast<int>(proc.version)]);
+}
+
+std::atomic<uint64_t>& written_slot(uint64_t d) {
+  return control()->written_paths[d % 256];
+}
+
+bool was_written(const char* p) {
+  uint64_t d = digest(1, p, string_length(p, 1024)) | 1;
+  return written_slot(d).load(std::memory_order_relaxed) == d;
+}
+
+bool own_image(const char* raw, const LocalProcess& proc) {
+  Path p;
+  if (!normalise(raw, p) || !image_path(p.text, proc)) return false;
+  return !was_written(p.text);
+}
+
+bool path_readable(uint64_t address) {
+  return address >= 4096 && readable(reinterpret_cast<void*>(address), 1);
+}
+
+struct OpenRequest {
+  int path_arg;
+  int dirfd_arg;  // -1: none
+  uint64_t flags;
+};
+
+OpenRequest describe_open(const Call& c) {
+  switch (c.r->nr) {
+    case __NR_open: return {0, -1, c.args[1]};
+    case __NR_creat: return {0, -1, 1 | kCreat | kTrunc};
+    case __NR_openat: return {1, 0, c.args[2]};
+    default: {
+      uint64_t flags = 0;
+      if (c.args[2] && readable(reinterpret_cast<void*>(c.args[2]), 8))
+        flags = *reinterpret_cast<uint64_t*>(c.args[2]);
+      return {1, 0, flags};
+    }
+  }
+}
+
+bool read_only(uint64_t flags) {
+  return (flags & kAccess) == 0 && !(flags & (kCreat | kTrunc)) && (flags & kTmpfile) != kTmpfile;
+}
+
+void note_written(const Call& c, int path_arg) {
+  if (!path_readable(c.args[path_arg])) return;
+  Path p;
+  if (!normalise(reinterpret_cast<const char*>(c.args[path_arg]), p)) return;
+  if (!image_path(p.text, *c.t->proc)) return;
+  uint64_t d = digest(1, p.text, string_length(p.text, 1024)) | 1;
+  written_slot(d).store(d);
+}
+
+void localise_open(Call& c, uint64_t flags) {
+  if (c.ret < 0) return;
+  uint8_t bits = ((flags & kCloexec) ? kFdCloexec : 0) | ((flags & 04000) ? kFdNonblock : 0);
+  fd_opened(c.t, c.ret, bits);
+}
+
+// The name as both versions know it: the program itself is known by the leader's path.
+void use_own_program(Call& c, int path_arg) {
+  const auto& s = control()->settings;
+  auto* path = reinterpret_cast<const char*>(c.args[path_arg]);
+  if (s.canonical_program[0] && string_equal(path, s.canonical_program))
+    c.exec[path_arg] = reinterpret_cast<uint64_t>(s.program[static_cast<int>(c.t->proc->version)]);
+}
+
+// Finds the leader's kPrivateOpen of the same path in sight; skips to it. False: there is none.
+bool match_private_open(Call& c, uint64_t want, EventHeader& h, bool& takeover) {
+  Thread* t = c.t;
+  for (;;) {
+    Wait w = lane_wait(t, sizeof h);
+    if (w == Wait::kDropped) end_follower(t);
+    if (w == Wait::kLeaderGone) {
+      take_over(t);
+      takeover = true;
+      return false;
+    }
+    uint64_t offset = 0;
+    bool found = false;
+    for (int k = 0; k < 32 && !found; k++) {
+      t->limit = t->lane->head.load(std::memory_order_acquire);
+      if (t->limit - t->pos < offset + sizeof h) break;
+      lane_peek(t, offset, &h, sizeof h);
+      bool skippable = h.kind == EventKind::kPrivateOpen || h.kind == EventKind::kQuery ||
+                       (h.kind == EventKind::kCall && harmless(sys::describe(h.nr)));
+      if (!skippable) break;
+      if (h.kind == EventKind::kPrivateOpen && h.digest == want) found = true;
+      else offset += sizeof h + stream::padded(h.size);
+    }
+    if (!found) return false;
+    uint64_t target = t->pos + offset;
+    while (t->pos < target) {
+      EventHeader skipped;
+      lane_peek(t, 0, &skipped, sizeof skipped);
+      skip_event(t, skipped);
+    }
+    return true;
+  }
+}
+
+uint64_t path_digest(const Call& c, int path_arg) {
+  auto* s = reinterpret_cast<const char*>(c.args[path_arg]);
+  return digest(2, s, string_length(s, 4096)) | 1;
+}
+
+long open_private(Call& c, const OpenRequest& req) {
+  Thread* t = c.t;
+  use_own_program(c, req.path_arg);
+  long own = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  if (is_error(own)) return own;
+  bool cloexec = req.flags & kCloexec;
+  uint64_t d = path_digest(c, req.path_arg);
+  if (t->role != Role::kFollower) {
+    fd_opened(t, own, kFdPrivate | kFdClassified | kFdRegular | (cloexec ? kFdCloexec : 0));
+    if (t->role == Role::kLeader) {
+      EventHeader h{0, static_cast<uint16_t>(c.r->nr), EventKind::kPrivateOpen, 0, own, 0, d};
+      if (lane_put(t, &h, sizeof h)) lane_commit(t);
+    }
+    return own;
+  }
+  EventHeader h;
+  bool takeover = false;
+  if (match_private_open(c, d, h, takeover)) {
+    await_turn(t, h);
+    lane_skip(t, sizeof h + stream::padded(h.size));
+    finish_event(t, h);
+    return place_private(t, own, static_cast<int>(h.result), cloexec);
+  }
+  long high = sys(__NR_fcntl, own, cloexec ? 1030 : 0, kFirstExtra);
+  sys(__NR_close, own);
+  if (is_error(high)) return high;
+  fd_opened(t, high, kFdPrivate | (cloexec ? kFdCloexec : 0));
+  return high;
+}
+
+}  // namespace
+
+bool private_path(const Call& c, int path_arg) {
+  if (path_arg < 0 || !path_readable(c.args[path_arg])) return false;
+  auto* path = reinterpret_cast<const char*>(c.args[path_arg]);
+  uint8_t dir_arg = c.d->args[path_arg].size_arg;
+  if (path[0] != '/') {
+    if (dir_arg == sys::kNoArg) return false;
+    auto dir = static_cast<int>(c.args[dir_arg]);
+    return fd_private(c.t, dir);  // an open folder of the image, or AT_EMPTY_PATH on a private file
+  }
+  return own_image(path, *c.t->proc);
+}
+
+long run_file(Call& c) {
+  if (private_path(c, c.d->path_arg)) {
+    use_own_program(c, c.d->path_arg);
+    return run_local(c);
+  }
+  return run_event(c);
+}
+
+long run_open(Call& c) {
+  OpenRequest req = describe_open(c);
+  if (read_only(req.flags) && private_path(c, req.path_arg)) return open_private(c, req);
+  if (!read_only(req.flags)) note_written(c, req.path_arg);
+  long ret = run_event(c);
+  if (!c.t->regs_redirected) {
+    c.ret = ret;
+    localise_open(c, req.flags);
+  }
+  return ret;
+}
+
+void localise_sendfile(Call& c) {
+  // The leader's kernel moved the position of a private input; ours must follow.
+  if (c.t->role != Role::kFollower || c.ret <= 0) return;
+  int in = static_cast<int>(c.args[c.r->nr == __NR_sendfile ? 1 : 0]);
+  bool own_offset = c.r->nr == __NR_sendfile ? c.args[2] : c.args[1];
+  if (fd_private(c.t, in) && !own_offset) sys(__NR_lseek, in, c.ret, 1);
+}
+
+long run_fchdir(Call& c) {
+  Thread* t = c.t;
+  int fd = static_cast<int>(c.args[0]);
+  if (fd_private(t, fd)) return run_both(c);
+  long ret = run_event(c);
+  if (t->role == Role::kLeader && ret == 0) lane_rendezvous(t, false);
+  if (t->role == Role::kFollower && c.consumed && ret == 0) {
+    char link[32] = "/proc/";
+    size_t n = append_number(link, 6, t->proc->shared->real_pid[static_cast<int>(stream::other(t->proc->version))]);
+    copy_string(link + n, "/cwd", 8);
+    sys(__NR_chdir, link);
+  }
+  return ret;
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,22 @@
+// Files: which are private (each version reads its own image), opening, mapping.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+/// True if looking at the path (argument path_arg, relative to its directory descriptor) concerns
+/// this version's own image: executables, libraries, what belongs to the program, /proc/self/maps.
+bool private_path(const Call& c, int path_arg);
+/// A call of treatment kFile other than open.
+long run_file(Call& c);
+long run_open(Call& c);
+long run_mmap(Call& c);
+long run_mprotect(Call& c);
+void localise_sendfile(Call& c);
+long run_fchdir(Call& c);
+/// True if the open file may be written through: a shared mapping of it is then a copy.
+bool shared_writable(int fd);
+/// After a failover: turns this version's copies of shared writable mappings into real ones.
+void remap_shared(Thread* t);
+
+}  // namespace mx::agent

@@ -1,0 +1,105 @@
+// First code of the agent in a new program image, before anything of the program runs.
+#include "shim/agent/boot.h"
+#include "shim/agent/call.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/frame.h"
+#include "shim/agent/keeper.h"
+#include "shim/agent/patch.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/threads.h"
+#include "shim/agent/vdso.h"
+
+namespace mx::agent {
+
+namespace {
+
+Role initial_role(const LocalProcess* p) {
+  auto state = static_cast<PairState>(p->shared->state.load());
+  bool leads = p->shared->leader.load() == static_cast<uint32_t>(p->version);
+  if (state == PairState::kSolo && leads) return Role::kSolo;
+  return leads ? Role::kLeader : Role::kFollower;
+}
+
+// Other threads' lanes ended with the old image.
+void close_other_lanes(Thread* t) {
+  auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
+  for (uint32_t i = 0; i < stream::kMaxLanes; i++) {
+    Lane& l = control()->lanes[i];
+    if (i != t->lane_index && l.in_use.load() == 1 && l.process == index && t->role != Role::kFollower)
+      l.in_use.store(0);
+  }
+}
+
+void describe_process(LocalProcess* p, const BootInfo& b) {
+  int v = static_cast<int>(b.version);
+  p->shared = &control()->processes[b.process];
+  p->version = static_cast<Version>(b.version);
+  p->real_pid = static_cast<int32_t>(sys(__NR_getpid));
+  p->shared->real_pid[v] = p->real_pid;
+  p->shared->alive[v].store(1);
+  p->vpid = p->shared->vpid;
+  p->threads.store(1);
+  p->max_fd = static_cast<int32_t>(p->shared->max_fd.load());
+}
+
+[[noreturn]] void start(Thread* t, const BootInfo* info) {
+  BootInfo b = *info;
+  LocalProcess* p = t->proc;
+  int v = static_cast<int>(b.version);
+  t->tid = p->real_pid;
+  t->vtid = p->vpid;
+  t->role = initial_role(p);
+  use_lane(t, p->shared->lane);
+  init_vdso(b.vdso);
+  init_thread_stack(t);
+  init_signals(t);
+  t->vmask = p->shared->exec_vmask[v];
+  sys(__NR_munmap, stream::kBootAddress, stream::kPage);
+  if (!b.initial) {
+    close_other_lanes(t);
+    p->shared->threads.store(1);
+    publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, nullptr, 0);
+    if (t->role == Role::kLeader) lane_flush(t);
+  } else if (t->role == Role::kLeader) {
+    start_keeper(t);
+  }
+  if (t->role == Role::kFollower) {
+    int zero = 0;
+    sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);  // never preempt the leader
+  }
+  apply_mask(t, nullptr);
+  Regs r{};
+  r.rip = b.entry;
+  r.rsp = b.stack;
+  mx_resume_at(&r);
+  __builtin_unreachable();
+}
+
+}  // namespace
+}  // namespace mx::agent
+
+using namespace mx::agent;
+namespace stream = mx::stream;
+
+extern "C" [[noreturn]] void mx_start_on_stack(Thread* t, const BootInfo* info) { start(t, info); }
+
+// Runs on the boot page; moves to the thread's own stack at once.
+extern "C" void mx_start(const BootInfo* info) {
+  if (control()->magic != stream::kArenaMagic || control()->version != stream::kProtocolVersion) {
+    sys(__NR_exit_group, 125);
+  }
+  LocalProcess* p = new_process();
+  Thread* t = p ? new_thread(p) : nullptr;
+  if (!t) sys(__NR_exit_group, 125);
+  describe_process(p, *info);
+  set_gs(t);
+  asm volatile(
+      "mov %0, %%rsp\n"
+      "mov %1, %%rdi\n"
+      "mov %2, %%rsi\n"
+      "call mx_start_on_stack\n"
+      :
+      : "r"(t->stack_top), "r"(t), "r"(info)
+      : "rdi", "rsi", "memory");
+}

@@ -1,0 +1,223 @@
+#include "shim/agent/lane.h"
+
+#include "shim/agent/failover.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/report.h"
+
+namespace mx::agent {
+
+namespace {
+constexpr uint64_t kRing = stream::kLaneRing;
+constexpr uint64_t kWakeTicks = 400'000;  // ~150 µs at 2.4 GHz: bounds the lag of an awake machine
+constexpr int kSpins = 300;
+
+uint64_t load_head(Lane* l) { return l->head.load(std::memory_order_acquire); }
+uint64_t load_tail(Lane* l) { return l->tail.load(std::memory_order_acquire); }
+
+void wake_consumer(Lane* l) {
+  if (l->consumer_waits.exchange(0) == 1) futex_wake(&l->consumer_waits, 1);
+}
+
+bool follower_left(Thread* t) {
+  return t->proc->shared->state.load(std::memory_order_acquire) ==
+         static_cast<uint32_t>(PairState::kSolo);
+}
+
+// Waits for space; the follower may be far behind, or gone.
+bool wait_for_space(Thread* t, uint64_t n) {
+  Lane* l = t->lane;
+  l->head.store(t->pos, std::memory_order_release);
+  int64_t waited = 0;
+  for (int spin = 0;; spin++) {
+    t->limit = load_tail(l) + kRing;
+    if (t->limit - t->pos >= n) return true;
+    if (follower_left(t)) return false;
+    if (l->consumer_waits.load() == 1) wake_consumer(l);
+    if (spin < kSpins) {
+      pause();
+      continue;
+    }
+    uint64_t tail = load_tail(l);
+    l->producer_waits.store(1);
+    if (load_tail(l) + kRing - t->pos >= n) continue;
+    futex_wait(&l->producer_waits, 1, 100);
+    l->producer_waits.store(0);
+    if (load_tail(l) != tail) {
+      waited = 0;
+    } else if ((waited += 100) >= control()->settings.hang_timeout_ms &&
+               control()->settings.hang_timeout_ms) {
+      drop_follower(t, "follower does not read its lane");
+      return false;
+    }
+  }
+}
+}  // namespace
+
+long futex_wait(Word* w, uint32_t value, int64_t timeout_ms) {
+  KernelTimespec ts{timeout_ms / 1000, (timeout_ms % 1000) * 1000000};
+  return sys(__NR_futex, w, 0 /*FUTEX_WAIT*/, value, timeout_ms < 0 ? nullptr : &ts, 0, 0);
+}
+
+long futex_wake(Word* w, int count) { return sys(__NR_futex, w, 1 /*FUTEX_WAKE*/, count, 0, 0, 0); }
+
+bool lane_put(Thread* t, const void* bytes, uint64_t n) {
+  uint8_t* ring = lane_ring(t->lane_index);
+  auto* from = static_cast<const uint8_t*>(bytes);
+  while (n) {
+    uint64_t space = t->limit - t->pos;
+    if (space == 0) {
+      if (!wait_for_space(t, n < kRing / 4 ? n : kRing / 4)) return false;
+      continue;
+    }
+    uint64_t at = t->pos & (kRing - 1);
+    uint64_t part = n < space ? n : space;
+    if (part > kRing - at) part = kRing - at;
+    memcpy(ring + at, from, part);
+    t->pos += part;
+    from += part;
+    n -= part;
+  }
+  return true;
+}
+
+bool lane_pad(Thread* t, uint64_t n) {
+  static constexpr uint64_t zero = 0;
+  uint64_t pad = stream::padded(n) - n;
+  return pad ? lane_put(t, &zero, pad) : true;
+}
+
+void lane_commit(Thread* t) {
+  Lane* l = t->lane;
+  l->head.store(t->pos, std::memory_order_release);
+  t->events++;
+  l->events = t->events;
+  if (l->consumer_waits.load(std::memory_order_relaxed) == 0) return;
+  uint64_t now = tsc();
+  uint64_t unread = t->pos - l->tail.load(std::memory_order_relaxed);
+  if (l->first_unread_tsc == 0) {
+    bool rare = now - t->last_publish_tsc > kWakeTicks;
+    l->first_unread_tsc = now;
+    t->last_publish_tsc = now;
+    if (!rare && unread < kRing / 2) return;
+  } else {
+    t->last_publish_tsc = now;
+    if (now - l->first_unread_tsc < kWakeTicks && unread < kRing / 2) return;
+  }
+  l->first_unread_tsc = 0;
+  wake_consumer(l);
+}
+
+void lane_flush(Thread* t) {
+  Lane* l = t->lane;
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (l->consumer_waits.load() == 1 && load_tail(l) != t->pos) {
+    l->first_unread_tsc = 0;
+    wake_consumer(l);
+  }
+}
+
+Verdict lane_rendezvous(Thread* t, bool verdict) {
+  Lane* l = t->lane;
+  int64_t waited = 0;
+  int64_t limit = control()->settings.hang_timeout_ms;
+  for (int spin = 0;; spin++) {
+    auto v = static_cast<Verdict>(l->verdict.load(std::memory_order_acquire));
+    bool consumed = load_tail(l) == t->pos;
+    if (verdict ? v != Verdict::kNone : consumed) return v;
+    if (follower_left(t)) return Verdict::kFollowerDropped;
+    wake_consumer(l);
+    if (spin < kSpins) {
+      pause();
+      continue;
+    }
+    uint64_t tail = load_tail(l);
+    l->producer_waits.store(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, 1, 100);
+    l->producer_waits.store(0);
+    if (load_tail(l) != tail) {
+      waited = 0;
+    } else if (!follower_alive(t) || (limit && (waited += 100) > limit + 1000)) {
+      drop_follower(t, "follower does not answer");
+      return Verdict::kFollowerDropped;
+    }
+  }
+}
+
+Wait lane_wait(Thread* t, uint64_t n) {
+  Lane* l = t->lane;
+  int64_t waited = 0;
+  const int64_t limit = control()->settings.hang_timeout_ms;
+  const int spins = control()->settings.cpus > 1 ? kSpins : 0;
+  uint64_t last_head = load_head(l);
+  for (int spin = 0;; spin++) {
+    t->limit = load_head(l);
+    if (t->limit - t->pos >= n) return Wait::kReady;
+    if (follower_must_end(t)) return Wait::kDropped;
+    if (leader_is_gone(t)) {
+      if (load_head(l) - t->pos >= n) continue;
+      return Wait::kLeaderGone;
+    }
+    if (spin < spins) {
+      pause();
+      continue;
+    }
+    lane_release(t);
+    l->consumer_waits.store(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (load_head(l) - t->pos < n && !leader_is_gone(t)) futex_wait(&l->consumer_waits, 1, 500);
+    l->consumer_waits.store(0);
+    if (t->kicked && t->regs == nullptr) return Wait::kReady;
+    uint64_t head = load_head(l);
+    if (head != last_head || l->activity.load() == static_cast<uint32_t>(Activity::kEventCall)) {
+      last_head = head;
+      waited = 0;
+    } else if (limit && (waited += 500) >= limit) {
+      if (declare_leader_hung(t)) return Wait::kLeaderGone;
+      waited = 0;
+    }
+  }
+}
+
+void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n) {
+  const uint8_t* ring = lane_ring(t->lane_index);
+  uint64_t at = (t->pos + offset) & (kRing - 1);
+  uint64_t part = n < kRing - at ? n : kRing - at;
+  memcpy(to, ring + at, part);
+  if (part < n) memcpy(static_cast<uint8_t*>(to) + part, ring, n - part);
+}
+
+bool lane_get(Thread* t, void* to, uint64_t n) {
+  auto* out = static_cast<uint8_t*>(to);
+  while (n) {
+    uint64_t ready = t->limit - t->pos;
+    if (ready == 0) {
+      lane_release(t);
+      if (lane_wait(t, 1) != Wait::kReady) return false;
+      continue;
+    }
+    uint64_t part = n < ready ? n : ready;
+    if (out) {
+      lane_peek(t, 0, out, part);
+      out += part;
+    }
+    t->pos += part;
+    n -= part;
+  }
+  return true;
+}
+
+bool lane_skip(Thread* t, uint64_t n) { return lane_get(t, nullptr, n); }
+
+void lane_release(Thread* t) {
+  Lane* l = t->lane;
+  l->tail.store(t->pos, std::memory_order_release);
+  if (l->producer_waits.load(std::memory_order_relaxed) == 0) return;
+  // A producer that waits for space is woken when a good part is free, or when all is consumed.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (t->pos == load_head(l) || load_head(l) - t->pos < kRing / 2) {
+    if (l->producer_waits.exchange(0) == 1) futex_wake(&l->producer_waits, 1);
+  }
+}
+
+}  // namespace mx::agent

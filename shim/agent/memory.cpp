@@ -1,0 +1,134 @@
+#include "shim/agent/memory.h"
+
+#include "shim/agent/state.h"
+
+// Compilers emit calls to these; no libc is linked. `rep movsb` is fast on every CPU with ERMS and
+// keeps vector registers untouched.
+extern "C" {
+void* memcpy(void* to, const void* from, size_t n) {
+  void* ret = to;
+  if (n >= 8 && n <= 64) {
+    auto* d = static_cast<char*>(to);
+    auto* s = static_cast<const char*>(from);
+    size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+      uint64_t w;
+      __builtin_memcpy(&w, s + i, 8);
+      __builtin_memcpy(d + i, &w, 8);
+    }
+    if (i < n) {
+      uint64_t w;
+      __builtin_memcpy(&w, s + n - 8, 8);
+      __builtin_memcpy(d + n - 8, &w, 8);
+    }
+    return ret;
+  }
+  asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
+  return ret;
+}
+void* memset(void* to, int c, size_t n) {
+  void* ret = to;
+  asm volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
+  return ret;
+}
+void* memmove(void* to, const void* from, size_t n) {
+  auto* d = static_cast<char*>(to);
+  auto* s = static_cast<const char*>(from);
+  if (d <= s || d >= s + n) {
+    asm volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
+    return to;
+  }
+  asm volatile("std\n rep movsb\n cld"
+               :
+               : "D"(d + n - 1), "S"(s + n - 1), "c"(n)
+               : "memory");
+  return to;
+}
+int memcmp(const void* a, const void* b, size_t n) {
+  auto* x = static_cast<const unsigned char*>(a);
+  auto* y = static_cast<const unsigned char*>(b);
+  for (size_t i = 0; i < n; i++)
+    if (x[i] != y[i]) return x[i] - y[i];
+  return 0;
+}
+}
+
+namespace mx::agent {
+
+size_t string_length(const char* s, size_t limit) {
+  size_t n = 0;
+  while (n < limit && s[n]) n++;
+  return n;
+}
+
+bool string_equal(const char* a, const char* b) {
+  while (*a && *a == *b) a++, b++;
+  return *a == *b;
+}
+
+bool starts_with(const char* s, const char* prefix) {
+  while (*prefix)
+    if (*s++ != *prefix++) return false;
+  return true;
+}
+
+void copy_string(char* to, const char* from, size_t limit) {
+  size_t n = string_length(from, limit - 1);
+  memcpy(to, from, n);
+  to[n] = 0;
+}
+
+size_t append_number(char* to, size_t at, uint64_t n) {
+  char digits[20];
+  int k = 0;
+  do digits[k++] = static_cast<char>('0' + n % 10);
+  while (n /= 10);
+  while (k) to[at++] = digits[--k];
+  to[at] = 0;
+  return at;
+}
+
+uint64_t digest(uint64_t seed, const void* bytes, size_t n) {
+  constexpr uint64_t k1 = 0x9e3779b97f4a7c15ULL, k2 = 0xbf58476d1ce4e5b9ULL;
+  uint64_t h = seed ^ (n * k1);
+  auto* p = static_cast<const char*>(bytes);
+  uint64_t w;
+  for (; n >= 8; n -= 8, p += 8) {
+    __builtin_memcpy(&w, p, 8);
+    h = (h ^ w) * k2;
+    h ^= h >> 29;
+  }
+  if (n) {
+    w = 0;
+    for (size_t i = 0; i < n; i++) w |= uint64_t{static_cast<unsigned char>(p[i])} << (8 * i);
+    h = (h ^ w) * k2;
+    h ^= h >> 29;
+  }
+  return h * k1;
+}
+
+namespace {
+// process_vm_readv/writev on oneself answers EFAULT instead of raising SIGSEGV.
+bool probe(long nr, const void* p, size_t n) {
+  static constexpr uint64_t page = stream::kPage;
+  uint64_t first = reinterpret_cast<uint64_t>(p);
+  uint64_t last = first + (n ? n - 1 : 0);
+  if (last < first) return false;
+  long pid = this_thread()->proc->real_pid;
+  for (uint64_t at = first;; at = (at | (page - 1)) + 1) {
+    if (at > last) return true;
+    char byte;
+    Iovec local{reinterpret_cast<uint64_t>(&byte), 1}, remote{at, 1};
+    if (nr == __NR_process_vm_writev) {
+      if (sys(__NR_process_vm_readv, pid, &local, 1, &remote, 1, 0) != 1) return false;
+    }
+    if (sys(nr, pid, &local, 1, &remote, 1, 0) != 1) return false;
+    if ((at | (page - 1)) >= last) return true;
+  }
+}
+}  // namespace
+
+bool readable(const void* p, size_t n) { return probe(__NR_process_vm_readv, p, n); }
+bool writable(const void* p, size_t n) { return probe(__NR_process_vm_writev, p, n); }
+
+}  // namespace mx::agent

@@ -1,0 +1,34 @@
+// memcpy and friends for the agent, and access to the program's memory.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+extern "C" {
+void* memcpy(void* to, const void* from, size_t n);
+void* memset(void* to, int c, size_t n);
+void* memmove(void* to, const void* from, size_t n);
+int memcmp(const void* a, const void* b, size_t n);
+}
+
+namespace mx::agent {
+
+/// Length of a NUL-terminated string, at most `limit`.
+size_t string_length(const char* s, size_t limit);
+bool string_equal(const char* a, const char* b);
+bool starts_with(const char* s, const char* prefix);
+/// Copies a NUL-terminated string, truncating; always terminates.
+void copy_string(char* to, const char* from, size_t limit);
+
+/// Writes n in decimal at to[at]; NUL-terminated. Returns the index of the NUL.
+size_t append_number(char* to, size_t at, uint64_t n);
+
+/// 64-bit digest of a byte string (not cryptographic), chained through `seed`.
+uint64_t digest(uint64_t seed, const void* bytes, size_t n);
+
+/// Whether the program's memory [p, p+n) can be read (written). A pointer from the program may be
+/// bad: the kernel would answer EFAULT, the agent must not fault. Costs a system call; used only
+/// where the kernel has not already accessed the range.
+bool readable(const void* p, size_t n);
+bool writable(const void* p, size_t n);
+
+}  // namespace mx::agent

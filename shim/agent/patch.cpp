@@ -1,0 +1,233 @@
+#include "shim/agent/patch.h"
+
+#include "shim/agent/code_map.h"
+#include "shim/agent/memory.h"
+
+extern "C" void mx_entry();
+
+namespace mx::agent {
+
+using sites::Site;
+using sites::SiteTable;
+
+namespace {
+
+constexpr uint64_t kEntrySize = 21;
+constexpr uint64_t kReach = 0x7ff00000;
+constexpr uint64_t kAreaSize = 64 * 1024;
+constexpr int kMaxAreas = 64;
+constexpr int kMaxPatched = 4096;
+constexpr int kRwx = 7, kRx = 5;
+
+struct Patched {
+  uint64_t start;       // first byte of the region
+  uint64_t trampoline;  // copy of the part before
+  uint32_t size;        // of the trampoline
+  uint8_t len, syscall_at;
+};
+Patched patched[kMaxPatched];
+int patched_count;
+
+struct Area {
+  uint64_t begin, used;
+};
+Area areas[kMaxAreas];
+int area_count;
+
+bool near(uint64_t a, uint64_t b) { return (a > b ? a - b : b - a) < kReach; }
+
+// Room for a trampoline within reach of `site`: in an area we have, or in a new one.
+uint64_t room(uint64_t site, uint64_t size) {
+  for (int i = 0; i < area_count; i++) {
+    Area& a = areas[i];
+    if (!near(a.begin, site) || kAreaSize - a.used < size) continue;
+    uint64_t at = a.begin + a.used;
+    a.used += (size + 15) & ~uint64_t{15};
+    return at;
+  }
+  if (area_count == kMaxAreas) return 0;
+  constexpr uint64_t kStep = 4 << 20;
+  for (uint64_t k = 1; k < kReach / kStep - 1; k++) {
+    for (int side = 0; side < 2; side++) {
+      uint64_t hint = side ? site + k * kStep : site - k * kStep;
+      hint &= ~uint64_t{0xffff};
+      if (hint < 0x10000 || hint > 0x7ff000000000 || (side == 0 && site < k * kStep)) continue;
+      long at = sys(__NR_mmap, hint, kAreaSize, kRwx, 0x100022, -1, 0);  // FIXED_NOREPLACE
+      if (at == static_cast<long>(hint)) {
+        areas[area_count++] = {hint, (size + 15) & ~uint64_t{15}};
+        return hint;
+      }
+      if (!is_error(at)) sys(__NR_munmap, at, kAreaSize);
+    }
+  }
+  return 0;
+}
+
+void put32(uint8_t* at, int64_t value) {
+  auto v = static_cast<int32_t>(value);
+  memcpy(at, &v, 4);
+}
+
+// Adds `shift` to the RIP-relative displacements of bytes [from, to) of the region.
+bool fix_displacements(const Site& s, uint8_t* copy, uint8_t from, uint8_t to, int64_t shift) {
+  for (uint8_t at : s.disp32_at) {
+    if (at == 0 || at < from || at >= to) continue;
+    int32_t old;
+    memcpy(&old, copy + (at - from), 4);
+    int64_t value = old + shift;
+    if (value != static_cast<int32_t>(value)) return false;
+    put32(copy + (at - from), value);
+  }
+  return true;
+}
+
+// Writes the trampoline of the region at `start`. Returns its address, or 0.
+uint64_t write_trampoline(const Site& s, uint64_t start) {
+  uint8_t after = s.syscall_at + 2;
+  uint64_t size = s.len - 2u + kEntrySize + 5;
+  uint64_t at = room(start, size);
+  if (!at) return 0;
+  auto* code = reinterpret_cast<uint8_t*>(at);
+  auto* from = reinterpret_cast<const uint8_t*>(start);
+  memcpy(code, from, s.syscall_at);
+  if (!fix_displacements(s, code, 0, s.syscall_at, static_cast<int64_t>(start - at))) return 0;
+  code += s.syscall_at;
+  static constexpr uint8_t kDoor[13] = {0x48, 0x8d, 0x0d, 14, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0};
+  memcpy(code, kDoor, 13);
+  auto door = reinterpret_cast<uint64_t>(&mx_entry);
+  memcpy(code + 13, &door, 8);
+  code += kEntrySize;
+  memcpy(code, from + after, s.len - after);
+  auto shift = static_cast<int64_t>(start + after - reinterpret_cast<uint64_t>(code));
+  if (!fix_displacements(s, code, after, s.len, shift)) return 0;
+  code += s.len - after;
+  code[0] = 0xe9;
+  put32(code + 1, static_cast<int64_t>(start + s.len - (reinterpret_cast<uint64_t>(code) + 5)));
+  return at;
+}
+
+const Patched* patch_of(uint64_t start) {
+  for (int i = 0; i < patched_count; i++)
+    if (patched[i].start == start) return &patched[i];
+  return nullptr;
+}
+
+// REQUIRES: the region's pages are writable.
+const Patched* rewrite(Thread* t, const Site& s, uint64_t start) {
+  auto* code = reinterpret_cast<uint8_t*>(start);
+  if (code[s.syscall_at] != 0x0f || code[s.syscall_at + 1] != 0x05 || s.len < 5) return nullptr;
+  if (patched_count == kMaxPatched) return nullptr;
+  uint64_t trampoline = write_trampoline(s, start);
+  if (!trampoline) return nullptr;
+  code[0] = 0xe9;
+  put32(code + 1, static_cast<int64_t>(trampoline - (start + 5)));
+  memset(code + 5, 0xcc, s.len - 5);
+  Patched& p = patched[patched_count++];
+  p = {start, trampoline, static_cast<uint32_t>(s.len - 2 + kEntrySize + 5), s.len, s.syscall_at};
+  t->proc->shared->rewritten[static_cast<int>(t->proc->version)].fetch_add(1, std::memory_order_relaxed);
+  return &p;
+}
+
+uint64_t page_of(uint64_t a) { return a & ~(stream::kPage - 1); }
+
+bool make_writable(uint64_t begin, uint64_t end) {
+  return sys(__NR_mprotect, page_of(begin), page_of(end - 1) + stream::kPage - page_of(begin), kRwx) == 0;
+}
+void make_executable(uint64_t begin, uint64_t end) {
+  sys(__NR_mprotect, page_of(begin), page_of(end - 1) + stream::kPage - page_of(begin), kRx);
+}
+
+const Site* find_site(const SiteTable& table, uint64_t file_offset) {
+  const Site* sites = table.sites();
+  uint32_t low = 0, high = table.count;
+  while (low < high) {
+    uint32_t middle = (low + high) / 2;
+    if (sites[middle].file_offset + sites[middle].syscall_at < file_offset) low = middle + 1;
+    else high = middle;
+  }
+  if (low == table.count || sites[low].file_offset + sites[low].syscall_at != file_offset) return nullptr;
+  return &sites[low];
+}
+
+void patch_region(Thread* t, CodeRegion& region) {
+  const SiteTable* table = site_table(t, region, 2000);
+  if (!table || !table->rewritable) return;
+  if (!make_writable(region.begin, region.end)) return;
+  uint64_t size = region.end - region.begin;
+  for (uint32_t i = 0; i < table->count; i++) {
+    const Site& s = table->sites()[i];
+    if (!(s.flags & sites::kRewritable) || s.file_offset < region.file_offset) continue;
+    uint64_t at = s.file_offset - region.file_offset;
+    if (at + s.len > size || patch_of(region.begin + at)) continue;
+    rewrite(t, s, region.begin + at);
+  }
+  make_executable(region.begin, region.end);
+}
+
+}  // namespace
+
+void note_code(Thread* t, uint64_t address, uint64_t length) {
+  forget_regions(address, address + length);
+  for (int i = 0; i < patched_count;) {
+    bool gone = patched[i].start >= address && patched[i].start < address + length;
+    if (gone) patched[i] = patched[--patched_count];
+    else i++;
+  }
+  if (!t->proc->multi_threaded) return;
+  if (CodeRegion* r = find_region(t, address)) patch_region(t, *r);
+}
+
+void patch_site(Thread* t, Regs* r) {
+  t->restart = r->rip - 2;
+  uint64_t at = r->rip - 2;
+  if (t->proc->multi_threaded) return;
+  CodeRegion* region = find_region(t, at);
+  if (!region) return;
+  const SiteTable* table = site_table(t, *region, 0);
+  if (!table) return;
+  const Site* s = find_site(*table, at - region->begin + region->file_offset);
+  if (!s || !(s->flags & sites::kRewritable)) return;
+  uint64_t start = at - s->syscall_at;
+  if (start < region->begin || start + s->len > region->end) return;
+  if (!make_writable(start, start + s->len)) return;
+  const Patched* p = rewrite(t, *s, start);
+  make_executable(start, start + s->len);
+  if (!p) return;
+  r->rip = p->trampoline + p->syscall_at + kEntrySize;
+  t->restart = r->rip - kEntrySize;
+}
+
+void patch_all(Thread* t) {
+  each_region(t, patch_region);
+  if (!t->trap) return;
+  // The call in progress trapped at a site that may just have been rewritten.
+  t->regs->rip = relocated(t->regs->rip);
+  t->restart = relocated(t->restart);
+}
+
+uint64_t restart_address(const Thread* t, const Regs* r) { return t->trap ? t->restart : r->rip - kEntrySize; }
+
+uint64_t relocated(uint64_t rip) {
+  for (int i = 0; i < patched_count; i++) {
+    const Patched& p = patched[i];
+    if (rip <= p.start || rip >= p.start + p.len) continue;
+    uint64_t offset = rip - p.start;
+    return p.trampoline + offset + (offset > p.syscall_at ? kEntrySize - 2 : 0);
+  }
+  return rip;
+}
+
+uint64_t original(uint64_t rip) {
+  for (int i = 0; i < patched_count; i++) {
+    const Patched& p = patched[i];
+    if (rip < p.trampoline || rip >= p.trampoline + p.size) continue;
+    uint64_t offset = rip - p.trampoline;
+    if (offset <= p.syscall_at) return p.start + offset;
+    if (offset < p.syscall_at + kEntrySize) return p.start + p.syscall_at;
+    offset -= kEntrySize - 2;
+    return p.start + (offset < p.len ? offset : p.len);
+  }
+  return rip;
+}
+
+}  // namespace mx::agent

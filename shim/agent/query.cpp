@@ -1,0 +1,152 @@
+// Queries: calls without side effect (clocks, ids, usage). The leader publishes its answers; the
+// follower's sequence of queries need not be the same.
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/marshal.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/query.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/vdso.h"
+
+namespace mx::agent {
+
+namespace {
+
+struct QueryBody {
+  uint32_t arg;
+  uint32_t size;
+  uint8_t bytes[400];
+};
+
+CachedQuery* slot(Thread* t, uint16_t nr, uint32_t arg) {
+  return &t->cache[(nr * 7 + arg) % kQueryCache];
+}
+
+CachedQuery* cached(Thread* t, uint16_t nr, uint32_t arg) {
+  CachedQuery* q = slot(t, nr, arg);
+  return q->nr == nr && q->arg == arg ? q : nullptr;
+}
+
+// Results of all output arguments, one after the other.
+uint32_t gather(Call& c, uint8_t* to, uint32_t limit) {
+  uint32_t used = 0;
+  for (int i = 0; i < c.d->nargs; i++) {
+    if (!(c.d->out_mask >> i & 1)) continue;
+    uint64_t n = out_size(c, i);
+    if (n > limit - used) n = limit - used;
+    memcpy(to + used, reinterpret_cast<void*>(c.args[i]), n);
+    used += n;
+  }
+  return used;
+}
+
+void scatter(Call& c, const uint8_t* from, uint32_t size) {
+  for (int i = 0; i < c.d->nargs && size; i++) {
+    if (!(c.d->out_mask >> i & 1)) continue;
+    uint64_t n = out_size(c, i);
+    if (n > size) n = size;
+    memcpy(reinterpret_cast<void*>(c.args[i]), from, n);
+    from += n;
+    size -= n;
+  }
+}
+
+uint32_t key(const Call& c) {
+  return c.d->nargs && sys::is_value(c.d->args[0].kind) ? static_cast<uint32_t>(c.args[0]) : 0;
+}
+
+// The next event of this kind among queries that are already there.
+bool find_ahead(Call& c, uint32_t arg) {
+  Thread* t = c.t;
+  uint64_t offset = 0;
+  for (int k = 0; k < 16; k++) {
+    EventHeader h;
+    t->limit = t->lane->head.load(std::memory_order_acquire);
+    if (t->limit - t->pos < offset + sizeof h) return false;
+    lane_peek(t, offset, &h, sizeof h);
+    if (h.kind != EventKind::kQuery) return false;
+    uint32_t event_arg;
+    lane_peek(t, offset + sizeof h, &event_arg, 4);
+    if (h.nr == c.r->nr && event_arg == arg) return true;
+    offset += sizeof h + stream::padded(h.size);
+  }
+  return false;
+}
+
+long answer(Call& c, const CachedQuery& q) {
+  c.ret = q.result;
+  scatter(c, q.bytes, q.size);
+  return c.ret;
+}
+
+}  // namespace
+
+void remember_query(Thread* t, const EventHeader& h) {
+  uint32_t head[2];
+  lane_peek(t, sizeof h, head, sizeof head);
+  CachedQuery* q = slot(t, h.nr, head[0]);
+  q->nr = h.nr;
+  q->arg = head[0];
+  q->result = h.result;
+  uint32_t size = head[1] < sizeof q->bytes ? head[1] : sizeof q->bytes;
+  if (size > h.size) size = 0;
+  q->size = static_cast<uint16_t>(size);
+  lane_peek(t, sizeof h + sizeof head, q->bytes, size);
+}
+
+long follow_query(Call& c) {
+  Thread* t = c.t;
+  uint32_t arg = key(c);
+  auto nr = static_cast<uint16_t>(c.r->nr);
+  for (;;) {
+    EventHeader h;
+    switch (lane_wait(t, sizeof h)) {
+      case Wait::kDropped:
+        end_follower(t);
+      case Wait::kLeaderGone:
+        take_over(t);
+        return run_query(c);
+      case Wait::kReady:
+        break;
+    }
+    lane_peek(t, 0, &h, sizeof h);
+    if (h.kind == EventKind::kQuery) {
+      uint32_t event_arg;
+      lane_peek(t, sizeof h, &event_arg, 4);
+      bool mine = h.nr == nr && event_arg == arg;
+      if (mine || find_ahead(c, arg)) {
+        skip_event(t, h);
+        if (mine) return answer(c, *cached(t, nr, arg));
+        continue;
+      }
+    }
+    if (h.kind == EventKind::kSignal) {
+      follow_signal(t, c.r, SignalPoint::kCallStart);
+      return c.r->rax;
+    }
+    if (CachedQuery* q = cached(t, nr, arg)) return answer(c, *q);
+    return run_local(c);
+  }
+}
+
+long run_query(Call& c) {
+  Thread* t = c.t;
+  if (long own; own_identity(c, own)) return own;
+  if (t->role == Role::kFollower) return follow_query(c);
+  if (!vdso_call(c, c.ret)) c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  if (t->role != Role::kLeader) return c.ret;
+  inject_fault(t);
+  struct {
+    EventHeader h;
+    QueryBody b;
+  } e;
+  e.b.arg = key(c);
+  e.b.size = is_error(c.ret) ? 0 : gather(c, e.b.bytes, sizeof e.b.bytes);
+  e.h = {8 + e.b.size, static_cast<uint16_t>(c.r->nr), EventKind::kQuery, 0, c.ret, 0, 0};
+  if (lane_put(t, &e, sizeof e.h + stream::padded(e.h.size))) lane_commit(t);
+  return c.ret;
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,142 @@
+// The system calls about signals: what the program sees is this agent's tables.
+#include "shim/agent/fds.h"
+#include "shim/agent/frame.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+namespace {
+
+bool read_set(uint64_t at, uint64_t& set) {
+  if (!readable(reinterpret_cast<void*>(at), 8)) return false;
+  set = *reinterpret_cast<uint64_t*>(at);
+  return true;
+}
+
+}  // namespace
+
+long run_sigaction(Call& c) {
+  auto sig = static_cast<int>(c.args[0]);
+  if (c.args[3] != 8 || sig < 1 || sig > 64) return kEinval;
+  SignalAction& slot = c.t->proc->actions[sig];
+  SignalAction old = slot;
+  if (c.args[1]) {
+    if (kUnblockable & bit(sig)) return kEinval;
+    if (!readable(reinterpret_cast<void*>(c.args[1]), sizeof slot)) return kEfault;
+    slot = *reinterpret_cast<SignalAction*>(c.args[1]);
+    slot.mask &= ~kUnblockable;
+    install_signal(c.t, sig);
+  }
+  if (c.args[2]) {
+    if (!writable(reinterpret_cast<void*>(c.args[2]), sizeof old)) return kEfault;
+    *reinterpret_cast<SignalAction*>(c.args[2]) = old;
+  }
+  return 0;
+}
+
+// Unblocking may deliver: then it is an event, so that both versions run the handler here.
+long run_sigprocmask(Call& c) {
+  Thread* t = c.t;
+  if (c.args[3] != 8) return kEinval;
+  uint64_t old = t->vmask, set = 0;
+  bool unblocks = false;
+  if (c.args[1]) {
+    if (!read_set(c.args[1], set)) return kEfault;
+    uint64_t next;
+    switch (static_cast<int>(c.args[0])) {
+      case 0: next = old | set; break;
+      case 1: next = old & ~set; break;
+      case 2: next = set; break;
+      default: return kEinval;
+    }
+    next &= ~kUnblockable;
+    unblocks = old & ~next;
+    t->vmask = next;
+  }
+  if (c.args[2]) {
+    if (!writable(reinterpret_cast<void*>(c.args[2]), 8)) return kEfault;
+    *reinterpret_cast<uint64_t*>(c.args[2]) = old;
+  }
+  if (!c.args[1]) return 0;
+  if (!unblocks) {
+    if (t->role != Role::kFollower) apply_mask(t, t->trap);
+    return 0;
+  }
+  return run_event(c);
+}
+
+long perform_sigprocmask(Call& c) {
+  apply_mask(c.t, c.t->trap);
+  return 0;
+}
+
+long run_sigreturn(Call& c) { leave_handler(c.t, c.r); }
+
+long run_sigaltstack(Call& c) {
+  Thread* t = c.t;
+  KernelStack old = t->altstack;
+  if (old.size == 0) old.flags = 2;
+  bool on = old.size && c.r->rsp > old.sp && c.r->rsp - old.sp <= old.size;
+  if (on) old.flags |= 1;
+  if (c.args[0]) {
+    KernelStack next;
+    if (!readable(reinterpret_cast<void*>(c.args[0]), sizeof next)) return kEfault;
+    next = *reinterpret_cast<KernelStack*>(c.args[0]);
+    if (on) return kEperm;
+    int flags = next.flags & ~(1 << 31);
+    if (flags & ~3) return kEinval;
+    if (flags & 2) {
+      next = {0, 2, 0, 0};
+    } else if (next.size < 2048) {
+      return kEnomem;
+    }
+    next.flags &= ~1;
+    t->altstack = next;
+  }
+  if (c.args[1]) {
+    if (!writable(reinterpret_cast<void*>(c.args[1]), sizeof old)) return kEfault;
+    *reinterpret_cast<KernelStack*>(c.args[1]) = old;
+  }
+  return 0;
+}
+
+// Sets the mask that holds while a call waits; dispatch() restores it, after the handlers ran.
+static void enter_suspend(Thread* t, uint64_t mask) {
+  t->suspend_mask = t->vmask;
+  t->in_suspend = 1;
+  t->vmask = mask & ~kUnblockable;
+}
+
+long run_sigsuspend(Call& c) {
+  uint64_t mask;
+  if (c.args[1] != 8) return kEinval;
+  if (!read_set(c.args[0], mask)) return kEfault;
+  enter_suspend(c.t, mask);
+  c.scratch[0] = mask & ~kNeverBlocked;
+  c.exec[0] = reinterpret_cast<uint64_t>(&c.scratch[0]);
+  return run_event(c);
+}
+
+// ppoll, pselect6, epoll_pwait, epoll_pwait2: as given, but never blocking what the agent needs.
+long run_masked_wait(Call& c) {
+  int at = c.r->nr == __NR_ppoll ? 3 : c.r->nr == __NR_pselect6 ? 5 : 4;
+  uint64_t mask;
+  if (c.args[at] && c.r->nr == __NR_pselect6) {
+    auto* pair = reinterpret_cast<uint64_t*>(c.args[at]);
+    if (readable(pair, 16) && pair[0] && read_set(pair[0], mask)) {
+      enter_suspend(c.t, mask);
+      c.scratch[0] = mask & ~kNeverBlocked;
+      c.scratch[1] = reinterpret_cast<uint64_t>(&c.scratch[0]);
+      c.scratch[2] = 8;
+      c.exec[at] = reinterpret_cast<uint64_t>(&c.scratch[1]);
+    }
+  } else if (c.args[at] && read_set(c.args[at], mask)) {
+    enter_suspend(c.t, mask);
+    c.scratch[0] = mask & ~kNeverBlocked;
+    c.exec[at] = reinterpret_cast<uint64_t>(&c.scratch[0]);
+  }
+  return run_event(c);
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,345 @@
+#include "shim/agent/signals.h"
+
+#include "shim/agent/failover.h"
+#include "shim/agent/fault.h"
+#include "shim/agent/frame.h"
+#include "shim/agent/keeper.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/patch.h"
+#include "shim/agent/threads.h"
+#include "shim/agent/trap.h"
+
+extern "C" {
+extern char mx_gate_begin[], mx_gate_end[], mx_gate_abort[];
+void mx_restorer();
+}
+
+namespace mx::agent {
+
+namespace {
+
+constexpr int kSigsys = 31, kSigchld = 17, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
+constexpr int64_t kDeferNs = 3'000'000;
+
+bool default_ignored(int sig) {
+  return sig == kSigchld || sig == kSigcont || sig == kSigurg || sig == kSigwinch;
+}
+bool default_stops(int sig) { return sig == 19 || sig == 20 || sig == 21 || sig == 22; }
+
+bool in_agent(uint64_t rip) { return rip >= stream::kAgentBase && rip < stream::kCodeEnd; }
+
+// What the kernel does with `sig` on behalf of the program's action.
+KernelSigaction kernel_action(const SignalAction& a, int sig) {
+  KernelSigaction k{reinterpret_cast<uint64_t>(&on_kernel_signal),
+                    kSaSiginfo | kSaOnstack | kSaRestorer | kSaNodefer,
+                    reinterpret_cast<uint64_t>(&mx_restorer), ~kNeverBlocked};
+  // A trapped call runs inside SIGSYS's handler: signals must be able to interrupt it.
+  if (sig == kSigsys) k.mask = 0;
+  if (kNeverBlocked & bit(sig)) return k;
+  if (a.handler == kSigIgn || (a.handler == kSigDfl && !default_terminates(sig))) k.handler = a.handler;
+  k.flags |= a.flags & (kSaNocldstop | kSaNocldwait);
+  return k;
+}
+
+void install(Thread* t, int sig) {
+  KernelSigaction k = kernel_action(t->proc->actions[sig], sig);
+  sys(__NR_rt_sigaction, sig, &k, nullptr, 8);
+}
+
+void queue(Thread* t, const Siginfo& info) {
+  if (t->pending >= kMaxPending) {
+    if (info.signo < 32) return;  // standard signals merge; real-time ones are lost past the limit
+    return;
+  }
+  for (uint32_t i = 0; i < t->pending; i++)
+    if (info.signo < 32 && t->queue[i].info.signo == info.signo) return;
+  t->queue[t->pending].info = info;
+  t->pending++;
+}
+
+bool pop(Thread* t, Siginfo& info) {
+  // A handler may interrupt this; block everything for the moment.
+  uint64_t all = ~kNeverBlocked, old;
+  sys(__NR_rt_sigprocmask, 0, &all, &old, 8);
+  bool any = t->pending > 0;
+  if (any) {
+    info = t->queue[0].info;
+    t->pending--;
+    for (uint32_t i = 0; i < t->pending; i++) t->queue[i] = t->queue[i + 1];
+  }
+  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  return any;
+}
+
+struct SignalBody {
+  Siginfo info;
+};
+
+// Leader: publishes one signal; `more` if another follows at the same point.
+void publish_signal(Thread* t, const Siginfo& info, uint8_t flags) {
+  SignalBody body{info};
+  publish_plain(t, EventKind::kSignal, flags, static_cast<uint16_t>(info.signo), 0, &body,
+                sizeof body);
+}
+
+void to_call_start(Thread* t, Regs* r) {
+  if (t->regs_redirected) return;
+  r->rip = restart_address(t, r);
+  r->rax = r->nr;
+}
+
+// One signal in a version that acts for real. True if a handler is entered.
+bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t flags, Ucontext* uc) {
+  SignalAction& a = t->proc->actions[info.signo];
+  if (t->vmask & bit(info.signo)) {  // blocked since it was queued: back to the kernel
+    sys(__NR_rt_tgsigqueueinfo, t->proc->real_pid, t->tid, info.signo, &info);
+    return false;
+  }
+  if (a.handler == kSigIgn || (a.handler == kSigDfl && !default_terminates(info.signo))) return false;
+  if (a.handler == kSigDfl) {
+    publish_plain(t, EventKind::kTermSignal, 0, info.signo, 0, nullptr, 0);
+    if (t->role == Role::kLeader) lane_flush(t);
+    die_of(t, info.signo);
+  }
+  publish_signal(t, info, flags | (t->pending ? stream::kSignalFollows : 0));
+  if (point == SignalPoint::kCallStart && !uc) to_call_start(t, r);
+  enter_handler(t, r, info, uc ? uc : t->trap);
+  return true;
+}
+
+void forward_from_husk(Thread* t, const Siginfo& info) {
+  Process* p = t->proc->shared;
+  int target = p->real_pid[static_cast<int>(stream::other(t->proc->version))];
+  if (target > 0) sys(__NR_kill, target, info.signo);
+}
+
+}  // namespace
+
+void install_signal(Thread* t, int sig) { install(t, sig); }
+
+bool default_terminates(int sig) { return !default_ignored(sig) && !default_stops(sig); }
+bool default_dumps_core(int sig) {
+  return bit(sig) & (bit(3) | bit(4) | bit(5) | bit(6) | bit(7) | bit(8) | bit(11) | bit(24) |
+                     bit(25) | bit(31));
+}
+
+uint64_t kernel_mask(const Thread* t) {
+  if (t->role == Role::kFollower) return ~kNeverBlocked;
+  return t->vmask & ~kNeverBlocked;
+}
+
+void apply_mask(Thread* t, Ucontext* uc) {
+  uint64_t mask = kernel_mask(t);
+  if (uc) uc->sigmask = mask;
+  if (!uc || uc == t->trap) sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);
+}
+
+KernelStack agent_stack(const Thread* t) {
+  return {thread_stack_base(t), 0, 0, t->stack_top - thread_stack_base(t)};
+}
+
+void init_thread_stack(Thread* t) {
+  KernelStack s = agent_stack(t);
+  sys(__NR_sigaltstack, &s, nullptr);
+}
+
+void init_signals(Thread* t) {
+  LocalProcess* p = t->proc;
+  for (int sig = 1; sig <= 64; sig++) {
+    if (kUnblockable & bit(sig)) continue;
+    KernelSigaction k;
+    sys(__NR_rt_sigaction, sig, nullptr, &k, 8);
+    p->actions[sig] = {k.handler == kSigIgn ? kSigIgn : kSigDfl, 0, 0, 0};
+    install(t, sig);
+  }
+}
+
+void install_all_signals(Thread* t) {
+  for (int sig = 1; sig <= 64; sig++)
+    if (!(kUnblockable & bit(sig))) install(t, sig);
+}
+
+void on_signal(int sig, Siginfo* info, Ucontext* uc) {
+  Thread* t = this_thread();
+  bool in_call = t->regs != nullptr;
+  if (kSyncSignals & bit(sig) && info->code > 0) {
+    on_fault(t, sig, info, uc);
+    return;
+  }
+  if (sig == kSigsys) {
+    on_kick(t, info, uc);
+    return;
+  }
+  if (t->proc->shared->husk.load() && t->is_husk) {
+    forward_from_husk(t, *info);
+    return;
+  }
+  if (t->role == Role::kFollower) return;
+  queue(t, *info);
+  uint64_t rip = uc->mc.rip;
+  if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) && rip < reinterpret_cast<uint64_t>(mx_gate_end)) {
+    uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
+  }
+  if (!in_call) arm_deferred(t);
+}
+
+// SIGSYS that is not a trap: a request to build a frame, the deferral timer, or another thread.
+void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
+  if (t->build_frame) {
+    build_frame_now(t, uc);
+    return;
+  }
+  t->kicked = 1;
+  uint64_t rip = uc->mc.rip;
+  if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) && rip < reinterpret_cast<uint64_t>(mx_gate_end) &&
+      info->code != -2) {
+    uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
+  }
+  if (t->regs || in_agent(rip)) return;  // looked at when the call ends
+  Regs r;
+  regs_from(uc, &r);
+  t->regs_redirected = 1;  // the frame keeps the interrupted context as it is
+  if (t->role == Role::kFollower) {
+    follow_async_signal(t, &r, uc);
+  } else if (t->proc->shared->failing.load()) {
+    t->regs = &r;
+    park_if_failing(t);
+    t->regs = nullptr;
+  } else {
+    Siginfo signal;
+    while (pop(t, signal)) act(t, &r, signal, SignalPoint::kCallEnd, stream::kAsync, uc);
+    kick_follower(t);
+  }
+  regs_to(&r, uc);
+  t->regs_redirected = 0;
+}
+
+void arm_deferred(Thread* t) {
+  struct {
+    uint64_t value;
+    int32_t signo, notify, tid;
+    int32_t pad[11];
+  } event{0, kSigsys, 4 /*SIGEV_THREAD_ID*/, t->tid, {}};
+  if (!t->defer_timer) {
+    int32_t id;
+    if (sys(__NR_timer_create, 1, &event, &id) != 0) return;
+    t->defer_timer = id + 1;
+  }
+  int64_t spec[4] = {0, 0, 0, kDeferNs};
+  sys(__NR_timer_settime, t->defer_timer - 1, 0, spec, nullptr);
+}
+
+bool deliver_pending(Thread* t, Regs* r, SignalPoint point) {
+  bool entered = false;
+  uint8_t flags = point == SignalPoint::kCallStart   ? stream::kRestart
+                  : point == SignalPoint::kLocalEnd ? stream::kAsync
+                                                    : 0;
+  Siginfo info;
+  while (t->pending && pop(t, info)) entered |= act(t, r, info, point, flags, nullptr);
+  if (entered && point == SignalPoint::kLocalEnd) kick_follower(t);
+  return entered;
+}
+
+bool restart_after_signal(Call& c) {
+  Thread* t = c.t;
+  if (!t->pending || t->role == Role::kFollower) return false;
+  bool again = false;
+  const SignalAction& a = t->proc->actions[t->queue[0].info.signo];
+  if (a.handler == kSigIgn || a.handler == kSigDfl) again = true;
+  if (sys::has(*c.d, sys::attr::kRestart) && (a.flags & kSaRestart)) again = true;
+  if (!again) return false;
+  if (deliver_pending(t, c.r, SignalPoint::kCallStart)) return true;
+  to_call_start(t, c.r);  // nothing to run: straight back to the call
+  t->regs_redirected = 1;
+  return true;
+}
+
+void follow_signal(Thread* t, Regs* r, SignalPoint point) {
+  EventHeader h;
+  SignalBody body;
+  bool more = true;
+  while (more) {
+    if (lane_wait(t, sizeof h) != Wait::kReady) return;
+    lane_peek(t, 0, &h, sizeof h);
+    if (h.kind == EventKind::kTermSignal) follow_term_signal(t, h);
+    if (h.kind != EventKind::kSignal) return;
+    lane_skip(t, sizeof h);
+    if (!lane_get(t, &body, sizeof body)) return;
+    finish_event(t, h);
+    more = t->signal_follows;
+    t->signal_follows = 0;
+    if (body.info.signo < 1 || body.info.signo > 64) continue;
+    const SignalAction& a = t->proc->actions[body.info.signo];
+    if (point == SignalPoint::kCallStart) to_call_start(t, r);
+    t->regs_redirected = 1;
+    if (a.handler > kSigIgn) enter_handler(t, r, body.info, t->trap);
+  }
+}
+
+void follow_trailing_signals(Thread* t, Regs* r) {
+  if (t->signal_follows) {
+    t->signal_follows = 0;
+    t->regs_redirected = 0;
+    follow_signal(t, r, SignalPoint::kCallEnd);
+    return;
+  }
+  EventHeader h;
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit - t->pos < sizeof h) return;
+  lane_peek(t, 0, &h, sizeof h);
+  if (h.kind == EventKind::kSignal && (h.flags & stream::kAsync))
+    follow_signal(t, r, SignalPoint::kCallEnd);
+}
+
+void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
+  EventHeader h;
+  SignalBody body;
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit - t->pos < sizeof h + sizeof body) return;
+  lane_peek(t, 0, &h, sizeof h);
+  if (h.kind != EventKind::kSignal || !(h.flags & stream::kAsync)) return;
+  lane_skip(t, sizeof h);
+  lane_get(t, &body, sizeof body);
+  finish_event(t, h);
+  t->signal_follows = 0;
+  if (t->proc->actions[body.info.signo].handler > kSigIgn) enter_handler(t, r, body.info, uc);
+}
+
+void die_of(Thread* t, int sig) {
+  if (t->role == Role::kFollower) {
+    uint64_t none[2] = {0, 0};
+    sys(__NR_setrlimit, 4 /*RLIMIT_CORE*/, none);
+  }
+  stop_keeper(t);
+  if (t->lane) t->lane->activity.store(static_cast<uint32_t>(Activity::kGone));
+  if (!t->is_husk) tell_husk(t, sig);
+  t->proc->shared->alive[static_cast<int>(t->proc->version)].store(0);  // an end both know of
+  KernelSigaction dfl{};
+  sys(__NR_rt_sigaction, sig, &dfl, nullptr, 8);
+  uint64_t mask = ~bit(sig);
+  sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);
+  sys(__NR_tgkill, t->proc->real_pid, t->tid, sig);
+  sys(__NR_exit_group, 128 + sig);
+  __builtin_unreachable();
+}
+
+void follow_term_signal(Thread* t, const EventHeader& h) {
+  int sig = h.nr;
+  lane_skip(t, sizeof h + stream::padded(h.size));
+  finish_event(t, h);
+  die_of(t, sig);
+}
+
+void deliver_fault(Thread* t, Regs* r, const Siginfo& info, Ucontext* uc) {
+  const SignalAction& a = t->proc->actions[info.signo];
+  // The kernel kills a program that ignores or blocks a synchronous fault.
+  if (a.handler <= kSigIgn || (t->vmask & bit(info.signo))) {
+    publish_plain(t, EventKind::kTermSignal, 0, info.signo, 0, nullptr, 0);
+    if (t->role == Role::kLeader) lane_flush(t);
+    die_of(t, info.signo);
+  }
+  enter_handler(t, r, info, uc);
+}
+
+}  // namespace mx::agent

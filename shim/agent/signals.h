@@ -1,0 +1,68 @@
+// Signals. The kernel only ever runs the agent's handler; the program's handlers are entered at
+// system-call boundaries, at the same point in both versions (see docs/architecture.md, Signals).
+//
+// The kernel's mask of a leader's thread is the program's mask without the signals the agent needs
+// itself (SIGSYS and the synchronous faults). A follower blocks everything else: what arrives from
+// outside arrives at the leader only.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+enum class SignalPoint : uint8_t {
+  kCallStart,  ///< before the call: it is executed again when the handler returns
+  kCallEnd,    ///< after the call: its result is in r->rax
+  kLocalEnd,   ///< as kCallEnd, for a call that is no event: the follower is told to look
+};
+
+inline constexpr uint64_t kSyncSignals =
+    bit(4) | bit(5) | bit(7) | bit(8) | bit(11);  // ILL TRAP BUS FPE SEGV
+inline constexpr uint64_t kNeverBlocked = kSyncSignals | bit(31);
+inline constexpr uint64_t kUnblockable = bit(9) | bit(19);
+
+/// Installs the agent's handlers for a new program image; learns which signals are ignored.
+void init_signals(Thread* t);
+/// Installs the agent's alternate stack in this thread.
+void init_thread_stack(Thread* t);
+/// Sets the kernel's mask from t->vmask (through the frame `uc` if that will be restored).
+void apply_mask(Thread* t, Ucontext* uc);
+uint64_t kernel_mask(const Thread* t);
+
+/// The kernel's handler for everything but SIGSYS traps, which go to trap.cpp.
+void on_signal(int sig, Siginfo* info, Ucontext* uc);
+
+/// Leader, alone: runs the program's handlers for what is queued. True if r was redirected.
+bool deliver_pending(Thread* t, Regs* r, SignalPoint point);
+/// After -EINTR: true if the call is to be executed again after the handler (r is set up).
+bool restart_after_signal(Call& c);
+/// Follower: the event at the cursor is a kSignal; enters the program's handler.
+void follow_signal(Thread* t, Regs* r, SignalPoint point);
+/// Follower: signals that belong to the end of the call just consumed, or that came at no
+/// particular point.
+void follow_trailing_signals(Thread* t, Regs* r);
+[[noreturn]] void follow_term_signal(Thread* t, const EventHeader& h);
+/// Ends this process by the default action of `sig`, as the kernel would.
+[[noreturn]] void die_of(Thread* t, int sig);
+/// Runs the program's action for a synchronous fault; fp: floating-point state to be saved.
+void deliver_fault(Thread* t, Regs* r, const Siginfo& info, Ucontext* uc);
+KernelStack agent_stack(const Thread* t);
+/// Sees to it that queued signals are delivered soon although the program makes no call.
+void arm_deferred(Thread* t);
+bool default_terminates(int sig);
+bool default_dumps_core(int sig);
+
+void install_all_signals(Thread* t);
+void install_signal(Thread* t, int sig);
+void on_kick(Thread* t, Siginfo* info, Ucontext* uc);
+void follow_async_signal(Thread* t, Regs* r, Ucontext* uc);
+
+// Handlers of calls (sigcalls.cpp).
+long run_sigaction(Call& c);
+long run_sigprocmask(Call& c);
+long perform_sigprocmask(Call& c);
+long run_sigreturn(Call& c);
+long run_sigaltstack(Call& c);
+long run_sigsuspend(Call& c);
+long run_masked_wait(Call& c);
+
+}  // namespace mx::agent

@@ -1,0 +1,134 @@
+#include "shim/agent/special.h"
+
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/query.h"
+#include "shim/agent/report.h"
+
+namespace mx::agent {
+
+bool own_identity(Call& c, long& result) {
+  switch (c.r->nr) {
+    case __NR_getpid:
+      result = c.t->proc->vpid;
+      return true;
+    case __NR_gettid:
+      result = c.t->vtid;
+      return true;
+    default:
+      return false;
+  }
+}
+
+long run_set_tid_address(Call& c) {
+  run_local(c);
+  return c.t->vtid;
+}
+
+// Options that return a value through a pointer; the rest is executed in both versions.
+long run_prctl(Call& c) {
+  constexpr int kGetName = 16, kSetSeccomp = 22, kSetDumpable = 4;
+  switch (static_cast<int>(c.args[0])) {
+    case kGetName:
+    case 2 /*PR_GET_PDEATHSIG*/:
+    case 37 /*PR_GET_CHILD_SUBREAPER*/:
+    case 25 /*PR_GET_TSC*/:
+    case 40 /*PR_GET_TID_ADDRESS*/:
+      return run_local(c);
+    case kSetSeccomp:
+      if (c.args[1] == 2) c.exec[0] = c.args[0];
+      return run_seccomp_filter(c);
+    case 1 /*PR_SET_PDEATHSIG*/:
+      // The follower's parent is another process; only the leader's death counts.
+      return run_event(c);
+    case kSetDumpable:
+    default:
+      return run_both(c);
+  }
+}
+
+long run_arch_prctl(Call& c) {
+  constexpr uint64_t kSetGs = 0x1001, kGetGs = 0x1004;
+  if (c.args[0] == kSetGs) {  // the gs base is the agent's
+    report_refused(c);
+    return kEperm;
+  }
+  if (c.args[0] == kGetGs) {
+    if (!writable(reinterpret_cast<void*>(c.args[1]), 8)) return kEfault;
+    *reinterpret_cast<uint64_t*>(c.args[1]) = 0;
+    return 0;
+  }
+  return run_local(c);
+}
+
+// A filter of the program would see the agent's calls, not the program's, and could kill both
+// versions for what only mx does. It is accepted and has no effect; the report says so.
+long run_seccomp_filter(Call& c) {
+  report_refused(c);
+  return run_accepted(c);
+}
+
+long run_accepted(Call& c) {
+  if (c.t->role == Role::kFollower) return run_event(c);
+  if (c.t->role == Role::kLeader) leader_begin(c);
+  c.ret = 0;
+  if (c.t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  return 0;
+}
+
+long run_seccomp(Call& c) {
+  if (c.args[0] <= 1) return run_seccomp_filter(c);
+  return run_event(c);
+}
+
+long run_prlimit(Call& c) {
+  auto pid = static_cast<int32_t>(c.args[0]);
+  if (pid != 0 && pid != c.t->proc->vpid) return run_event(c);
+  if (pid != 0) c.exec[0] = 0;
+  return run_both(c);
+}
+
+// Segments are each version's own: the id is the leader's, the memory is not.
+namespace {
+struct OwnSegment {
+  int32_t id, own;
+};
+OwnSegment segments[64];
+
+int32_t own_segment(Thread* t, int32_t id) {
+  if (t->role != Role::kFollower && !t->proc->promoted) return id;
+  for (OwnSegment& s : segments)
+    if (s.id == id + 1) return s.own;
+  return id;
+}
+}  // namespace
+
+long run_shmget(Call& c) {
+  long ret = run_event(c);
+  if (c.t->role != Role::kFollower || !c.consumed || ret < 0) return ret;
+  if (own_segment(c.t, static_cast<int32_t>(ret)) != ret) return ret;
+  long own = sys(__NR_shmget, 0 /*IPC_PRIVATE*/, c.args[1], (c.args[2] & 0777) | 01000);
+  for (OwnSegment& s : segments) {
+    if (s.id || own < 0) continue;
+    s = {static_cast<int32_t>(ret + 1), static_cast<int32_t>(own)};
+    break;
+  }
+  return ret;
+}
+
+long run_shmat(Call& c) {
+  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
+  return run_local(c);
+}
+
+long run_shmctl(Call& c) {
+  long ret = run_event(c);
+  if (c.t->role == Role::kFollower && c.consumed && ret >= 0 && c.args[1] == 0 /*IPC_RMID*/) {
+    int32_t own = own_segment(c.t, static_cast<int32_t>(c.args[0]));
+    if (own != static_cast<int32_t>(c.args[0])) sys(__NR_shmctl, own, 0, 0);
+  }
+  return ret;
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,18 @@
+// Calls that need a word of their own and belong to no larger subject.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+long run_set_tid_address(Call& c);
+long run_prctl(Call& c);
+long run_arch_prctl(Call& c);
+long run_seccomp(Call& c);
+long run_seccomp_filter(Call& c);
+long run_accepted(Call& c);
+long run_prlimit(Call& c);
+long run_shmget(Call& c);
+long run_shmat(Call& c);
+long run_shmctl(Call& c);
+
+}  // namespace mx::agent

@@ -1,0 +1,191 @@
+// The agent's private state: one LocalProcess per process, one Thread per thread. Both live in the
+// agent's heap (private memory), so fork copies them; a vfork child gets a LocalProcess of its own.
+// A thread finds its own Thread through the gs base, which no x86-64 Linux libc uses.
+#pragma once
+#include "shim/agent/kernel.h"
+#include "shim/stream/arena.h"
+#include "shim/stream/event.h"
+#include "shim/syscalls/syscalls.h"
+
+namespace mx::agent {
+
+using stream::Activity;
+using stream::Control;
+using stream::EventHeader;
+using stream::EventKind;
+using stream::Lane;
+using stream::PairState;
+using stream::Process;
+using stream::Verdict;
+using stream::Version;
+using stream::Word;
+
+/// The program's registers at a system call. The order is known to entry.S.
+struct Regs {
+  uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+  uint64_t nr;  ///< rax at entry
+  uint64_t rip;
+  uint64_t eflags;
+  uint64_t rsp;
+  uint64_t call_arg(int i) const {
+    switch (i) {
+      case 0: return rdi;
+      case 1: return rsi;
+      case 2: return rdx;
+      case 3: return r10;
+      case 4: return r8;
+      default: return r9;
+    }
+  }
+};
+
+enum class Role : uint8_t {
+  kSolo,      ///< nothing is published, nobody follows
+  kLeader,
+  kFollower,
+};
+
+/// What the agent knows of one descriptor number.
+enum FdBits : uint8_t {
+  kFdPrivate = 1,   ///< each version has its own open file at this number
+  kFdCloexec = 2,
+  kFdNonblock = 4,  ///< a hint only: who else shares the description may change it
+  kFdRegular = 8,   ///< a regular file or directory: never blocks for long
+  kFdClassified = 16,  ///< kFdRegular is valid
+  kFdAppend = 32,
+  kFdEpoll = 64,
+};
+inline constexpr int kMaxFds = 1 << 20;
+
+struct EpollEntry {
+  int32_t epfd;  ///< -1: free
+  int32_t fd;
+  uint64_t data;
+};
+inline constexpr int kExtraEpoll = 4096;
+
+struct SignalAction {
+  uint64_t handler, flags, restorer, mask;
+};
+
+struct Thread;
+struct Call;
+
+struct TimerRecord {
+  uint64_t used;
+  int32_t clock;
+  int32_t signo;
+  int32_t notify;
+  int32_t tid;
+  uint64_t value;            ///< this version's sigev_value
+  uint64_t spec[4];          ///< as last set
+  int64_t set_at[2];         ///< CLOCK_MONOTONIC when set
+  int32_t absolute;
+  int32_t kernel_id;         ///< id in this process's kernel tables (after a failover)
+};
+inline constexpr int kMaxTimers = 256;
+
+struct LocalProcess {
+  Process* shared;
+  Version version;
+  uint8_t multi_threaded;
+  uint8_t promoted;   ///< this version took over: its kernel ids differ from what the program sees
+  uint32_t index;     ///< which LocalProcess block this is
+  std::atomic<int32_t> threads;
+  uint8_t is_vfork_child;
+  int32_t vpid;
+  int32_t real_pid;
+  int32_t max_fd;
+  uint32_t n_unreaped;
+  uint64_t ignored_default;  ///< bit per signal that this process ignores (SIG_IGN)
+  SignalAction actions[65];
+  TimerRecord timers[kMaxTimers];
+  int64_t itimer_deadline[3][4];  ///< value and interval as last set, and when
+  int32_t unreaped[256];
+  EpollEntry extra_epoll[kExtraEpoll];
+  uint64_t program_brk;
+  uint8_t fds[kMaxFds];
+  EpollEntry epoll[kMaxFds];  ///< by fd: its first registration
+};
+
+struct PendingSignal {
+  Siginfo info;
+};
+inline constexpr int kMaxPending = 32;
+inline constexpr int kQueryCache = 64;
+struct CachedQuery {
+  uint16_t nr;
+  uint16_t size;
+  uint32_t arg;
+  int64_t result;
+  uint8_t bytes[400];
+};
+
+struct Thread {
+  Thread* self;            // gs:0
+  uint64_t user_rsp;       // gs:8
+  uint64_t stack_top;      // gs:16
+  uint32_t pending;        // gs:24  number of queued signals (checked by the blocking gate)
+  uint32_t kicked;         // gs:28  another thread wants this one to park
+  LocalProcess* proc;
+  Lane* lane;
+  Role role;
+  uint32_t is_husk;
+  uint32_t waits;          ///< blocking calls so far: a process that waits gets a keeper
+  uint32_t lane_index;
+  int32_t tid, vtid;
+  Regs* regs;              ///< of the system call in progress; null while the program runs
+  Ucontext* trap;          ///< the kernel's frame, if the call came by SIGSYS
+  uint64_t restart;        ///< where to go to repeat a call that came by SIGSYS
+  const mx::sys::Desc* desc;
+  uint64_t vmask;          ///< signal mask as the program sees it
+  uint64_t suspend_mask;   ///< mask to be restored after sigsuspend/ppoll…, valid if in_suspend
+  uint32_t in_suspend;
+  uint32_t defer_timer;    ///< kernel timer id + 1 for deferred signals
+  KernelStack altstack;    ///< as the program set it
+  uint64_t clear_tid;
+  // lane cursor of this thread's role
+  uint64_t pos;            ///< producer: next byte to write; consumer: next byte to read
+  uint64_t limit;          ///< cached tail + ring (producer) or cached head (consumer)
+  uint64_t last_publish_tsc;
+  uint64_t events;
+  uint64_t block;          ///< number of this thread's memory block
+  // What mx_thread_start needs to know (clone.cpp).
+  uint32_t start_process, start_lane;
+  int32_t start_vpid;
+  uint64_t start_mask, start_ctid, start_ptid, start_tls;
+  std::atomic<uint32_t> started;
+  struct Call* start_call;  ///< vfork: the suspended parent's call, published by the child
+  uint32_t intents;
+  uint64_t ticket;         ///< reserved place in the order of events + 1, see order.h
+  uint32_t signal_follows; ///< follower: a kSignal event belongs to the end of this call
+  uint32_t regs_redirected;
+  uint32_t build_frame;    ///< the next SIGSYS from oneself builds a frame, see frame.cpp
+  uint32_t building_frame; ///< a fault now is the program's stack overflow
+  uint32_t fast_frame;
+  Regs* frame_regs;
+  Siginfo frame_info;
+  PendingSignal queue[kMaxPending];
+  CachedQuery cache[kQueryCache];
+};
+
+inline Control* control() {
+  return reinterpret_cast<Control*>(stream::kArenaBase + stream::kControlOffset);
+}
+inline uint8_t* lane_ring(uint32_t index) {
+  return reinterpret_cast<uint8_t*>(stream::kArenaBase + stream::kRingsOffset +
+                                    uint64_t{index} * stream::kLaneRing);
+}
+inline Thread* this_thread() {
+  Thread* t;
+  asm volatile("mov %%gs:0, %0" : "=r"(t));
+  return t;
+}
+inline uint64_t tsc() {
+  uint32_t lo, hi;
+  asm volatile("rdtsc" : "=a"(lo), "=d"(hi));
+  return (uint64_t{hi} << 32) | lo;
+}
+inline void pause() { asm volatile("pause"); }
+
+}  // namespace mx::agent

@@ -1,0 +1,174 @@
+#include "shim/agent/threads.h"
+
+#include "shim/agent/memory.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+namespace {
+
+constexpr uint64_t kBlock = 128 * 1024, kGuard = 4096;
+constexpr uint64_t kMaxThreads = 4096;
+constexpr uint64_t kProcesses = stream::kHeapBase + 0x40000000;
+constexpr uint64_t kProcessStride = 64 << 20;
+constexpr uint32_t kMaxLocal = 64;
+static_assert(sizeof(LocalProcess) < kProcessStride);
+static_assert(sizeof(Thread) < 64 * 1024);
+
+// Which blocks are in use. Private memory: a fork gets its own copy.
+std::atomic<uint64_t> used_blocks[kMaxThreads / 64];
+std::atomic<uint64_t> used_processes;
+
+bool map_fixed(uint64_t at, uint64_t size) {
+  // MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE
+  return sys(__NR_mmap, at, size, 3, 0x4032, -1, 0) == static_cast<long>(at);
+}
+
+int64_t take_bit(std::atomic<uint64_t>& word) {
+  uint64_t v = word.load();
+  while (~v) {
+    int k = __builtin_ctzll(~v);
+    if (word.compare_exchange_weak(v, v | (uint64_t{1} << k))) return k;
+  }
+  return -1;
+}
+
+}  // namespace
+
+static void collect_abandoned(int32_t pid);
+
+uint64_t thread_stack_base(const Thread* t) {
+  return stream::kHeapBase + t->block * kBlock + kGuard;
+}
+
+// A block: guard page, stack growing down, Thread at the upper end.
+Thread* new_thread(LocalProcess* p) {
+  if (p->threads.load() > 0) collect_abandoned(p->real_pid);
+  for (uint64_t w = 0; w < kMaxThreads / 64; w++) {
+    int64_t k = take_bit(used_blocks[w]);
+    if (k < 0) continue;
+    uint64_t block = w * 64 + k, base = stream::kHeapBase + block * kBlock;
+    if (!map_fixed(base + kGuard, kBlock - kGuard)) return nullptr;
+    auto* t = reinterpret_cast<Thread*>((base + kBlock - sizeof(Thread)) & ~uint64_t{63});
+    t->self = t;
+    t->block = block;
+    t->proc = p;
+    t->stack_top = (reinterpret_cast<uint64_t>(t) - 64) & ~uint64_t{63};
+    t->altstack.flags = 2;
+    return t;
+  }
+  return nullptr;
+}
+
+void free_thread(Thread* t) {
+  uint64_t block = t->block;
+  sys(__NR_munmap, stream::kHeapBase + block * kBlock, kBlock);
+  used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
+}
+
+// A thread cannot free the stack it stands on. Its block goes to a list; it may be reused when the
+// kernel says that the thread is gone.
+namespace {
+struct Abandoned {
+  std::atomic<uint32_t> tid;
+  uint32_t block;
+};
+Abandoned abandoned[256];
+}  // namespace
+
+void abandon_block(Thread* t) {
+  for (Abandoned& a : abandoned) {
+    uint32_t free = 0;
+    if (!a.tid.compare_exchange_strong(free, ~0u)) continue;
+    a.block = static_cast<uint32_t>(t->block);
+    a.tid.store(t->tid);
+    return;
+  }
+}
+
+static void collect_abandoned(int32_t pid) {
+  for (Abandoned& a : abandoned) {
+    uint32_t tid = a.tid.load();
+    if (tid == 0 || tid == ~0u) continue;
+    if (sys(__NR_tgkill, pid, tid, 0) != kEsrch) continue;
+    uint64_t block = a.block;
+    if (!a.tid.compare_exchange_strong(tid, 0)) continue;
+    sys(__NR_munmap, stream::kHeapBase + block * kBlock, kBlock);
+    used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
+  }
+}
+
+LocalProcess* new_process() {
+  int64_t k = take_bit(used_processes);
+  if (k < 0) return nullptr;
+  uint64_t at = kProcesses + k * kProcessStride;
+  if (!map_fixed(at, (sizeof(LocalProcess) + 4095) & ~uint64_t{4095})) return nullptr;
+  auto* p = reinterpret_cast<LocalProcess*>(at);
+  p->index = static_cast<uint32_t>(k);
+  return p;
+}
+
+void free_process(LocalProcess* p) {
+  uint32_t k = p->index;
+  sys(__NR_munmap, reinterpret_cast<uint64_t>(p), (sizeof(LocalProcess) + 4095) & ~uint64_t{4095});
+  used_processes.fetch_and(~(uint64_t{1} << k));
+}
+
+uint32_t new_lane(uint32_t process) {
+  Control* c = control();
+  uint32_t start = c->next_lane_hint.fetch_add(1) % stream::kMaxLanes;
+  for (uint32_t k = 0; k < stream::kMaxLanes; k++) {
+    uint32_t i = (start + k) % stream::kMaxLanes;
+    Lane& l = c->lanes[i];
+    uint32_t free = 0;
+    if (!l.in_use.compare_exchange_strong(free, 2)) continue;
+    memset(&l, 0, __builtin_offsetof(Lane, in_use));
+    l.process = process;
+    l.vtid = 0;
+    l.real_tid[0] = l.real_tid[1] = 0;
+    l.users.store(2);
+    l.in_use.store(1);
+    return i;
+  }
+  return kNoLane;
+}
+
+Process* new_pair() {
+  Control* c = control();
+  uint32_t start = c->next_process_hint.fetch_add(1) % stream::kMaxProcesses;
+  for (uint32_t k = 0; k < stream::kMaxProcesses; k++) {
+    Process& p = c->processes[(start + k) % stream::kMaxProcesses];
+    uint32_t s = p.state.load();
+    bool ended = s == static_cast<uint32_t>(PairState::kEnded) && !p.alive[0].load() && !p.alive[1].load();
+    if (s != 0 && !ended) continue;
+    if (!p.state.compare_exchange_strong(s, static_cast<uint32_t>(PairState::kFailover))) continue;
+    memset(reinterpret_cast<uint8_t*>(&p) + sizeof p.state, 0, sizeof p - sizeof p.state);
+    return &p;
+  }
+  return nullptr;
+}
+
+void use_lane(Thread* t, uint32_t index) {
+  t->lane_index = index;
+  t->lane = &control()->lanes[index];
+  if (t->role == Role::kLeader) {
+    t->pos = t->lane->head.load();
+    t->limit = t->lane->tail.load() + stream::kLaneRing;
+  } else {
+    t->pos = t->lane->tail.load();
+    t->limit = t->lane->head.load();
+  }
+  t->lane->real_tid[static_cast<int>(t->proc->version)] = t->tid;
+}
+
+void set_gs(Thread* t) { sys(__NR_arch_prctl, 0x1001 /*ARCH_SET_GS*/, t); }
+
+void drop_stale_signals(Thread* t) {
+  uint64_t all = ~uint64_t{0};
+  KernelTimespec zero{0, 0};
+  while (sys(__NR_rt_sigtimedwait, &all, nullptr, &zero, 8) > 0) {
+  }
+  t->pending = 0;
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,31 @@
+// Memory blocks of threads and processes in the agent's heap, and creating threads.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+/// A Thread with its stack; null if there is no memory. Zeroed.
+Thread* new_thread(LocalProcess* p);
+void free_thread(Thread* t);
+/// The block of a thread that is about to end: to be reused once the kernel has left its stack.
+void abandon_block(Thread* t);
+/// Lowest address of the thread's agent stack.
+uint64_t thread_stack_base(const Thread* t);
+LocalProcess* new_process();
+void free_process(LocalProcess* p);
+
+/// A free lane of the arena; kNoLane if there is none.
+inline constexpr uint32_t kNoLane = ~0u;
+uint32_t new_lane(uint32_t process);
+Process* new_pair();
+void use_lane(Thread* t, uint32_t index);
+void set_gs(Thread* t);
+/// Drops signals that arrived at a follower before it took over.
+void drop_stale_signals(Thread* t);
+
+/// clone, clone3, fork, vfork.
+long run_clone(Call& c);
+long run_clone3(Call& c);
+long run_fork(Call& c);
+
+}  // namespace mx::agent

@@ -1,0 +1,84 @@
+#include "shim/agent/vdso.h"
+
+#include <elf.h>
+
+#include "shim/agent/memory.h"
+
+namespace mx::agent {
+
+namespace {
+
+long (*clock_gettime_fn)(long, void*);
+long (*gettimeofday_fn)(void*, void*);
+long (*time_fn)(void*);
+long (*getcpu_fn)(void*, void*, void*);
+
+template <typename F>
+void take(F& f, const char* want, const char* name, uint64_t address) {
+  if (string_equal(want, name)) f = reinterpret_cast<F>(address);
+}
+
+}  // namespace
+
+void init_vdso(uint64_t base) {
+  if (!base) return;
+  auto* eh = reinterpret_cast<const Elf64_Ehdr*>(base);
+  auto* ph = reinterpret_cast<const Elf64_Phdr*>(base + eh->e_phoff);
+  const Elf64_Dyn* dyn = nullptr;
+  uint64_t bias = base;
+  for (int i = 0; i < eh->e_phnum; i++) {
+    if (ph[i].p_type == PT_DYNAMIC) dyn = reinterpret_cast<const Elf64_Dyn*>(base + ph[i].p_offset);
+    if (ph[i].p_type == PT_LOAD) bias = base + ph[i].p_offset - ph[i].p_vaddr;
+  }
+  const Elf64_Sym* symbols = nullptr;
+  const char* strings = nullptr;
+  const uint32_t* hash = nullptr;
+  for (; dyn && dyn->d_tag; dyn++) {
+    uint64_t p = bias + dyn->d_un.d_ptr;
+    if (dyn->d_tag == DT_SYMTAB) symbols = reinterpret_cast<const Elf64_Sym*>(p);
+    if (dyn->d_tag == DT_STRTAB) strings = reinterpret_cast<const char*>(p);
+    if (dyn->d_tag == DT_HASH) hash = reinterpret_cast<const uint32_t*>(p);
+  }
+  // Newer vDSOs have DT_GNU_HASH only; their symbol table ends where the strings begin.
+  if (!symbols || !strings) return;
+  uint64_t count = hash ? hash[1]
+                        : (reinterpret_cast<uint64_t>(strings) - reinterpret_cast<uint64_t>(symbols)) /
+                              sizeof(Elf64_Sym);
+  for (uint64_t i = 0; i < count; i++) {
+    const char* name = strings + symbols[i].st_name;
+    uint64_t at = bias + symbols[i].st_value;
+    take(clock_gettime_fn, "__vdso_clock_gettime", name, at);
+    take(gettimeofday_fn, "__vdso_gettimeofday", name, at);
+    take(time_fn, "__vdso_time", name, at);
+    take(getcpu_fn, "__vdso_getcpu", name, at);
+  }
+}
+
+bool vdso_call(Call& c, long& result) {
+  // A bad pointer from the program must give EFAULT, which only the kernel can: results go to the
+  // agent's memory first.
+  uint64_t buffer[4];
+  size_t size;
+  switch (c.r->nr) {
+    case __NR_clock_gettime:
+      if (!clock_gettime_fn || c.args[1] < 4096) return false;
+      result = clock_gettime_fn(static_cast<int>(c.args[0]), buffer);
+      size = 16;
+      break;
+    case __NR_gettimeofday:
+      if (!gettimeofday_fn || c.args[0] < 4096 || c.args[1]) return false;
+      result = gettimeofday_fn(buffer, nullptr);
+      size = 16;
+      break;
+    case __NR_time:
+      if (!time_fn || c.args[0]) return false;
+      result = time_fn(nullptr);
+      return true;
+    default:
+      return false;
+  }
+  if (result == 0) memcpy(reinterpret_cast<void*>(c.args[c.r->nr == __NR_clock_gettime]), buffer, size);
+  return true;
+}
+
+}  // namespace mx::agent

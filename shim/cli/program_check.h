@@ -1,0 +1,10 @@
+// Looks at what the user named before anything starts, so that errors name the thing and the remedy.
+#pragma once
+#include "shim/monitor/options.h"
+
+namespace mx::cli {
+
+/// Resolves the programs (PATH search as a shell) and checks them. Throws monitor::Error.
+void check_options(monitor::Options& options);
+
+}  // namespace mx::cli

@@ -1,0 +1,43 @@
+#include "shim/monitor/arena.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "mx/agent_image.inc"
+
+extern "C" const uint8_t mx_agent_image[], mx_agent_image_end[];
+
+namespace mx::monitor {
+
+using namespace stream;
+
+const uint8_t* AgentImage::bytes() { return mx_agent_image; }
+size_t AgentImage::size() { return mx_agent_image_end - mx_agent_image; }
+uint64_t AgentImage::text_size() { return kTextSize; }
+uint64_t AgentImage::data_size() { return kDataSize; }
+uint64_t AgentImage::start() { return k_mx_start; }
+const uint8_t* AgentImage::boot_code() { return bytes() + (k_mx_boot_begin - kTextAddress); }
+size_t AgentImage::boot_size() { return k_mx_boot_end - k_mx_boot_begin; }
+size_t AgentImage::boot_info_offset() { return k_mx_boot_info - k_mx_boot_begin; }
+
+Arena::Arena() {
+  fd_ = memfd_create("mx-arena", MFD_CLOEXEC);
+  if (fd_ < 0) throw system_error("cannot create the shared arena (memfd_create)");
+  if (ftruncate(fd_, kArenaSize) != 0) throw system_error("cannot size the shared arena");
+  void* p = mmap(reinterpret_cast<void*>(kArenaBase), kArenaSize, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED_NOREPLACE, fd_, 0);
+  if (p != reinterpret_cast<void*>(kArenaBase)) throw system_error("cannot map the shared arena");
+  base_ = static_cast<uint8_t*>(p);
+  if (AgentImage::size() > kAgentImageLimit) throw Error("the agent's image is too large");
+  std::memcpy(base_ + kAgentImageOffset, AgentImage::bytes(), AgentImage::size());
+  control_ = reinterpret_cast<Control*>(base_ + kControlOffset);
+  control_->magic = kArenaMagic;
+  control_->version = kProtocolVersion;
+}
+
+Arena::~Arena() {
+  if (base_) munmap(base_, kArenaSize);
+  if (fd_ >= 0) close(fd_);
+}
+
+}  // namespace mx::monitor

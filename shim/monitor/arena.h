@@ -1,0 +1,41 @@
+// The monitor's end of the arena: creates the file, puts the agent's image into it.
+#pragma once
+#include <string>
+
+#include "shim/monitor/error.h"
+#include "shim/stream/arena.h"
+
+namespace mx::monitor {
+
+class Arena {
+ public:
+  /// Creates the memfd, maps it at kArenaBase, copies the agent's image in. Throws Error.
+  Arena();
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  int fd() const { return fd_; }
+  stream::Control& control() const { return *control_; }
+  uint8_t* at(uint64_t offset) const { return base_ + offset; }
+
+ private:
+  int fd_ = -1;
+  uint8_t* base_ = nullptr;
+  stream::Control* control_ = nullptr;
+};
+
+/// Addresses inside the agent's image (from the linker) and the image itself.
+struct AgentImage {
+  static const uint8_t* bytes();
+  static size_t size();
+  static uint64_t text_size();
+  static uint64_t data_size();
+  static uint64_t start();
+  /// The boot code, position independent, and where the BootInfo stands in it.
+  static const uint8_t* boot_code();
+  static size_t boot_size();
+  static size_t boot_info_offset();
+};
+
+}  // namespace mx::monitor

@@ -1,0 +1,26 @@
+// Small services of the monitor: what wakes it, and what it writes into the arena.
+#pragma once
+#include <string>
+
+#include "shim/stream/arena.h"
+
+namespace mx::monitor {
+
+/// Blocks the signals that the monitor handles or forwards and returns a signalfd for them.
+int open_signals();
+/// The signal mask that mx was started with: the program's.
+const sigset_t& original_mask();
+/// An eventfd that counts whenever an agent has sent a message (a thread turns the futex into it).
+int open_message_wakeups(stream::Control& control);
+/// The program's streams are the program's: a pipe must see its end when the program closes it.
+void release_standard_streams();
+
+void answer_exec(stream::Control& c, uint32_t process, stream::Version v, stream::ExecState state);
+/// The leader of p is dead: the follower takes over.
+void declare_dead(stream::Control& c, stream::Process& p);
+/// The follower of p is gone: the leader goes on alone.
+void let_leader_go(stream::Control& c, stream::Process& p);
+void futex_wake(stream::Word& w);
+std::string call_name(long nr);
+
+}  // namespace mx::monitor

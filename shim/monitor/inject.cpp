@@ -1,0 +1,164 @@
+#include "shim/monitor/inject.h"
+
+#include <elf.h>
+#include <sys/auxv.h>
+#include <sys/ptrace.h>
+#include <sys/random.h>
+#include <sys/uio.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+
+#include <cstring>
+#include <vector>
+
+#include "shim/agent/boot.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+
+namespace {
+
+bool read_memory(pid_t pid, uint64_t at, void* to, size_t n) {
+  iovec local{to, n}, remote{reinterpret_cast<void*>(at), n};
+  return process_vm_readv(pid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(n);
+}
+
+bool write_memory(pid_t pid, uint64_t at, const void* from, size_t n) {
+  iovec local{const_cast<void*>(from), n}, remote{reinterpret_cast<void*>(at), n};
+  return process_vm_writev(pid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(n);
+}
+
+// The vDSO is the same in every process: an offset found in ours holds in theirs.
+uint64_t vdso_syscall_offset() {
+  auto* base = reinterpret_cast<const uint8_t*>(getauxval(AT_SYSINFO_EHDR));
+  if (!base) return 0;
+  auto* eh = reinterpret_cast<const Elf64_Ehdr*>(base);
+  auto* ph = reinterpret_cast<const Elf64_Phdr*>(base + eh->e_phoff);
+  for (int i = 0; i < eh->e_phnum; i++) {
+    if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X)) continue;
+    for (uint64_t at = ph[i].p_offset; at + 2 <= ph[i].p_offset + ph[i].p_filesz; at++)
+      if (base[at] == 0x0f && base[at + 1] == 0x05) return at;
+  }
+  return 0;
+}
+
+struct Stack {
+  uint64_t vdso = 0;
+  uint64_t vdso_entry = 0;  // address of its auxv entry
+  uint64_t random = 0;
+};
+
+// argc, argv…, 0, envp…, 0, auxv.
+bool read_stack(pid_t pid, uint64_t sp, Stack& out) {
+  uint64_t word;
+  uint64_t at = sp;
+  if (!read_memory(pid, at, &word, 8)) return false;
+  at += 8 * (word + 2);
+  std::vector<uint64_t> block(512);
+  for (;;) {  // environment
+    size_t n = block.size();
+    while (n && !read_memory(pid, at, block.data(), n * 8)) n /= 2;
+    if (!n) return false;
+    size_t k = 0;
+    while (k < n && block[k]) k++;
+    at += 8 * k;
+    if (k < n) break;
+  }
+  at += 8;
+  for (;;) {
+    Elf64_auxv_t aux;
+    if (!read_memory(pid, at, &aux, sizeof aux)) return false;
+    if (aux.a_type == AT_NULL) return true;
+    if (aux.a_type == AT_SYSINFO_EHDR) out.vdso = aux.a_un.a_val, out.vdso_entry = at;
+    if (aux.a_type == AT_RANDOM) out.random = aux.a_un.a_val;
+    at += sizeof aux;
+  }
+}
+
+bool wait_stop(pid_t pid) {
+  int status;
+  return waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status);
+}
+
+// Runs one system call in the stopped process; it must stand outside any system call.
+bool remote_call(pid_t pid, uint64_t instruction, const user_regs_struct& saved, long nr,
+                 const uint64_t (&a)[6], uint64_t& result) {
+  user_regs_struct r = saved;
+  r.rip = instruction;
+  r.rax = nr;
+  r.orig_rax = -1;
+  r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4], r.r9 = a[5];
+  if (ptrace(PTRACE_SETREGS, pid, 0, &r) != 0) return false;
+  if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) != 0 || !wait_stop(pid)) return false;
+  if (ptrace(PTRACE_GETREGS, pid, 0, &r) != 0) return false;
+  result = r.rax;
+  return true;
+}
+
+agent::BootInfo boot_info(const Injection& in, const Arena& arena, const user_regs_struct& regs,
+                          const Stack& stack) {
+  agent::BootInfo b{};
+  b.arena_fd = arena.control().settings.reserved_fd;
+  b.text = kTextAddress;
+  b.text_size = AgentImage::text_size();
+  b.text_offset = kAgentImageOffset;
+  b.data = kDataAddress;
+  b.data_size = AgentImage::data_size();
+  b.data_offset = kAgentImageOffset + AgentImage::text_size();
+  b.arena = kArenaBase;
+  b.arena_size = kArenaSize;
+  b.start = AgentImage::start();
+  b.entry = regs.rip;
+  b.stack = regs.rsp;
+  b.vdso = stack.vdso;
+  b.process = in.process;
+  b.version = static_cast<uint64_t>(in.version);
+  b.initial = in.initial;
+  return b;
+}
+
+// Both versions get the same random bytes: the leader's image draws them.
+void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t at) {
+  if (!at) return;
+  Process& p = arena.control().processes[in.process];
+  if (p.leader.load() == static_cast<uint32_t>(in.version)) {
+    if (getrandom(p.at_random, sizeof p.at_random, 0) < 0) return;
+  }
+  write_memory(pid, at, p.at_random, sizeof p.at_random);
+}
+
+}  // namespace
+
+std::string inject(const Arena& arena, const Injection& in) {
+  // At the event stop the kernel has yet to store execve's result: go on to the exit of the call.
+  if (ptrace(PTRACE_SYSCALL, in.pid, 0, 0) != 0 || !wait_stop(in.pid))
+    return "the process vanished at execve";
+  user_regs_struct regs;
+  if (ptrace(PTRACE_GETREGS, in.pid, 0, &regs) != 0) return "its registers cannot be read";
+  Stack stack;
+  if (!read_stack(in.pid, regs.rsp, stack)) return "its stack cannot be read";
+  static const uint64_t syscall_offset = vdso_syscall_offset();
+  if (!stack.vdso || !syscall_offset) return "the kernel gives it no vDSO (boot option vdso=0?)";
+  share_random(arena, in, in.pid, stack.random);
+  uint64_t ignore = AT_IGNORE;
+  write_memory(in.pid, stack.vdso_entry, &ignore, 8);
+
+  uint64_t result = 0;
+  const uint64_t args[6] = {kBootAddress, kPage, 7 /*RWX*/, 0x100022 /*PRIVATE|ANON|FIXED_NOREPLACE*/,
+                            ~uint64_t{0}, arena.control().settings.cookie};
+  if (!remote_call(in.pid, stack.vdso + syscall_offset, regs, 9 /*mmap*/, args, result))
+    return "a system call in it could not be run";
+  if (result != kBootAddress) return "its memory at the agent's address is taken";
+  std::vector<uint8_t> page(AgentImage::boot_code(), AgentImage::boot_code() + AgentImage::boot_size());
+  agent::BootInfo info = boot_info(in, arena, regs, stack);
+  std::memcpy(page.data() + AgentImage::boot_info_offset(), &info, sizeof info);
+  if (!write_memory(in.pid, kBootAddress, page.data(), page.size())) return "the agent could not be written";
+  regs.rip = kBootAddress;
+  regs.orig_rax = -1;
+  if (ptrace(PTRACE_SETREGS, in.pid, 0, &regs) != 0) return "its registers cannot be set";
+  if (ptrace(PTRACE_DETACH, in.pid, 0, 0) != 0) return "it cannot be let go";
+  return {};
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,23 @@
+// Starts the first process of a version.
+#pragma once
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "shim/monitor/arena.h"
+
+namespace mx::monitor {
+
+struct VersionSpec {
+  std::string program;            ///< path in its root
+  std::string root;               ///< "" or "/": no chroot
+  std::vector<std::string> argv;  ///< argv[0] included
+};
+
+/// Forks and execs; the new image has the agent in it and runs when this returns. `process` is the
+/// index of the root pair. Throws Error (126/127 as a shell for the program's own faults).
+pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, stream::Version version,
+             bool follower);
+
+}  // namespace mx::monitor

@@ -1,0 +1,146 @@
+// What agents report, as lines of the report.
+#include <signal.h>
+#include <sys/ptrace.h>
+
+#include <algorithm>
+
+#include "shim/monitor/events.h"
+#include "shim/monitor/monitor.h"
+#include "shim/syscalls/syscalls.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+using nlohmann::ordered_json;
+
+namespace {
+
+std::string text_of(const Message& m) {
+  return printable(m.text, std::min<size_t>(m.text_size, sizeof m.text));
+}
+
+double microseconds(int64_t ticks, double ticks_per_us) { return ticks / ticks_per_us; }
+
+// Calibrated once, against the monotonic clock.
+double tsc_per_microsecond() {
+  static const double value = [] {
+    timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    uint64_t t0 = __builtin_ia32_rdtsc();
+    do clock_gettime(CLOCK_MONOTONIC, &b);
+    while ((b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec) < 2e6);
+    uint64_t t1 = __builtin_ia32_rdtsc();
+    double us = (b.tv_sec - a.tv_sec) * 1e6 + (b.tv_nsec - a.tv_nsec) / 1e3;
+    return (t1 - t0) / us;
+  }();
+  return value;
+}
+
+ordered_json divergence_fields(const Message& m) {
+  ordered_json f{{"version", name(m.version)},
+                 {"call", call_name(m.number[1])},
+                 {"site", hex(m.number[2])},
+                 {"position", m.number[3]}};
+  switch (m.number[0]) {
+    case 1:
+      f["kind"] = "argument";
+      f["argument"] = m.number[4];
+      f["leader"] = m.number[5];
+      f["follower"] = m.number[6 + std::clamp<int64_t>(m.number[4], 0, 5)];
+      break;
+    case 2: {
+      size_t a = std::min<size_t>(m.number[4], 128), b = std::min<size_t>(m.number[5], 128);
+      size_t first = 0;
+      while (first < a && first < b && m.text[first] == m.text[a + first]) first++;
+      f["kind"] = "bytes";
+      f["first_difference"] = first;
+      f["leader"] = printable(m.text, a);
+      f["follower"] = printable(m.text + a, b);
+      break;
+    }
+    case 3:
+      f["kind"] = "result";
+      f["leader"] = m.number[4];
+      f["follower"] = m.number[5];
+      break;
+    default:
+      f["kind"] = "sequence";
+      f["leader"] = m.number[5] == 1 || m.number[5] == 2 ? call_name(m.number[4]) : "event " + std::to_string(m.number[5]);
+      f["follower"] = call_name(m.number[1]);
+  }
+  return f;
+}
+
+}  // namespace
+
+void Monitor::on_message(Message& m) {
+  if (m.process >= kMaxProcesses) return;
+  m.version = static_cast<Version>(static_cast<uint32_t>(m.version) & 1);
+  Process& p = arena_.control().processes[m.process];
+  switch (m.kind) {
+    case MessageKind::kExecAttach:
+      attach_for_exec(m);
+      break;
+    case MessageKind::kExecDone:
+      detach_after_exec(m);
+      break;
+    case MessageKind::kSites:
+      sites_.serve(static_cast<uint32_t>(m.number[0]), p.real_pid[static_cast<int>(m.version)], m.number[1]);
+      break;
+    case MessageKind::kDivergence:
+      report_.write("divergence", divergence_fields(m));
+      break;
+    case MessageKind::kCrash: {
+      ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
+      if (m.number[0]) {
+        f["address"] = hex(m.number[2]);
+        f["fault_address"] = hex(m.number[3]);
+      } else {
+        f["reason"] = "wrong exit";
+        f["status"] = m.number[2];
+      }
+      report_.write("crash", f);
+      break;
+    }
+    case MessageKind::kHang:
+      report_.write("hang", {{"version", name(m.version)}, {"pid", m.number[0]}});
+      break;
+    case MessageKind::kFailover:
+      report_.write("failover", {{"version", name(m.version)},
+                                 {"from", name(other(m.version))},
+                                 {"to", name(m.version)},
+                                 {"pid", p.real_pid[static_cast<int>(m.version)]},
+                                 {"descriptors", m.number[0]},
+                                 {"microseconds", static_cast<int64_t>(microseconds(m.number[1], tsc_per_microsecond()))}});
+      break;
+    case MessageKind::kDropped:
+      report_.write("dropped", {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
+      if (&p == &root()) {
+        roots_[static_cast<int>(m.version)].was_dropped = true;
+        kill_version(m.version);
+      } else if (m.number[0] > 1) {
+        kill(static_cast<pid_t>(m.number[0]), SIGKILL);
+      }
+      break;
+    case MessageKind::kRefused:
+      if (refused_[m.number[0]]++ == 0)
+        report_.write("refused", {{"version", name(m.version)}, {"call", call_name(m.number[0])}, {"count", 1}});
+      break;
+    case MessageKind::kNote:
+      report_.write("note", {{"version", name(m.version)}, {"reason", text_of(m)}});
+      break;
+    default:
+      break;
+  }
+}
+
+void Monitor::wait_for_others() {
+  report_.write("note", {{"reason", "the program went on in the background"}});
+  while (others_alive()) {
+    timespec second{1, 0};
+    nanosleep(&second, nullptr);
+    take_messages();
+  }
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,356 @@
+#include "shim/monitor/monitor.h"
+
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ctime>
+
+#include "shim/monitor/events.h"
+#include "shim/monitor/inject.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+
+namespace {
+
+double seconds() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+// A number high enough not to be in the program's way, low enough that the kernel's descriptor
+// tables (copied at every fork) stay small.
+uint32_t reserved_descriptor() {
+  rlimit limit;
+  getrlimit(RLIMIT_NOFILE, &limit);
+  rlim_t top = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+  if (top < 32) throw Error("the limit on open descriptors (ulimit -n) is below 32");
+  return static_cast<uint32_t>(top - 1);
+}
+
+void set_text(char (&to)[512], const std::string& from) {
+  if (from.size() >= sizeof to) throw Error("path too long: " + from);
+  std::memcpy(to, from.c_str(), from.size() + 1);
+}
+
+void fault_from_environment(Settings& s) {
+  const char* fault = getenv("MX_FAULT");
+  if (!fault) return;
+  std::string text = fault;
+  size_t colon = text.find(':');
+  std::string kind = text.substr(0, colon);
+  s.fault_kind = kind == "kill" ? 1 : kind == "ill" ? 2 : 0;
+  bool number = colon != std::string::npos && colon + 1 < text.size() && text.size() - colon < 18 &&
+                text.find_first_not_of("0123456789", colon + 1) == std::string::npos;
+  if (!s.fault_kind || !number)
+    throw Error("MX_FAULT=" + text + ": expected kill:N or ill:N (see docs/testing.md)");
+  s.fault_event = std::stoull(text.substr(colon + 1));
+  unsetenv("MX_FAULT");
+}
+
+}  // namespace
+
+Monitor::Monitor(const Options& options)
+    : options_(options), report_(options.report), sites_(arena_) {
+  fill_settings();
+}
+
+Monitor::~Monitor() {
+  for (int fd : {epoll_, signals_, wake_})
+    if (fd >= 0) close(fd);
+}
+
+void Monitor::fill_settings() {
+  Settings& s = arena_.control().settings;
+  s.full_lockstep = options_.full_lockstep;
+  s.hang_timeout_ms = static_cast<uint32_t>(options_.hang_timeout_s * 1000);
+  s.recovery = options_.recovery;
+  s.reserved_fd = reserved_descriptor();
+  s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  s.monitor_pid = getpid();
+  uint64_t random;
+  if (getrandom(&random, sizeof random, 0) != sizeof random) throw system_error("getrandom");
+  s.cookie = ((random << 12) & 0x7ffffffffffff000ULL) | (uint64_t{1} << 40);
+  for (int v = 0; v < 2; v++) {
+    set_text(s.program[v], options_.program[v]);
+    set_text(s.root[v], options_.root[v]);
+  }
+  s.different_roots = options_.root[0] != options_.root[1];
+  set_text(s.canonical_program, options_.program[static_cast<int>(options_.leader)]);
+  fault_from_environment(s);
+}
+
+int Monitor::run() {
+  open_events();
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  Process& p = root();
+  p.is_root = 1;
+  p.leader.store(static_cast<uint32_t>(options_.leader));
+  p.threads.store(1);
+  p.vppid = getpid();
+  p.lane = 0;
+  p.state.store(static_cast<uint32_t>(PairState::kPaired));
+  Lane& lane = arena_.control().lanes[0];
+  lane.users.store(2);
+  lane.in_use.store(1);
+  start(options_.leader, false);
+  try {
+    start(other(options_.leader), true);
+  } catch (...) {
+    kill(roots_[static_cast<int>(options_.leader)].pid, SIGKILL);
+    throw;
+  }
+  release_standard_streams();
+  watch();
+  finish();
+  return exit_code();
+}
+
+void Monitor::start(Version v, bool follower) {
+  int i = static_cast<int>(v);
+  VersionSpec spec{options_.program[i], options_.root[i], {}};
+  // One view of paths: both versions are called by the same name.
+  spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)]
+                                             : options_.argv0);
+  spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
+  roots_[i].pid = launch(arena_, spec, 0, v, follower);
+  report_.write("start", {{"version", name(v)},
+                          {"pid", roots_[i].pid},
+                          {"program", options_.program[i]},
+                          {"role", follower ? "follower" : "leader"}});
+}
+
+void Monitor::open_events() {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  signals_ = open_signals();
+  wake_ = open_message_wakeups(arena_.control());
+  for (int fd : {signals_, wake_}) {
+    epoll_event e{};
+    e.events = EPOLLIN;
+    e.data.fd = fd;
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) throw system_error("epoll_ctl");
+  }
+}
+
+void Monitor::watch() {
+  while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
+    int timeout = -1;
+    if (program_ended_) {
+      double left = deadline_ - seconds();
+      if (left <= 0) break;
+      timeout = static_cast<int>(left * 1000) + 1;
+    }
+    epoll_event events[4];
+    int n = epoll_wait(epoll_, events, 4, timeout);
+    for (int i = 0; i < n; i++) {
+      if (events[i].data.fd == wake_) {
+        uint64_t count;
+        (void)!read(wake_, &count, sizeof count);
+        continue;
+      }
+      signalfd_siginfo info;
+      while (read(signals_, &info, sizeof info) == sizeof info)
+        if (info.ssi_signo != SIGCHLD) forward_signal(info.ssi_signo, info.ssi_code, info.ssi_pid);
+    }
+    take_messages();
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) on_child(pid, status);
+  }
+  take_messages();
+}
+
+void Monitor::take_messages() {
+  Control& c = arena_.control();
+  for (;;) {
+    uint64_t at = c.mailbox_head.load();
+    if (at == c.mailbox_tail.load()) return;
+    Message& m = c.mailbox[at % kMailboxSlots];
+    if (!m.ready.load(std::memory_order_acquire)) return;
+    on_message(m);
+    m.ready.store(0);
+    c.mailbox_head.store(at + 1);
+  }
+}
+
+void Monitor::on_child(pid_t pid, int status) {
+  if (WIFSTOPPED(status)) {
+    on_trace_stop(pid, status);
+    return;
+  }
+  traced_.erase(pid);
+  for (Version v : {Version::kOld, Version::kNew})
+    if (roots_[static_cast<int>(v)].pid == pid) on_root_end(v, status);
+}
+
+void Monitor::on_root_end(Version v, int status) {
+  Root& r = roots_[static_cast<int>(v)];
+  r.ended = true;
+  r.status = status;
+  Process& p = root();
+  take_messages();
+  bool announced = !p.alive[static_cast<int>(v)].exchange(0);
+  if (program_ended_) return;
+  bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  Root& twin = roots_[static_cast<int>(other(v))];
+  auto state = static_cast<PairState>(p.state.load());
+  if (v == leader() && state == PairState::kPaired && killed && !twin.ended) {
+    // Nobody but the kernel ends a process like this: the other version takes over.
+    report_.write("crash", {{"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}});
+    declare_dead(arena_.control(), p);
+    return;
+  }
+  if (v == leader() || twin.ended) {
+    program_ended_ = true;
+    final_version_ = v;
+    double limit = options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
+    deadline_ = seconds() + limit;
+    if (state != PairState::kPaired) deadline_ = seconds() + 1;
+    return;
+  }
+  if (state == PairState::kPaired && !r.was_dropped && !announced && WIFSIGNALED(status)) {
+    report_.write("crash", {{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}});
+    drop_root_follower(v, "killed");
+  }
+}
+
+void Monitor::drop_root_follower(Version v, const char* reason) {
+  roots_[static_cast<int>(v)].was_dropped = true;
+  let_leader_go(arena_.control(), root());
+  report_.write("dropped", {{"version", name(v)}, {"reason", reason}});
+}
+
+void Monitor::on_trace_stop(pid_t pid, int status) {
+  auto it = traced_.find(pid);
+  int sig = WSTOPSIG(status);
+  bool at_exec = status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8));
+  if (it == traced_.end() || !at_exec) {
+    bool event = status >> 16;
+    ptrace(PTRACE_CONT, pid, 0, event || sig == SIGTRAP ? 0 : sig);
+    return;
+  }
+  Traced t = it->second;
+  traced_.erase(it);
+  answer_exec(arena_.control(), t.process, t.version, ExecState::kIdle);
+  std::string why = inject(arena_, {pid, t.process, t.version, false});
+  if (!why.empty()) {
+    report_.write("note", {{"version", name(t.version)}, {"pid", pid}, {"reason", "no agent after execve: " + why}});
+    kill(pid, SIGKILL);
+    ptrace(PTRACE_DETACH, pid, 0, 0);
+  }
+}
+
+void Monitor::attach_for_exec(const Message& m) {
+  auto pid = static_cast<pid_t>(m.number[0]);
+  bool ok = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) == 0;
+  if (ok) traced_[pid] = {m.process, m.version};
+  answer_exec(arena_.control(), m.process, m.version, ok ? ExecState::kAttached : ExecState::kRefused);
+}
+
+void Monitor::detach_after_exec(const Message& m) {
+  auto pid = static_cast<pid_t>(m.number[0]);
+  traced_.erase(pid);
+  int status;
+  if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
+    int sig = status >> 16 ? 0 : WSTOPSIG(status);
+    ptrace(PTRACE_DETACH, pid, 0, sig == SIGTRAP ? 0 : sig);
+  }
+  answer_exec(arena_.control(), m.process, m.version, ExecState::kIdle);
+}
+
+void Monitor::forward_signal(int sig, int code, pid_t sender) {
+  // From the terminal: the leader's process group has got it as well.
+  if (code == SI_KERNEL) return;
+  Process& p = root();
+  if (sender == p.real_pid[0] || sender == p.real_pid[1]) return;
+  int target = p.real_pid[static_cast<int>(leader())];
+  if (target > 0) kill(target, sig);
+}
+
+void Monitor::kill_version(Version v) {
+  for (Process& p : arena_.control().processes) {
+    int i = static_cast<int>(v);
+    auto state = static_cast<PairState>(p.state.load());
+    bool follows = p.leader.load() != static_cast<uint32_t>(v);
+    if (state == PairState::kFree || state == PairState::kEnded || !p.alive[i].load() || !follows) continue;
+    if (p.real_pid[i] > 1) kill(p.real_pid[i], SIGKILL);
+  }
+}
+
+// Followers whose program has ended have nothing left to follow.
+void Monitor::kill_followers() {
+  for (Process& p : arena_.control().processes) {
+    uint32_t v = 1 - (p.leader.load() & 1);
+    auto state = static_cast<PairState>(p.state.load());
+    if (&p == &root() || state == PairState::kFree || p.real_pid[v] <= 1 || !p.alive[v].load()) continue;
+    if (p.alive[1 - v].load() && kill(p.real_pid[1 - v], 0) == 0) continue;
+    kill(p.real_pid[v], SIGKILL);
+  }
+}
+
+// A keeper whose leader was killed, or ended with nobody to take over, holds its descriptors.
+void Monitor::kill_keepers() {
+  for (Process& p : arena_.control().processes) {
+    if (p.keeper_pid <= 1) continue;
+    bool ended = !p.alive[0].load() && !p.alive[1].load();
+    if (&p != &root() && !ended) continue;
+    kill(p.keeper_pid, SIGKILL);
+    p.keeper_pid = 0;
+  }
+}
+
+bool Monitor::others_alive() const {
+  for (const Process& p : arena_.control().processes) {
+    auto state = static_cast<PairState>(p.state.load());
+    if (&p == &root() || state == PairState::kFree || state == PairState::kEnded) continue;
+    uint32_t v = p.leader.load() & 1;
+    if (p.alive[v].load() && p.real_pid[v] > 1 && kill(p.real_pid[v], 0) == 0) return true;
+  }
+  return false;
+}
+
+int Monitor::exit_code() const {
+  int status = roots_[static_cast<int>(final_version_)].status;
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void Monitor::finish() {
+  for (Version v : {Version::kOld, Version::kNew}) {
+    Root& r = roots_[static_cast<int>(v)];
+    if (r.ended) continue;
+    kill(r.pid, SIGKILL);
+    waitpid(r.pid, nullptr, __WALL);
+  }
+  Process& p = root();
+  kill_keepers();
+  kill_followers();
+  nlohmann::ordered_json fields{{"version", name(final_version_)}, {"status", exit_code()}};
+  for (const char* key : {"events", "rewritten_sites", "trapped_sites"}) {
+    for (Version v : {Version::kOld, Version::kNew}) {
+      int i = static_cast<int>(v);
+      uint64_t n = key[0] == 'e' ? p.event_count[i].load() : key[0] == 'r' ? p.rewritten[i].load() : p.trapped[i].load();
+      fields[key][name(v)] = n;
+    }
+  }
+  for (auto& [nr, count] : refused_)
+    report_.write("refused", {{"call", call_name(nr)}, {"count", count}});
+  if (others_alive()) {
+    // The program has left processes behind (a daemon): the monitor stays with them.
+    if (fork() != 0) _exit(exit_code());
+    report_.write("exit", fields);
+    wait_for_others();
+    _exit(0);
+  }
+  report_.write("exit", fields);
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,73 @@
+// The monitor: starts both versions, serves their agents (attaching at execve, site tables, the
+// report), watches for deaths the agents cannot see (SIGKILL), and ends with the program's status.
+//
+// One thread runs everything but the futex wait for messages, because ptrace belongs to a thread.
+#pragma once
+#include <sys/types.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "shim/monitor/arena.h"
+#include "shim/monitor/launch.h"
+#include "shim/monitor/options.h"
+#include "shim/monitor/report.h"
+#include "shim/monitor/site_service.h"
+
+namespace mx::monitor {
+
+class Monitor {
+ public:
+  explicit Monitor(const Options& options);
+  ~Monitor();
+  /// Runs the program to its end. Returns mx's exit status. Throws Error.
+  int run();
+
+ private:
+  void fill_settings();
+  void start(stream::Version v, bool follower);
+  void watch();
+  void open_events();
+  void on_message(stream::Message& m);
+  void take_messages();
+  void on_child(pid_t pid, int status);
+  void on_root_end(stream::Version v, int status);
+  void on_trace_stop(pid_t pid, int status);
+  void attach_for_exec(const stream::Message& m);
+  void detach_after_exec(const stream::Message& m);
+  void forward_signal(int sig, int code, pid_t sender);
+  void kill_version(stream::Version v);
+  void drop_root_follower(stream::Version v, const char* reason);
+  void finish();
+  void wait_for_others();
+  void kill_keepers();
+  void kill_followers();
+  bool others_alive() const;
+  int exit_code() const;
+  stream::Process& root() const { return arena_.control().processes[0]; }
+  stream::Version leader() const { return static_cast<stream::Version>(root().leader.load()); }
+
+  Options options_;
+  Arena arena_;
+  Report report_;
+  SiteService sites_;
+  int epoll_ = -1, signals_ = -1, wake_ = -1;
+  struct Root {
+    pid_t pid = 0;
+    bool ended = false;
+    bool was_dropped = false;
+    int status = 0;
+  } roots_[2];
+  struct Traced {
+    uint32_t process;
+    stream::Version version;
+  };
+  std::map<pid_t, Traced> traced_;
+  std::map<long, uint64_t> refused_;
+  bool program_ended_ = false;
+  stream::Version final_version_ = stream::Version::kOld;
+  double deadline_ = 0;
+};
+
+}  // namespace mx::monitor

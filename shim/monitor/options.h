@@ -1,0 +1,23 @@
+// What `mx run` was asked for.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "shim/stream/arena.h"
+
+namespace mx::monitor {
+
+struct Options {
+  std::string program[2];  ///< by stream::Version
+  std::string root[2];
+  std::vector<std::string> args;
+  std::string argv0;  ///< what both versions get as argv[0]; empty: the leader's program
+  stream::Version leader = stream::Version::kOld;
+  bool full_lockstep = false;
+  bool recovery = true;
+  double hang_timeout_s = 10;
+  std::string rules, report;
+};
+
+}  // namespace mx::monitor

@@ -1,0 +1,33 @@
+// The report: JSON lines, one event each (design, section 8; docs/report.md).
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shim/stream/arena.h"
+
+namespace mx::monitor {
+
+class Report {
+ public:
+  /// Opens `path` for appending; "-" is standard error, "" no report. Throws Error.
+  explicit Report(const std::string& path);
+  ~Report();
+  Report(const Report&) = delete;
+  Report& operator=(const Report&) = delete;
+
+  /// Writes one line: time and event first, then `fields`. A full disk costs the line, never the
+  /// program: the count of lost lines is in the next line that can be written.
+  void write(const char* event, nlohmann::ordered_json fields);
+  int fd() const { return fd_; }
+
+ private:
+  int fd_ = -1;
+  uint64_t lost_ = 0;
+};
+
+const char* name(stream::Version v);
+/// Bytes of a program as JSON text: printable ASCII as it is, others as \xNN.
+std::string printable(const char* bytes, size_t n);
+std::string hex(uint64_t n);
+
+}  // namespace mx::monitor

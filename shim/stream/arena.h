@@ -1,0 +1,171 @@
+// The arena: one memfd per run, mapped shared at kArenaBase into every process of both versions and
+// into the monitor. It holds the agent's image, the tables of process pairs and lanes, the rings,
+// and the mailbox from agents to the monitor.
+//
+// Trust: the versions can scribble over it. The monitor reads it as hostile input (indices are
+// checked, strings are bounded); what a damaged arena may cost is the follower, never the leader.
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "shim/stream/layout.h"
+
+namespace mx::stream {
+
+enum class Version : uint8_t { kOld = 0, kNew = 1 };
+inline constexpr Version other(Version v) { return v == Version::kOld ? Version::kNew : Version::kOld; }
+
+using Word = std::atomic<uint32_t>;  ///< a futex word; never FUTEX_PRIVATE
+static_assert(Word::is_always_lock_free);
+
+/// What the leader's thread is doing; written by the leader, read by who judges a hang.
+enum class Activity : uint32_t { kUser = 0, kEventCall = 1, kLocalCall = 2, kParked = 3, kGone = 4 };
+
+enum class Verdict : uint32_t { kNone = 0, kAgreed = 1, kLeaderFailed = 2, kFollowerDropped = 3 };
+
+/// The event stream of one thread pair: one producer (the leader's thread), one consumer.
+struct alignas(64) Lane {
+  // Written by the producer.
+  std::atomic<uint64_t> head;  ///< bytes published since the lane was opened
+  uint64_t first_unread_tsc;   ///< when the oldest event that nobody was woken for was published
+  uint64_t events;
+  Word activity;  ///< enum Activity
+  Word call;      ///< number of the call in progress
+  uint64_t intent_head;  ///< head at the time the call in progress started
+  uint64_t intent_args[6];
+  // Written by the consumer.
+  alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
+  Word consumer_waits;                     ///< 1: the consumer sleeps on this word
+  Word acked;                              ///< count of intents agreed to (full lockstep)
+  uint64_t follower_events;
+  // Both.
+  alignas(64) Word producer_waits;  ///< 1: the producer sleeps on this word (space, ack, verdict)
+  Word verdict;                     ///< enum Verdict, for kFault / kExit
+  Word in_use;
+  Word users;  ///< versions that still have a thread on it
+  uint32_t process;  ///< index of the Process it belongs to
+  int32_t vtid;
+  int32_t real_tid[2];
+};
+
+enum class PairState : uint32_t {
+  kFree = 0,
+  kPaired = 1,    ///< both versions run
+  kSolo = 2,      ///< one version runs, nothing is published
+  kFailover = 3,  ///< the follower is taking over: descriptors are being carried over
+  kEnded = 4,
+};
+
+/// One process of the program: a pair of real processes.
+struct alignas(64) Process {
+  Word state;   ///< enum PairState
+  Word leader;  ///< enum Version
+  int32_t vpid;       ///< the pid that the program sees: the first leader's real one
+  int32_t vppid;
+  int32_t real_pid[2];  ///< by Version; 0: none (yet)
+  Word alive[2];
+  Word threads;              ///< of the leader
+  std::atomic<uint64_t> order;       ///< next event's position (leader)
+  std::atomic<uint64_t> turn;        ///< next position to be consumed (follower)
+  Word turn_waits;     ///< futex: counts turns passed while somebody slept
+  Word turn_sleepers;
+  Word failing;       ///< the leader's threads park at the next boundary
+  Word parked;        ///< how many have
+  Word husk;          ///< 1: serve descriptors, 2: exit with husk_status
+  int32_t husk_status;   ///< wait(2) status the husk shall end with
+  Word descriptors_taken;
+  int32_t keeper_pid;    ///< real pid of the descriptor keeper, 0: none
+  Word exec_state[2];    ///< handshake with the monitor before execve, see ExecState
+  uint32_t exec_signals[2];
+  uint64_t failure_tsc;
+  uint32_t lane;   ///< lane of the main thread
+  uint8_t at_random[16];  ///< AT_RANDOM of the current image, equal in both versions
+  Word max_fd;     ///< highest descriptor number the leader ever got
+  uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
+  int32_t main_vtid;
+  Word taker;  ///< 0 nobody, 1 a thread of the survivor carries the descriptors over, 2 done
+  Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 2 ready
+  uint32_t fd_count;
+  uint32_t is_root;
+  Word trapped[2];    ///< system calls served by SIGSYS
+  Word rewritten[2];  ///< sites rewritten
+  std::atomic<uint64_t> event_count[2];
+};
+
+enum class ExecState : uint32_t { kIdle = 0, kRequested = 1, kAttached = 2, kRefused = 3 };
+
+/// What an agent tells the monitor. Text is not NUL-terminated.
+enum class MessageKind : uint32_t {
+  kNone = 0,
+  kDivergence,
+  kCrash,
+  kHang,
+  kFailover,
+  kDropped,
+  kRefused,
+  kExecAttach,   ///< number = real tid; answer in Process::exec_state
+  kSites,        ///< number = index of the SiteEntry, an address where the file is mapped
+  kProcess,      ///< a new process of `version` registered (number = real pid)
+  kKillFollower, ///< drop the follower's tree
+  kProcessEnd,
+  kNote,
+  kExecDone,     ///< a failed execve: detach (number = real tid)
+};
+
+struct Message {
+  Word ready;  ///< 1: filled
+  MessageKind kind;
+  uint32_t process;
+  Version version;
+  uint8_t pad[3];
+  int64_t number[12];
+  uint32_t text_size;
+  char text[3 * 128 + 512];
+};
+
+/// Table of rewritable sites of one file (a sites::SiteTable), found by the monitor on request.
+struct SiteEntry {
+  Word state;  ///< 0 free, 1 asked for, 2 there, 3 there is none
+  uint32_t size;
+  uint64_t device, inode;
+  uint64_t offset;  ///< in the sites area
+};
+
+struct Settings {
+  uint32_t full_lockstep;
+  uint32_t hang_timeout_ms;  ///< 0: off
+  uint32_t recovery;
+  uint32_t reserved_fd;  ///< the arena's descriptor number in every process
+  uint32_t cpus;
+  uint32_t fault_kind;   ///< injected for tests: 0 none, else see agent/fault_injection
+  uint64_t fault_event;
+  uint64_t cookie;
+  uint64_t agent_text_size, agent_data_offset, agent_data_size, agent_bss_end;
+  uint64_t agent_start;
+  int32_t monitor_pid;
+  uint32_t different_roots;
+  char canonical_program[512];   ///< the path that both versions see
+  char program[2][512];          ///< where each version's program really is
+  char root[2][512];             ///< "" = /
+  char broker_name[64];          ///< abstract unix socket of the monitor's descriptor broker
+};
+
+struct Control {
+  uint64_t magic;
+  uint32_t version;
+  Settings settings;
+  Word monitor_wake;  ///< futex: counts messages
+  std::atomic<uint64_t> mailbox_tail;  ///< next slot to be taken by an agent
+  std::atomic<uint64_t> mailbox_head;  ///< next slot the monitor will read
+  std::atomic<uint64_t> mailbox_lost;
+  Word next_lane_hint, next_process_hint;
+  std::atomic<uint64_t> written_paths[256];  ///< digests: files of the image that were written
+  Word shutting_down;
+  SiteEntry sites[kMaxSiteTables];
+  Message mailbox[kMailboxSlots];
+  Process processes[kMaxProcesses];
+  Lane lanes[kMaxLanes];
+};
+static_assert(kControlOffset + sizeof(Control) <= kRingsOffset);
+
+}  // namespace mx::stream

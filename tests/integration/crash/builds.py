@@ -1,0 +1,72 @@
+"""Servers built from Debian's sources, with and without the bugs of patches/. Builds are kept in the cache.
+
+As a command it builds all of them: crash/builds.py
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
+
+from mxtest import settings  # noqa: E402
+from mxtest.debian import made_once, run, source  # noqa: E402
+
+PATCHES = pathlib.Path(__file__).resolve().parent / "patches"
+JOBS = str(min(4, os.cpu_count() or 1))
+# redis puts its git commit and the time of the build into the program: they must not tell the builds apart.
+QUIET = {**os.environ, "MAKEFLAGS": "", "GIT_DIR": "/nonexistent", "SOURCE_DATE_EPOCH": "1600000000"}
+
+
+def redis_tree(bug=None):
+    """The source folder of a built redis; `bug` names a patch ("hmget", "faults"), None is the good one."""
+    def make(folder):
+        tree = folder / "redis"
+        if bug:
+            shutil.copytree(redis_tree(), tree, symlinks=True)      # keeps times: only what the patch changes is built
+            run(["patch", "-p1", "-i", _patch("redis", bug)], cwd=tree)
+        else:
+            shutil.copytree(source("redis"), tree, symlinks=True)
+        run(["make", "-C", "src", f"-j{JOBS}", "redis-server", "redis-cli", "redis-benchmark", "MALLOC=libc",
+             "BUILD_TLS=no", "USE_SYSTEMD=no", "OPTIMIZATION=-O2"], cwd=tree, env=QUIET)
+    return made_once(_folder("redis", bug), make) / "redis"
+
+
+def redis(bug=None):
+    """Path of redis-server (-O2 -g, libc's malloc)."""
+    return str(redis_tree(bug) / "src" / "redis-server")
+
+
+def lighttpd(bug=None):
+    """Path of lighttpd; `bug` names a patch ("etag")."""
+    final = _folder("lighttpd", bug)
+
+    def make(folder):
+        tree = folder / "lighttpd"
+        shutil.copytree(source("lighttpd"), tree, symlinks=True)
+        if bug:
+            run(["patch", "-p1", "-i", _patch("lighttpd", bug)], cwd=tree)
+        run(["cmake", "-G", "Ninja", "-S", tree, "-B", folder / "build", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+             f"-DCMAKE_INSTALL_PREFIX={final}/installed", "-DWITH_PCRE=OFF", "-DWITH_PCRE2=OFF", "-DWITH_ZLIB=OFF",
+             "-DWITH_BZIP=OFF"], env=QUIET)
+        run(["ninja", "-C", folder / "build", f"-j{JOBS}", "install"], env={**QUIET, "DESTDIR": str(folder / "dest")})
+        (folder / "dest" / str(final).lstrip("/") / "installed").rename(folder / "installed")
+        shutil.rmtree(folder / "dest")
+    return str(made_once(final, make) / "installed/sbin/lighttpd")
+
+
+def _patch(program, bug):
+    return PATCHES / f"{program}-{bug}.patch"
+
+
+def _folder(program, bug):
+    """The folder's name holds a digest of the patch, so that a changed patch is built anew."""
+    digest = "-" + hashlib.sha256(_patch(program, bug).read_bytes()).hexdigest()[:8] if bug else ""
+    return settings.cache() / "crash" / f"{program}-{bug or 'good'}{digest}"
+
+
+if __name__ == "__main__":
+    for path in (redis(), redis("hmget"), redis("faults"), lighttpd(), lighttpd("etag")):
+        print(path)

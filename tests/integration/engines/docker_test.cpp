@@ -1,0 +1,132 @@
+// dockerd 20.10 of Debian with its own data folder and socket; `docker run --runtime mx`.
+#include <fstream>
+
+#include "tests/integration/engines/support/workshop.hpp"
+
+namespace mx::engines {
+namespace {
+
+class Docker : public Workshop {
+ protected:
+  void SetUp() override {
+    Workshop::SetUp();
+    make_trees();
+    setenv("DOCKER",
+           ("timeout 60 /usr/bin/docker -H unix://" + folder_.string() + "/d.sock").c_str(), 1);
+    // What `mx configure docker` writes is what the daemon runs with.
+    ok("$IMAGE configure docker --config $W/daemon.json --runtime $R");
+    start_daemon(
+        "dockerd --config-file $W/daemon.json --data-root $W/data --exec-root $W/exec"
+        " -H unix://$W/d.sock -p $W/d.pid --iptables=false --bridge=none --storage-driver=vfs",
+        folder_ / "dockerd.log");
+    ASSERT_TRUE(wait_for("$DOCKER version")) << ok("tail -5 $W/dockerd.log");
+    ok("tar -C $W/old -c . | $DOCKER import -c 'CMD [\"/bin/sh\",\"-c\",\"cat /etc/version; sleep "
+       "1000\"]'"
+       " -c 'ENV WHO=old' - app:old");
+    ok("tar -C $W/new -c . | $DOCKER import -c 'CMD [\"/bin/sh\",\"-c\",\"echo new command; sleep "
+       "1000\"]'"
+       " -c 'ENV WHO=new' - app:new");
+    ok("$IMAGE image add --daemon-host unix://$W/d.sock app:new docker-daemon:app:new");
+    setenv("RUN", ("$DOCKER run --network none --runtime mx " + std::string()).c_str(), 1);
+  }
+
+  // `docker run` with runc and with two versions gives the same.
+  void expect_same(const std::string& options, const std::string& command, int status = 0) {
+    const std::string run = "$DOCKER run --rm --network none -h box ";
+    const Outcome native = shell(run + options + " app:old " + command);
+    const Outcome mx =
+        shell(run + "--runtime mx -e MX_NEW=image:app:new " + options + " app:old " + command);
+    EXPECT_EQ(native.status, status) << options << native.errors;
+    EXPECT_EQ(mx.status, status) << options << mx.errors;
+    EXPECT_EQ(native.output, mx.output) << options;
+  }
+};
+
+TEST_F(Docker, OptionsOfRunMeanWhatTheyMeanUnderRunc) {
+  const std::string look =
+      "sh -c 'id; grep -E \"^(Cap|Seccomp:|NoNew|Groups)\" /proc/self/status; env | sort | grep -v "
+      "SHLVL; pwd; "
+      "ulimit -n; touch /x 2>&1; touch /tmp/x 2>&1; ls /dev; umask; cat /etc/hostname'";
+  expect_same("", look);
+  expect_same("--user 1000:1000", look);
+  expect_same("--cap-drop=ALL", look);
+  expect_same("--cap-add=NET_ADMIN --group-add 7", look);
+  expect_same("--security-opt no-new-privileges", look);
+  expect_same("--read-only --tmpfs /tmp", look);
+  expect_same("--init --ulimit nofile=512:512 -w /made", look);
+  expect_same("-v $W/libexec:/v:ro", "ls /v");
+  expect_same("", "sh -c 'exit 17'", 17);
+  expect_same("", "nosuchprogram", 127);
+  expect_same("", "/etc/version", 126);
+  expect_same("--memory 64m --pids-limit 50",
+              "sh -c 'cat /sys/fs/cgroup/memory/memory.limit_in_bytes "
+              "/sys/fs/cgroup/pids/pids.max'");
+}
+
+TEST_F(Docker, LifeOfAContainer) {
+  ok("$DOCKER run -d --name box --network none --runtime mx -e MX_NEW=image:app:new "
+     "--health-cmd 'grep old /etc/version' --health-interval 1s app:old "
+     "sh -c 'trap \"echo bye; exit 5\" TERM; cat /etc/version; while :; do sleep 0.1; done'");
+  ASSERT_TRUE(wait_for("$DOCKER logs box | grep -q old"));
+  EXPECT_EQ(ok("$DOCKER exec box cat /etc/version"), "old");
+  EXPECT_EQ(ok("$DOCKER exec -u 1000 box id"), "uid=1000(u) gid=1000 groups=1000");
+  EXPECT_EQ(ok("$DOCKER exec box env | grep -c MX_ || true"), "0");
+  ok("$DOCKER run -d --name native --network none app:old sleep 1000");
+  EXPECT_EQ(shell("$DOCKER exec box nosuch").status, shell("$DOCKER exec native nosuch").status);
+  EXPECT_NE(shell("$DOCKER exec box nosuch").status, 0);
+  EXPECT_EQ(ok("$DOCKER exec box grep CapEff /proc/self/status"),
+            ok("$DOCKER run --rm --network none app:old grep CapEff /proc/self/status"));
+  EXPECT_TRUE(wait_for("$DOCKER inspect -f '{{.State.Health.Status}}' box | grep -q ^healthy"));
+  EXPECT_NE(ok("$DOCKER top box").find("mx-monitor container"), std::string::npos);
+  ok("$DOCKER cp box:/etc/version $W/copied && grep old $W/copied");
+  EXPECT_EQ(shell("$DOCKER diff box | grep -v -E '^[AC] /(dev|etc|proc|sys|run)'").output, "");
+  ok("$DOCKER pause box && $DOCKER unpause box");
+  ok("$DOCKER stop -t 10 box");
+  EXPECT_EQ(ok("$DOCKER inspect -f '{{.State.ExitCode}}' box"), "5");
+  EXPECT_NE(ok("$DOCKER logs box").find("bye"), std::string::npos);
+  ok("$DOCKER start box");
+  EXPECT_EQ(ok("$DOCKER inspect -f '{{.State.Running}}' box"), "true");
+  ok("$DOCKER kill box && $DOCKER rm -f box native");
+  EXPECT_TRUE(wait_for("test -z \"$(ls $W/state)\""));
+  EXPECT_EQ(ok("ls $W/store/containers"), "");
+}
+
+TEST_F(Docker, ImagesOwnCommandAndEnvironmentUnlessTheUserGaveOne) {
+  ok("$DOCKER run -d --name box --network none --runtime mx -e MX_NEW=image:app:new -e "
+     "MX_LEADER=new app:old");
+  ASSERT_TRUE(wait_for("$DOCKER logs box | grep -q .")) << ok("cat $W/state/*/in/settings.json");
+  EXPECT_EQ(ok("$DOCKER logs box"), "new command");
+  const std::string report = ok("cat $W/state/*/out/report.jsonl");
+  EXPECT_NE(report.find("own command is"), std::string::npos) << report;
+  ok("$DOCKER rm -f box");
+  EXPECT_EQ(ok("$DOCKER run --rm --network none --runtime mx -e MX_NEW=image:app:new -e "
+               "MX_LEADER=new app:old "
+               "sh -c 'cat /etc/version; echo $WHO'"),
+            "new\nnew");
+}
+
+TEST_F(Docker, ErrorsReachTheUser) {
+  const Outcome outcome =
+      shell("$DOCKER run --rm --network none --runtime mx -e MX_NEW=image:nosuch app:old true");
+  EXPECT_EQ(outcome.status, 125);
+  EXPECT_NE(outcome.errors.find("MX_NEW: there is no image nosuch in mx's store"),
+            std::string::npos)
+      << outcome.errors;
+}
+
+TEST_F(Docker, TerminalAndAttach) {
+  const Outcome mx = shell(
+      "script -qec \"$DOCKER run --rm -it --network none --runtime mx -e MX_NEW=image:app:new "
+      "app:old sh -c 'tty; stty size 2>/dev/null; test -t 0 && echo terminal'\" /dev/null");
+  EXPECT_NE(mx.output.find("terminal"), std::string::npos) << mx.output;
+}
+
+TEST_F(Docker, TheExampleRuns) {
+  EXPECT_NE(ok("DOCKER=\"$DOCKER\" MX=$IMAGE MX_IMAGE_OPTIONS=\"--daemon-host "
+               "unix://$W/d.sock\" " MX_SOURCE "/examples/docker/run.sh")
+                .find("\nold\n"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace mx::engines

@@ -1,0 +1,119 @@
+#include "tests/integration/engines/support/workshop.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <fstream>
+#include <thread>
+
+#include "oci/base/files.hpp"
+#include "oci/base/run_program.hpp"
+
+namespace mx::engines {
+
+Outcome shell(const std::string& command) {
+  const oci::ProgramResult result = oci::run_program({"/bin/bash", "-c", command});
+  return {result.status, result.output, result.errors};
+}
+
+std::string ok(const std::string& command) {
+  Outcome outcome = shell(command);
+  EXPECT_EQ(outcome.status, 0) << command << "\n" << outcome.output << outcome.errors;
+  while (outcome.output.ends_with("\n")) outcome.output.pop_back();
+  return outcome.output;
+}
+
+bool wait_for(const std::string& command, int seconds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (shell(command).status != 0) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return true;
+}
+
+std::string runtime() { return MX_RUNTIME; }
+std::string image_tool() { return MX_IMAGE_TOOL; }
+
+void Workshop::SetUp() {
+  std::string name = "/tmp/mx-engines.XXXXXX";
+  ASSERT_NE(mkdtemp(name.data()), nullptr);
+  folder_ = name;
+  ASSERT_EQ(chmod(name.c_str(), 0755), 0);
+  setenv("W", name.c_str(), 1);
+  setenv("R", MX_RUNTIME, 1);
+  setenv("MX_CONFIG", (name + "/mx.toml").c_str(), 1);
+  setenv("IMAGE", MX_IMAGE_TOOL, 1);
+  ok("mkdir -p $W/libexec && ln -s " MX_HOOK " $W/libexec/mx-hook && ln -s " MX_ENTER
+     " $W/libexec/mx-enter");
+  configure("runc");
+}
+
+void Workshop::TearDown() {
+  for (auto daemon = daemons_.rbegin(); daemon != daemons_.rend(); ++daemon) {
+    kill(*daemon, SIGTERM);
+    waitpid(*daemon, nullptr, 0);
+  }
+  shell(
+      "for m in $(awk '{print $5}' /proc/self/mountinfo | grep \"^$W/\" | sort -r); do umount -l "
+      "$m; done");
+  if (!HasFailure()) shell("rm -rf $W");
+}
+
+void Workshop::configure(const std::string& inner, const std::string& more) {
+  std::ofstream(folder_ / "mx.toml")
+      << "[runtime]\ninner = \"" << inner << "\"\n[paths]\nstate = \""
+      << (folder_ / "state").string() << "\"\nstore = \"" << (folder_ / "store").string()
+      << "\"\nlibexec = \"" << (folder_ / "libexec").string()
+      << "\"\nmonitor = \"" MX_MONITOR "\"\n"
+      << more;
+}
+
+void Workshop::make_trees() {
+  ok("for v in old new; do mkdir -p $W/$v/{bin,proc,sys,dev,tmp,etc,run,var}; chmod 1777 $W/$v/tmp;"
+     " cp /bin/busybox $W/$v/bin/; for a in sh cat ls id grep sleep echo stat touch env head tail "
+     "kill"
+     " mkdir chmod nc true false trap umount mount ps ln dd; do ln -s busybox $W/$v/bin/$a; done;"
+     " echo $v > $W/$v/etc/version; printf "
+     "\"root:x:0:0::/root-$v:/bin/sh\\nu:x:1000:1000::/home/$v:/bin/sh\""
+     " > $W/$v/etc/passwd; touch $W/$v/etc/{hosts,hostname,resolv.conf}; done;"
+     " ln -s ../run $W/new/var/run; mkdir $W/old/var/run; echo secret > $W/old/etc/only-old;"
+     " rm $W/new/etc/resolv.conf; ln -s ../run/systemd/resolv.conf $W/new/etc/resolv.conf");
+}
+
+Json Workshop::default_config() {
+  ok("mkdir -p $W/bundle && cd $W/bundle && rm -f config.json && runc spec");
+  Json config = Json::parse(oci::read_file(folder_ / "bundle/config.json"));
+  config["root"] = {{"path", (folder_ / "old").string()}, {"readonly", false}};
+  config["process"]["terminal"] = false;
+  // Root without CAP_SYS_RESOURCE cannot raise limits; the machine's own are kept.
+  config["process"]["rlimits"] = {{{"type", "RLIMIT_NOFILE"}, {"soft", 1000}, {"hard", 1024}}};
+  Json namespaces = Json::array();
+  for (const Json& space : config["linux"]["namespaces"])
+    if (space["type"] != "network") namespaces.push_back(space);
+  config["linux"]["namespaces"] = namespaces;
+  return config;
+}
+
+void Workshop::write_config(const Json& config) {
+  std::ofstream(folder_ / "bundle/config.json") << config.dump(1);
+}
+
+pid_t Workshop::start_daemon(const std::string& command, const std::string& log) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    setpgid(0, 0);
+    const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(out, 1);
+    dup2(out, 2);
+    execl("/bin/bash", "bash", "-c", ("exec " + command).c_str(), nullptr);
+    _exit(127);
+  }
+  daemons_.push_back(pid);
+  return pid;
+}
+
+}  // namespace mx::engines

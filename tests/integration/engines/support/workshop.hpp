@@ -1,0 +1,60 @@
+// What every engine test needs: a folder of its own, root trees, mx's configuration, a shell.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace mx::engines {
+
+using Json = nlohmann::ordered_json;
+
+struct Outcome {
+  int status = 0;
+  std::string output;  // standard output
+  std::string errors;
+};
+
+// Runs a shell command with MX_CONFIG set; $W is the workshop's folder.
+Outcome shell(const std::string& command);
+// Its standard output without the last newline; the test fails if the status is not 0.
+std::string ok(const std::string& command);
+
+// Waits until `command` succeeds, at most `seconds` (the engines give no event for it).
+bool wait_for(const std::string& command, int seconds = 20);
+
+class Workshop : public ::testing::Test {
+ protected:
+  void SetUp() override;
+  void TearDown() override;
+
+  // Writes mx's config with this inner runtime; called by SetUp with "runc".
+  void configure(const std::string& inner, const std::string& more = "");
+  // Root trees $W/old and $W/new: busybox, /etc/version, different /etc/passwd, links that try to
+  // lead a mount astray.
+  void make_trees();
+  // An OCI bundle $W/bundle of runc spec's defaults for $W/old, changed by `change`.
+  template <typename Change>
+  void make_bundle(Change change) {
+    Json config = default_config();
+    change(config);
+    write_config(config);
+  }
+  Json default_config();
+  void write_config(const Json& config);
+  // A daemon that runs until the test ends (SIGTERM by pid, then waited for).
+  pid_t start_daemon(const std::string& command, const std::string& log);
+
+  std::filesystem::path folder_;
+  std::vector<pid_t> daemons_;
+};
+
+// Paths of the programs under test.
+std::string runtime();
+std::string image_tool();
+
+}  // namespace mx::engines

@@ -1,0 +1,20 @@
+// A program that executes itself ten times keeps its pid, its files and its count.
+// expect: ok: 10 times the same process
+#include "check.h"
+
+int main(int argc, char** argv) {
+  int count = argc == 3 ? atoi(argv[1]) : 0;
+  char number[16], pid[16];
+  snprintf(pid, sizeof pid, "%d", getpid());
+  if (count == 0) CHECK(open("log", O_RDWR | O_CREAT | O_APPEND, 0644) == 3);
+  if (count > 0) CHECK(strcmp(argv[2], pid) == 0);
+  CHECK(write(3, "x", 1) == 1);
+  if (count == 10) {
+    CHECK(file_is("log", "xxxxxxxxxxx"));
+    puts("ok: 10 times the same process");
+    return 0;
+  }
+  snprintf(number, sizeof number, "%d", count + 1);
+  execl("/proc/self/exe", argv[0], number, pid, NULL);
+  CHECK(!"exec failed");
+}

@@ -1,0 +1,95 @@
+#include "oci/rewrite/seccomp.hpp"
+
+#include <gtest/gtest.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "oci/base/failure.hpp"
+#include "oci/start/identity.hpp"
+
+namespace mx::oci {
+namespace {
+
+Json profile(const std::string& action, Json rules) {
+  return {{"defaultAction", action}, {"architectures", {"SCMP_ARCH_X86_64"}}, {"syscalls", rules}};
+}
+
+// errno of the call under the compiled filter, in a child; 0 if it succeeded.
+int errno_under(const std::string& program, long number, long a = 0, long b = 0, long c = 0) {
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const sock_fprog filter = {static_cast<unsigned short>(program.size() / sizeof(sock_filter)),
+                               reinterpret_cast<sock_filter*>(const_cast<char*>(program.data()))};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) _exit(255);
+    const long result = syscall(number, a, b, c);
+    _exit(result < 0 ? errno : 0);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+TEST(Seccomp, CompiledRulesDoWhatTheProfileSays) {
+  const std::string program = compile_profile(
+      profile(
+          "SCMP_ACT_ALLOW",
+          {{{"names", {"getppid", "nosuchcall"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 95}},
+           {{"names", {"personality"}},
+            {"action", "SCMP_ACT_ERRNO"},
+            {"args", {{{"index", 0}, {"value", 8}, {"op", "SCMP_CMP_EQ"}}}}}}),
+      true);
+  EXPECT_EQ(errno_under(program, SYS_getppid), 95);
+  EXPECT_EQ(errno_under(program, SYS_personality, 8), EPERM);
+  EXPECT_EQ(errno_under(program, SYS_personality, 0xffffffff), 0);
+}
+
+TEST(Seccomp, YoungerCallsGiveEnosysAsRuncDoesIt) {
+  const Json strict =
+      profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "exit", "read", "write", "openat2"}},
+                                  {"action", "SCMP_ACT_ALLOW"}}});
+  EXPECT_EQ(errno_under(compile_profile(strict, true), 460), ENOSYS);
+  EXPECT_EQ(errno_under(compile_profile(strict, false), 460), EPERM);
+  EXPECT_EQ(errno_under(compile_profile(strict, true), SYS_getppid), EPERM);
+}
+
+TEST(Seccomp, WideningTouchesTheMonitorsCallsOnly) {
+  const Json before =
+      profile("SCMP_ACT_ERRNO",
+              {{{"names", {"chroot", "kcmp"}}, {"action", "SCMP_ACT_ERRNO"}},
+               {{"names", {"ptrace", "mount"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 1}}});
+  const Json after = widen_profile(before);
+  ASSERT_EQ(after["syscalls"].size(), 2u);
+  EXPECT_EQ(after["syscalls"][0]["names"], (Json{"mount"}));
+  EXPECT_EQ(after["syscalls"][1]["action"], "SCMP_ACT_ALLOW");
+  EXPECT_EQ(
+      errno_under(
+          compile_profile(widen_profile(profile("SCMP_ACT_ALLOW", {{{"names", {"chroot"}},
+                                                                    {"action", "SCMP_ACT_KILL"}}})),
+                          true),
+          SYS_getppid),
+      0);
+}
+
+TEST(Seccomp, RefusesWhatItCannotCarry) {
+  EXPECT_THROW(compile_profile(profile("SCMP_ACT_NOTIFY", Json::array()), true), Failure);
+  EXPECT_THROW(compile_profile(profile("NONSENSE", Json::array()), true), Failure);
+  EXPECT_THROW(
+      compile_profile(profile("SCMP_ACT_ALLOW",
+                              {{{"names", {"read"}},
+                                {"action", "SCMP_ACT_ERRNO"},
+                                {"args", {{{"index", 9}, {"value", 0}, {"op", "SCMP_CMP_EQ"}}}}}}),
+                      true),
+      Failure);
+}
+
+}  // namespace
+}  // namespace mx::oci
