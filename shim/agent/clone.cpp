@@ -1,5 +1,6 @@
 // fork, vfork, clone, clone3: a new pair of processes or of threads.
 #include "shim/agent/align.h"
+#include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -52,12 +53,12 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   p->real_pid = static_cast<int32_t>(sys(__NR_getpid));
   t->tid = p->real_pid;
   t->pending = t->kicked = t->signal_follows = t->intents = 0;
-  t->defer_timer = t->waits = 0;
+  t->defer_timer = 0;
   t->events = 0;
   p->threads.store(1);
   if (!p->is_vfork_child) p->multi_threaded = 0;
   p->promoted = 0;
-  p->n_unreaped = 0;
+  p->n_unreaped = p->n_children = 0;
   for (TimerRecord& timer : p->timers) timer.used = 0;
   for (auto& it : p->itimer_deadline) it[0] = it[1] = 0;
   if (vpid == 0) vpid = p->real_pid;
@@ -68,8 +69,9 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
     return;
   }
   p->shared = &control()->processes[born.process];
+  p->shared->alive[v].store(1);  // before the pid: who sees the pid may judge by this
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   p->shared->real_pid[v] = p->real_pid;
-  p->shared->alive[v].store(1);
   use_lane(t, born.lane);
   Message* m = new_message(t, MessageKind::kProcess);
   if (m) m->number[0] = p->real_pid;
@@ -176,6 +178,7 @@ long fork_pair(Call& c, const Request& q) {
       long own = make(born, vpid);
       if (own == 0) return 0;
       if (own < 0) leave_as_follower(t, "fork failed in the follower");
+      child_born(t, vpid, static_cast<int32_t>(own));
       if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
       return vpid;
     }

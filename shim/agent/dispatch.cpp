@@ -5,6 +5,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
+#include "shim/agent/kill.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/processes.h"
@@ -51,10 +52,26 @@ constexpr HookTable make_hooks() {
     localise(nr, localise_sendfile);
   }
   for (int nr : {__NR_pipe, __NR_pipe2, __NR_socketpair}) localise(nr, localise_fd_pair);
-  for (int nr : {__NR_socket, __NR_accept, __NR_accept4, __NR_eventfd, __NR_eventfd2, __NR_epoll_create,
-                 __NR_epoll_create1, __NR_timerfd_create, __NR_inotify_init, __NR_inotify_init1,
-                 __NR_signalfd, __NR_signalfd4, __NR_pidfd_open, __NR_pidfd_getfd, __NR_mq_open,
-                 __NR_fanotify_init, __NR_open_by_handle_at, __NR_open_tree, __NR_fsopen, __NR_fsmount,
+  for (int nr : {__NR_socket,
+                 __NR_accept,
+                 __NR_accept4,
+                 __NR_eventfd,
+                 __NR_eventfd2,
+                 __NR_epoll_create,
+                 __NR_epoll_create1,
+                 __NR_timerfd_create,
+                 __NR_inotify_init,
+                 __NR_inotify_init1,
+                 __NR_signalfd,
+                 __NR_signalfd4,
+                 __NR_pidfd_open,
+                 __NR_pidfd_getfd,
+                 __NR_mq_open,
+                 __NR_fanotify_init,
+                 __NR_open_by_handle_at,
+                 __NR_open_tree,
+                 __NR_fsopen,
+                 __NR_fsmount,
                  __NR_fspick})
     localise(nr, localise_new_fd);
   h.at[__NR_ioctl].measure = measure_ioctl;
@@ -89,8 +106,10 @@ constexpr HookTable make_hooks() {
   run(__NR_waitid, run_waitid);
   run(__NR_kill, run_kill);
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) run(nr, run_tgkill);
-  for (int nr : {__NR_rt_sigqueueinfo, __NR_pidfd_send_signal, __NR_setpgid, __NR_setsid})
-    run(nr, run_event);
+  for (int nr : {__NR_rt_sigqueueinfo, __NR_pidfd_send_signal}) run(nr, run_event);
+  run(__NR_setpgid, run_setpgid);
+  run(__NR_setsid, run_setsid);
+  h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
   run(__NR_set_tid_address, run_set_tid_address);
   run(__NR_prctl, run_prctl);
   run(__NR_arch_prctl, run_arch_prctl);
@@ -138,7 +157,8 @@ long route(Call& c) {
     case Treatment::kFile:
       return run_file(c);
     default:
-      return on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies) ? run_local(c) : run_event(c);
+      return on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies) ? run_local(c)
+                                                                               : run_event(c);
   }
 }
 

@@ -3,7 +3,6 @@
 #include "shim/agent/align.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
-#include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/processes.h"
@@ -68,7 +67,6 @@ long replace_image(Call& c, bool at) {
   if (s.canonical_program[0] && string_equal(path, s.canonical_program))
     c.exec[path_arg] = reinterpret_cast<uint64_t>(s.program[static_cast<int>(t->proc->version)]);
   if (!attach_monitor(t)) return kEagain;
-  stop_keeper(t);
   save_state(t);
   uint64_t saved_mask = kernel_mask(t);
   uint64_t mask = t->role == Role::kFollower ? ~kNeverBlocked : saved_mask;

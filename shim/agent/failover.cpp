@@ -61,28 +61,52 @@ void gather_threads(Thread* t) {
   }
 }
 
-// Follower: asks the husk (or the keeper of a dead leader) for the list, and takes each.
+// Follower: asks the husk (or the keeper of a dead leader) for the list of open descriptors.
+bool list_descriptors(Thread* t) {
+  Process* p = t->proc->shared;
+  p->fd_list_lane = t->lane_index;
+  p->fd_list_state.store(1);
+  futex_wake(&p->fd_list_state, 8);
+  p->keeper_wake.fetch_add(1);
+  futex_wake(&p->keeper_wake, 8);
+  for (int i = 0; i < 200 && p->fd_list_state.load() == 1; i++) futex_wait(&p->fd_list_state, 1, 20);
+  return p->fd_list_state.load() == 2;
+}
+
+// Until the copies on the other side are closed, no pipe sees its end and no lock is free.
+void await_closed(Process* p, bool dead, int pidfd) {
+  constexpr int kLimitMs = 200;
+  if (dead) {
+    struct {
+      int32_t fd;
+      int16_t events, revents;
+    } exited{pidfd, 1 /*POLLIN*/, 0};
+    sys(__NR_poll, &exited, 1, kLimitMs);
+    return;
+  }
+  for (int i = 0; i < kLimitMs / 20 && p->descriptors_taken.load() == 1; i++)
+    futex_wait(&p->descriptors_taken, 1, 20);
+}
+
+// Follower: takes each descriptor from whoever holds the leader's. Returns their number, or -1.
 int take_descriptors(Thread* t) {
   Process* p = t->proc->shared;
   int from = real_leader_pid(t);
   bool dead = !p->alive[index_of(other(t->proc->version))].load();
   if (dead) from = p->keeper_pid;
   if (from <= 0) return -1;
-  if (dead) {
-    p->fd_list_state.store(1);
-    futex_wake(&p->fd_list_state, 8);
-  }
-  for (int i = 0; i < 200 && p->fd_list_state.load() != 2; i++)
-    futex_wait(&p->fd_list_state, p->fd_list_state.load() == 2 ? 0 : p->fd_list_state.load(), 20);
-  if (p->fd_list_state.load() != 2) return -1;
   long pidfd = sys(__NR_pidfd_open, from, 0);
   if (is_error(pidfd)) return -1;
+  if (!list_descriptors(t)) {
+    sys(__NR_close, pidfd);
+    return -1;
+  }
   long high = sys(__NR_fcntl, pidfd, 1030, control()->settings.reserved_fd + 1);
   if (!is_error(high)) {
     sys(__NR_close, pidfd);
     pidfd = high;
   }
-  auto* list = reinterpret_cast<int32_t*>(lane_ring(p->lane));
+  auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
   int taken = 0;
   for (uint32_t i = 0; i < p->fd_count; i++) {
     int fd = list[i] & 0x7fffffff;
@@ -98,10 +122,22 @@ int take_descriptors(Thread* t) {
     }
     taken++;
   }
-  sys(__NR_close, pidfd);
   p->descriptors_taken.store(1);
   futex_wake(&p->descriptors_taken, 8);
+  await_closed(p, dead, pidfd);
+  sys(__NR_close, pidfd);
   return taken;
+}
+
+// Without the descriptors this version could only do harm.
+[[noreturn]] void abandon_takeover(Thread* t) {
+  Message* m = new_message(t, MessageKind::kDropped);
+  if (m) {
+    m->number[0] = t->proc->real_pid;
+    set_text(m, "the ended leader's descriptors could not be taken over");
+    send(m);
+  }
+  die_of(t, 9);
 }
 
 void report_failover(Thread* t, int descriptors, uint64_t started) {
@@ -182,7 +218,11 @@ void become_husk(Thread* t) {
   t->is_husk = 1;
   p->husk.store(1);
   gather_threads(t);
-  publish_descriptor_list(t);
+  while (p->fd_list_state.load() != 1) {
+    futex_wait(&p->fd_list_state, 0, 200);
+    if (!p->alive[index_of(other(t->proc->version))].load()) break;
+  }
+  if (p->fd_list_state.load() == 1) publish_descriptor_list(t);
   while (!p->descriptors_taken.load()) {
     futex_wait(&p->descriptors_taken, 0, 200);
     if (!p->alive[index_of(other(t->proc->version))].load()) break;
@@ -190,6 +230,8 @@ void become_husk(Thread* t) {
   uint32_t reserved = control()->settings.reserved_fd;
   sys(__NR_close_range, 0, reserved - 1, 0);
   sys(__NR_close_range, reserved + 1, ~0u, 0);
+  p->descriptors_taken.store(2);
+  futex_wake(&p->descriptors_taken, 8);
   uint64_t none = 0;
   sys(__NR_rt_sigprocmask, 2, &none, nullptr, 8);
   while (p->husk.load() != 2) futex_wait(&p->husk, 1, -1);
@@ -275,6 +317,7 @@ void take_over(Thread* t) {
   if (p->taker.compare_exchange_strong(nobody, 1)) {
     if (!p->failure_tsc) p->failure_tsc = tsc();
     int taken = take_descriptors(t);
+    if (taken < 0) abandon_takeover(t);
     t->proc->promoted = 1;
     t->role = Role::kSolo;
     install_all_signals(t);
@@ -328,7 +371,10 @@ void tell_husk(Thread* t, int status) {
 void inject_fault(Thread* t) {
   const auto& s = control()->settings;
   if (!s.fault_kind || t->role != Role::kLeader || !t->proc->shared->is_root) return;
-  if (t->events + 1 < s.fault_event) return;
+  Process* p = t->proc->shared;
+  uint64_t before = p->event_count[index_of(t->proc->version)].load() + t->events;
+  if (p->order.load() > before) before = p->order.load();  // several threads
+  if (before + 1 < s.fault_event) return;
   if (s.fault_kind == 1) sys(__NR_kill, t->proc->real_pid, 9);
   if (s.fault_kind == 2) asm volatile("ud2");
 }

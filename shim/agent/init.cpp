@@ -36,8 +36,8 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   p->shared = &control()->processes[b.process];
   p->version = static_cast<Version>(b.version);
   p->real_pid = static_cast<int32_t>(sys(__NR_getpid));
-  p->shared->real_pid[v] = p->real_pid;
   p->shared->alive[v].store(1);
+  p->shared->real_pid[v] = p->real_pid;
   p->vpid = p->shared->vpid;
   p->threads.store(1);
   p->max_fd = static_cast<int32_t>(p->shared->max_fd.load());
@@ -61,9 +61,9 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     p->shared->threads.store(1);
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, nullptr, 0);
     if (t->role == Role::kLeader) lane_flush(t);
-  } else if (t->role == Role::kLeader) {
-    start_keeper(t);
   }
+  // execve has unshared the descriptor table: the keeper of the old image holds that one's.
+  if (t->role == Role::kLeader && (b.initial || p->shared->keeper_pid)) start_keeper(t);
   if (t->role == Role::kFollower) {
     int zero = 0;
     sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);  // never preempt the leader

@@ -6,21 +6,20 @@ namespace mx::agent {
 
 namespace {
 constexpr uint64_t kCloneFiles = 0x400;
-constexpr uint32_t kStop = 3;  // Process::fd_list_state: the keeper is to end
 constexpr uint64_t kUserEnd = 0x7ffffffff000;
 
-// Nobody will ask any more: the pair has ended, or goes on alone, or mx itself is gone.
-bool needed(Process* p) {
+// Nobody will ask any more: another keeper stands in, the pair has ended or goes on alone, or mx is gone.
+bool needed(Process* p, int32_t self) {
+  if (p->keeper_pid != self) return false;
   auto state = static_cast<PairState>(p->state.load());
   if (state != PairState::kPaired && state != PairState::kFailover) return false;
   if (sys(__NR_kill, control()->settings.monitor_pid, 0) == kEsrch) return false;
   return p->alive[0].load() || p->alive[1].load();
 }
 
-[[noreturn]] void keep(Thread* t) {
+[[noreturn]] void keep(Thread* t, uint32_t seen) {
   Process* p = t->proc->shared;
-  uint64_t all = ~uint64_t{0};
-  sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
+  auto self = static_cast<int32_t>(sys(__NR_getpid));
   sys(__NR_setsid);
   sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
@@ -29,8 +28,9 @@ bool needed(Process* p) {
   uint64_t end = stream::kArenaBase + stream::kArenaSize;
   sys(__NR_munmap, end, kUserEnd - end);
   while (p->fd_list_state.load() != 1) {
-    futex_wait(&p->fd_list_state, 0, 1000);
-    if (p->fd_list_state.load() == kStop || !needed(p)) sys(__NR_exit_group, 0);
+    futex_wait(&p->keeper_wake, seen, 1000);
+    seen = p->keeper_wake.load();
+    if (p->fd_list_state.load() != 1 && !needed(p, self)) sys(__NR_exit_group, 0);
   }
   publish_descriptor_list(t);
   while (!p->descriptors_taken.load()) futex_wait(&p->descriptors_taken, 0, 1000);
@@ -39,31 +39,41 @@ bool needed(Process* p) {
 }
 }  // namespace
 
+namespace {
+// Ends a keeper that is a child of this process. Not by a signal: the program may have given up the
+// right to send one to it (setuid).
+void dismiss(Process* p, int32_t keeper) {
+  p->keeper_wake.fetch_add(1);
+  futex_wake(&p->keeper_wake, 8);
+  sys(__NR_wait4, keeper, 0, 0x80000000 /*__WCLONE*/, 0);
+}
+}  // namespace
+
 void start_keeper(Thread* t) {
   Process* p = t->proc->shared;
-  if (p->keeper_pid || t->role != Role::kLeader) return;
+  if (t->role != Role::kLeader) return;
+  int32_t previous = p->keeper_pid;
   uint64_t all = ~uint64_t{0}, old;
   sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
+  uint32_t seen = p->keeper_wake.load();
   long pid = sys(__NR_clone, kCloneFiles, 0, 0, 0, 0);
-  if (pid == 0) keep(t);
+  if (pid == 0) keep(t, seen);
   if (pid > 0) p->keeper_pid = static_cast<int32_t>(pid);
+  if (previous && pid > 0) dismiss(p, previous);
   sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
 }
 
 void stop_keeper(Thread* t) {
   Process* p = t->proc->shared;
-  if (!p->keeper_pid || t->role == Role::kFollower) return;
-  // Not by a signal: the program may have given up the right to send one to it (setuid).
-  p->fd_list_state.store(kStop);
-  futex_wake(&p->fd_list_state, 8);
-  sys(__NR_wait4, p->keeper_pid, 0, 0x80000000 /*__WCLONE*/, 0);
+  int32_t keeper = p->keeper_pid;
+  if (!keeper || t->role == Role::kFollower) return;
   p->keeper_pid = 0;
-  p->fd_list_state.store(0);
+  dismiss(p, keeper);
 }
 
 void publish_descriptor_list(Thread* t) {
   Process* p = t->proc->shared;
-  auto* list = reinterpret_cast<int32_t*>(lane_ring(p->lane));
+  auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
   uint32_t n = 0, top = p->max_fd.load();
   if (top < 16) top = 16;
   for (uint32_t fd = 0; fd <= top && n < stream::kLaneRing / 4; fd++) {

@@ -4,11 +4,12 @@
 
 namespace mx::agent {
 
-/// Starts this process's keeper, if it has none.
+/// Starts this process's keeper; one from before an execve, which unshared the table, is ended.
 void start_keeper(Thread* t);
-/// Ends it: before the process ends or replaces its image, else files would stay open.
+/// Ends it before the process ends, else files would stay open.
 void stop_keeper(Thread* t);
-/// Whoever shares the leader's table: writes the list of open descriptors for the survivor.
+/// Whoever shares the leader's table: waits for the survivor's request, then writes the list of open
+/// descriptors into the ring of the lane that the survivor names (it has read all of it).
 void publish_descriptor_list(Thread* t);
 
 }  // namespace mx::agent

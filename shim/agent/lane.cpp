@@ -116,6 +116,13 @@ void lane_flush(Thread* t) {
   }
 }
 
+// Judged in this order: a follower may answer and end at once.
+static bool follower_ended(Thread* t, bool verdict) {
+  if (follower_alive(t)) return false;
+  Lane* l = t->lane;
+  return verdict ? l->verdict.load() == 0 : load_tail(l) != t->pos;
+}
+
 Verdict lane_rendezvous(Thread* t, bool verdict) {
   Lane* l = t->lane;
   int64_t waited = 0;
@@ -135,9 +142,9 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, 1, 100);
     l->producer_waits.store(0);
-    if (load_tail(l) != tail) {
+    if (load_tail(l) != tail || (verdict && l->verdict.load() != 0)) {
       waited = 0;
-    } else if (!follower_alive(t) || (limit && (waited += 100) > limit + 1000)) {
+    } else if (follower_ended(t, verdict) || (limit && (waited += 100) > limit + 1000)) {
       drop_follower(t, "follower does not answer");
       return Verdict::kFollowerDropped;
     }

@@ -85,6 +85,12 @@ struct TimerRecord {
 };
 inline constexpr int kMaxTimers = 256;
 
+/// A child of a version that follows, or followed when it was born: see children.h.
+struct Child {
+  int32_t vpid, real;
+};
+inline constexpr uint32_t kMaxChildren = 1024;
+
 struct LocalProcess {
   Process* shared;
   Version version;
@@ -101,7 +107,9 @@ struct LocalProcess {
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];
   int64_t itimer_deadline[3][4];  ///< value and interval as last set, and when
-  int32_t unreaped[256];
+  uint32_t n_children;
+  Child children[kMaxChildren];
+  int32_t unreaped[kMaxChildren];
   EpollEntry extra_epoll[kExtraEpoll];
   uint64_t program_brk;
   uint8_t fds[kMaxFds];
@@ -131,7 +139,6 @@ struct Thread {
   Lane* lane;
   Role role;
   uint32_t is_husk;
-  uint32_t waits;          ///< blocking calls so far: a process that waits gets a keeper
   uint32_t lane_index;
   int32_t tid, vtid;
   Regs* regs;              ///< of the system call in progress; null while the program runs

@@ -73,8 +73,9 @@ struct alignas(64) Process {
   Word parked;        ///< how many have
   Word husk;          ///< 1: serve descriptors, 2: exit with husk_status
   int32_t husk_status;   ///< wait(2) status the husk shall end with
-  Word descriptors_taken;
+  Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
   int32_t keeper_pid;    ///< real pid of the descriptor keeper, 0: none
+  Word keeper_wake;      ///< futex: counts reasons for the keeper to look up
   Word exec_state[2];    ///< handshake with the monitor before execve, see ExecState
   uint32_t exec_signals[2];
   uint64_t failure_tsc;
@@ -85,6 +86,7 @@ struct alignas(64) Process {
   int32_t main_vtid;
   Word taker;  ///< 0 nobody, 1 a thread of the survivor carries the descriptors over, 2 done
   Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 2 ready
+  uint32_t fd_list_lane;  ///< whose ring takes the list
   uint32_t fd_count;
   uint32_t is_root;
   Word trapped[2];    ///< system calls served by SIGSYS

@@ -1,0 +1,28 @@
+// Process ids. The program knows a process by the id that its first leader had (vpid); the kernel knows
+// each version's by a number of its own. Which child is which a version remembers itself: a pair's
+// place in the arena may be given away before the parent has waited.
+#pragma once
+#include "shim/agent/state.h"
+
+namespace mx::agent {
+
+/// The pair of the living process that the program knows as `vpid`, or null.
+Process* find_pair(int32_t vpid);
+
+/// Follower, in the parent: its own child `real` is the program's `vpid`.
+void child_born(Thread* t, int32_t vpid, int32_t real);
+/// Whoever waits for real: the kernel has given the child up.
+void child_reaped(Thread* t, int32_t vpid);
+/// Follower: the program has waited for `vpid`; takes the kernel's own notice of its child.
+void follower_reaps(Thread* t, int32_t vpid, int status);
+
+/// What wait4 is to be asked for when the program says `pid` (a vpid, 0, -1 or a group).
+uint64_t wait_target(Thread* t, int64_t pid);
+/// The program's name for a child that the kernel names `real`.
+int32_t virtual_child(Thread* t, int32_t real);
+/// This version's own process for `vpid`: itself, a child, any pair. `vpid` itself if there is none.
+int32_t own_id(Thread* t, int32_t vpid);
+/// The process that acts for `vpid`: its pair's leader. `vpid` itself if there is none.
+int32_t acting_id(Thread* t, int32_t vpid);
+
+}  // namespace mx::agent

@@ -1,0 +1,99 @@
+#include "shim/agent/kill.h"
+
+#include "shim/agent/children.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fault.h"
+#include "shim/agent/keeper.h"
+
+namespace mx::agent {
+
+namespace {
+
+constexpr int kSigabrt = 6, kSigkill = 9, kSigcont = 18, kSigstop = 19;
+
+bool to_self(Thread* t, int64_t pid, int64_t tid) {
+  return pid == t->proc->vpid && (tid == 0 || tid == t->vtid);
+}
+
+void before_kill(Call& c, int64_t pid, int64_t tid, uint64_t sig) {
+  if (sig == kSigabrt && to_self(c.t, pid, tid)) judge_abort(c.t, kSigabrt);
+}
+
+// Signals that no follower hears of by its lane: both versions of the process get them.
+bool reaches_both(const Thread* t, int sig) {
+  return sig == kSigkill || (t->proc->promoted && (sig == kSigstop || sig == kSigcont));
+}
+
+void also_to_follower(Thread* t, int32_t vpid, int sig) {
+  Process* pair = vpid == t->proc->vpid ? nullptr : find_pair(vpid);
+  if (!pair || !reaches_both(t, sig)) return;
+  uint32_t follower = 1 - (pair->leader.load() & 1);
+  if (pair->alive[follower].load() && pair->real_pid[follower] > 0)
+    sys(__NR_kill, pair->real_pid[follower], sig);
+}
+
+int32_t own_group(Thread* t, int32_t group) { return group ? own_id(t, group) : 0; }
+
+}  // namespace
+
+long run_kill(Call& c) {
+  Thread* t = c.t;
+  auto pid = static_cast<int32_t>(c.args[0]);
+  auto sig = static_cast<int>(c.args[1]);
+  before_kill(c, pid, 0, c.args[1]);
+  if (t->role == Role::kFollower) return run_event(c);
+  if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(t, pid)});
+  long ret = run_event(c);
+  if (t->regs_redirected) return ret;
+  if (pid > 0 && ret == 0) also_to_follower(t, pid, sig);
+  // A group has members by either version's ids once a version has taken over.
+  int32_t own = pid < -1 && t->proc->promoted ? own_id(t, -pid) : -pid;
+  if (pid < -1 && own != -pid && sys(__NR_kill, -own, sig) == 0) ret = c.ret = 0;
+  return ret;
+}
+
+// tkill, tgkill, rt_tgsigqueueinfo: thread ids are the leader's.
+long run_tgkill(Call& c) {
+  Thread* t = c.t;
+  bool group = c.r->nr != __NR_tkill;
+  int64_t tid = static_cast<int32_t>(c.args[group ? 1 : 0]);
+  int64_t pid = group ? static_cast<int32_t>(c.args[0]) : t->proc->vpid;
+  before_kill(c, pid, tid, c.args[group ? 2 : 1]);
+  if (t->role != Role::kFollower && t->proc->promoted && pid == t->proc->vpid) {
+    if (group) c.exec[0] = t->proc->real_pid;
+    auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
+    for (Lane& l : control()->lanes)
+      if (l.in_use.load() && l.process == index && l.vtid == tid)
+        c.exec[group ? 1 : 0] = l.real_tid[static_cast<int>(t->proc->version)];
+    if (tid == t->vtid) c.exec[group ? 1 : 0] = t->tid;
+  }
+  return run_event(c);
+}
+
+// The follower's processes form groups of the same shape, so that they are there after a failover.
+long run_setpgid(Call& c) {
+  Thread* t = c.t;
+  auto pid = static_cast<int32_t>(c.args[0]), group = static_cast<int32_t>(c.args[1]);
+  if (t->role != Role::kFollower && t->proc->promoted) {
+    c.exec[0] = static_cast<uint64_t>(int64_t{pid ? own_id(t, pid) : 0});
+    c.exec[1] = static_cast<uint64_t>(int64_t{own_group(t, group)});
+  }
+  long ret = run_event(c);
+  if (t->role == Role::kFollower && c.consumed && ret == 0)
+    sys(__NR_setpgid, pid ? own_id(t, pid) : 0, own_group(t, group));
+  return ret;
+}
+
+long run_setsid(Call& c) {
+  long ret = run_event(c);
+  if (c.t->role == Role::kFollower && c.consumed && ret >= 0) sys(__NR_setsid);
+  // A daemon: nobody but the monitor will hear of its death.
+  if (c.t->role == Role::kLeader && ret >= 0) start_keeper(c.t);
+  return ret;
+}
+
+void prepare_pidfd_open(Call& c) {
+  c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, static_cast<int32_t>(c.args[0]))});
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,13 @@
+// Calls that name processes: kill and its kin, process groups, pidfds.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+long run_kill(Call& c);
+long run_tgkill(Call& c);
+long run_setpgid(Call& c);
+long run_setsid(Call& c);
+void prepare_pidfd_open(Call& c);
+
+}  // namespace mx::agent
