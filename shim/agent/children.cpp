@@ -72,6 +72,11 @@ int32_t virtual_child(Thread* t, int32_t real) {
   return real;
 }
 
+long virtual_parent(Thread* t, long real) {
+  int32_t vpid = t->proc->shared->vppid;
+  return vpid > 0 && find_pair(vpid) ? vpid : real;
+}
+
 int32_t own_id(Thread* t, int32_t vpid) {
   if (vpid == t->proc->vpid) return t->proc->real_pid;
   if (Child* c = find_child(t, vpid)) return c->real;

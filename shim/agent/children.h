@@ -20,6 +20,9 @@ void follower_reaps(Thread* t, int32_t vpid, int status);
 uint64_t wait_target(Thread* t, int64_t pid);
 /// The program's name for a child that the kernel names `real`.
 int32_t virtual_child(Thread* t, int32_t real);
+/// The program's name for the parent that the kernel names `real`: a parent whose other version took over
+/// is still the parent.
+long virtual_parent(Thread* t, long real);
 /// This version's own process for `vpid`: itself, a child, any pair. `vpid` itself if there is none.
 int32_t own_id(Thread* t, int32_t vpid);
 /// The process that acts for `vpid`: its pair's leader. `vpid` itself if there is none.

@@ -130,7 +130,7 @@ long fork_shared(Call& c, const Request& q, const Born& born, int32_t vpid) {
   Thread* child = p ? new_thread(p) : nullptr;
   if (!child) return kEnomem;
   uint32_t index = p->index;
-  memcpy(p, t->proc, __builtin_offsetof(LocalProcess, fds) + t->proc->max_fd + 1);
+  memcpy(p, t->proc, __builtin_offsetof(LocalProcess, fds) + sizeof t->proc->fds[0] * (t->proc->max_fd + 1));
   p->index = index;
   p->is_vfork_child = 1;
   inherit(child, t);

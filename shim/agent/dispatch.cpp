@@ -107,6 +107,18 @@ constexpr HookTable make_hooks() {
   run(__NR_kill, run_kill);
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) run(nr, run_tgkill);
   for (int nr : {__NR_rt_sigqueueinfo, __NR_pidfd_send_signal}) run(nr, run_event);
+  localise(__NR_rt_sigtimedwait, localise_sigtimedwait);
+  localise(__NR_read, localise_read);
+  h.at[__NR_kill].prepare = prepare_kill;
+  for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) h.at[nr].prepare = prepare_tgkill;
+  h.at[__NR_rt_sigqueueinfo].prepare = prepare_kill;
+  h.at[__NR_setpgid].prepare = prepare_setpgid;
+  h.at[__NR_wait4].prepare = prepare_wait4;
+  h.at[__NR_waitid].prepare = prepare_waitid;
+  h.at[__NR_fcntl].prepare = prepare_fcntl;
+  for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid, __NR_setresgid, __NR_setfsuid,
+                 __NR_setfsgid, __NR_setgroups, __NR_capset})
+    run(nr, run_credentials);
   run(__NR_setpgid, run_setpgid);
   run(__NR_setsid, run_setsid);
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;

@@ -140,6 +140,13 @@ int take_descriptors(Thread* t) {
   die_of(t, 9);
 }
 
+// Signals that the leader had sent itself and blocked.
+void restore_pending(Thread* t) {
+  for (int sig = 1; sig < 32; sig++)
+    if (t->proc->sent_to_self & t->vmask & bit(sig)) sys(__NR_tgkill, t->proc->real_pid, t->tid, sig);
+  t->proc->sent_to_self = 0;
+}
+
 void report_failover(Thread* t, int descriptors, uint64_t started) {
   Message* m = new_message(t, MessageKind::kFailover);
   if (!m) return;
@@ -218,6 +225,7 @@ void become_husk(Thread* t) {
   t->is_husk = 1;
   p->husk.store(1);
   gather_threads(t);
+  allow_takeover();
   while (p->fd_list_state.load() != 1) {
     futex_wait(&p->fd_list_state, 0, 200);
     if (!p->alive[index_of(other(t->proc->version))].load()) break;
@@ -319,10 +327,13 @@ void take_over(Thread* t) {
     int taken = take_descriptors(t);
     if (taken < 0) abandon_takeover(t);
     t->proc->promoted = 1;
+    drop_stale_signals(t);
     t->role = Role::kSolo;
     install_all_signals(t);
     remap_shared(t);
     restore_timers(t);
+    restore_owners(t);
+    restore_pending(t);
     report_failover(t, taken, p->failure_tsc);
     p->leader.store(static_cast<uint32_t>(t->proc->version));
     p->state.store(word(PairState::kSolo));
@@ -330,18 +341,19 @@ void take_over(Thread* t) {
     futex_wake(&p->taker, 1 << 30);
     wake_all(p);
   } else {
+    drop_stale_signals(t);
     while (p->taker.load() != 2) futex_wait(&p->taker, 1, 50);
   }
   t->role = Role::kSolo;
   t->intents = 0;
-  drop_stale_signals(t);
   apply_mask(t, t->trap);
   int zero = 0;
   sys(__NR_sched_setscheduler, 0, 0 /*SCHED_OTHER*/, &zero);
 }
 
 int fetch_descriptor(Thread* t, int fd) {
-  long pidfd = sys(__NR_pidfd_open, real_leader_pid(t), 0);
+  int32_t keeper = t->proc->shared->keeper_pid;  // shares the table, and may be asked by any user
+  long pidfd = sys(__NR_pidfd_open, keeper ? keeper : real_leader_pid(t), 0);
   if (is_error(pidfd)) return static_cast<int>(pidfd);
   long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
   sys(__NR_close, pidfd);

@@ -1,5 +1,6 @@
 #include "shim/agent/fds.h"
 
+#include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/memory.h"
 
@@ -8,8 +9,10 @@ namespace mx::agent {
 namespace {
 constexpr uint64_t kCloexec = 02000000, kNonblock = 04000;
 constexpr int kDupfd = 0, kGetfd = 1, kSetfd = 2, kGetfl = 3, kSetfl = 4, kGetlk = 5, kSetlk = 6,
-              kSetlkw = 7, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37, kOfdSetlkw = 38,
+              kSetlkw = 7, kSetown = 8, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37, kOfdSetlkw = 38,
               kDupfdCloexec = 1030;
+
+bool owns(const Call& c) { return static_cast<int32_t>(c.args[2]) == c.t->proc->vpid; }
 
 bool is_lock(int cmd) {
   return (cmd >= kGetlk && cmd <= kSetlkw) || (cmd >= kOfdGetlk && cmd <= kOfdSetlkw);
@@ -25,7 +28,7 @@ bool fd_reserved(int64_t fd) { return fd == control()->settings.reserved_fd; }
 
 bool never_blocks(Thread* t, int fd) {
   if (!valid_fd(fd)) return true;
-  uint8_t& bits = fd_bits(t, fd);
+  uint16_t& bits = fd_bits(t, fd);
   if (!(bits & kFdClassified)) {
     uint32_t st[36];
     if (is_error(sys(__NR_fstat, fd, st))) return true;
@@ -38,7 +41,7 @@ bool never_blocks(Thread* t, int fd) {
   return bits & (kFdRegular | kFdNonblock);
 }
 
-void fd_opened(Thread* t, int fd, uint8_t bits) {
+void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (!valid_fd(fd)) return;
   fd_bits(t, fd) = bits;
   if (fd > t->proc->max_fd) t->proc->max_fd = fd;
@@ -89,7 +92,8 @@ void localise_new_fd(Call& c) {
     default: break;
   }
   bool classified = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket;
-  fd_opened(c.t, c.ret, flags_to_bits(flags) | (classified ? kFdClassified : 0));
+  bool signals = c.r->nr == __NR_signalfd || c.r->nr == __NR_signalfd4;
+  fd_opened(c.t, c.ret, flags_to_bits(flags) | (classified ? kFdClassified : 0) | (signals ? kFdSignalfd : 0));
 }
 
 void localise_fd_pair(Call& c) {
@@ -115,7 +119,7 @@ void localise_dup(Call& c) {
   bool cloexec = (c.r->nr == __NR_dup3 && (c.args[2] & kCloexec)) ||
                  (c.r->nr == __NR_fcntl && c.args[1] == kDupfdCloexec);
   bool was_private = fd_private(t, to);
-  uint8_t bits = valid_fd(from) ? fd_bits(t, from) & ~(kFdCloexec | kFdEpoll) : 0;
+  uint16_t bits = valid_fd(from) ? fd_bits(t, from) & ~(kFdCloexec | kFdEpoll) : 0;
   if (cloexec) bits |= kFdCloexec;
   if (t->role == Role::kFollower && c.consumed) {
     if (bits & kFdPrivate) {
@@ -148,11 +152,23 @@ long run_fcntl(Call& c) {
   if (c.blob_size) c.blob = c.args[2];
   long ret = run_event(c);
   if (ret >= 0 && valid_fd(fd)) {
-    uint8_t& bits = fd_bits(c.t, fd);
+    uint16_t& bits = fd_bits(c.t, fd);
     if (cmd == kSetfl) bits = (bits & ~kFdNonblock) | ((c.args[2] & kNonblock) ? kFdNonblock : 0);
+    if (cmd == kSetown) bits = owns(c) ? bits | kFdOwned : bits & ~kFdOwned;
     if (cmd == kSetfd) bits = (bits & ~kFdCloexec) | ((c.args[2] & 1) ? kFdCloexec : 0);
   }
   return ret;
+}
+
+void prepare_fcntl(Call& c) {
+  auto owner = static_cast<int32_t>(c.args[2]);
+  if (static_cast<int>(c.args[1]) == kSetown && owner > 0)
+    c.exec[2] = static_cast<uint64_t>(int64_t{acting_id(c.t, owner)});
+}
+
+void restore_owners(Thread* t) {
+  for (int fd = 0; fd <= t->proc->max_fd; fd++)
+    if (fd_bits(t, fd) & kFdOwned) sys(__NR_fcntl, fd, kSetown, t->proc->real_pid);
 }
 
 long run_close_range(Call& c) {

@@ -6,7 +6,7 @@
 namespace mx::agent {
 
 inline bool valid_fd(int64_t fd) { return fd >= 0 && fd < kMaxFds; }
-inline uint8_t& fd_bits(Thread* t, int fd) { return t->proc->fds[fd]; }
+inline uint16_t& fd_bits(Thread* t, int fd) { return t->proc->fds[fd]; }
 inline bool fd_private(Thread* t, int64_t fd) {
   return valid_fd(fd) && (t->proc->fds[fd] & kFdPrivate);
 }
@@ -16,7 +16,7 @@ bool fd_reserved(int64_t fd);
 bool never_blocks(Thread* t, int fd);
 
 /// Records a new descriptor (bits) and raises the process's highest number.
-void fd_opened(Thread* t, int fd, uint8_t bits);
+void fd_opened(Thread* t, int fd, uint16_t bits);
 void fd_closed(Thread* t, int fd);
 /// Follower: moves its own descriptor `own` to number `fd`. Returns fd, or an error.
 long place_private(Thread* t, int own, int fd, bool cloexec);
@@ -31,6 +31,9 @@ long run_close_range(Call& c);
 long perform_close_range(Call& c);
 void localise_recvmsg(Call& c);
 long run_fcntl(Call& c);
+void prepare_fcntl(Call& c);
+/// Survivor: what was to be sent to the former leader's process is sent to this one.
+void restore_owners(Thread* t);
 long run_flock(Call& c);
 void measure_ioctl(Call& c);
 void localise_ioctl(Call& c);

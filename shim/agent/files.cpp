@@ -142,7 +142,7 @@ void note_written(const Call& c, int path_arg) {
 
 void localise_open(Call& c, uint64_t flags) {
   if (c.ret < 0) return;
-  uint8_t bits = ((flags & kCloexec) ? kFdCloexec : 0) | ((flags & 04000) ? kFdNonblock : 0);
+  uint16_t bits = ((flags & kCloexec) ? kFdCloexec : 0) | ((flags & 04000) ? kFdNonblock : 0);
   fd_opened(c.t, c.ret, bits);
 }
 

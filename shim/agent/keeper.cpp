@@ -17,11 +17,19 @@ bool needed(Process* p, int32_t self) {
   return p->alive[0].load() || p->alive[1].load();
 }
 
+}  // namespace
+
+void allow_takeover() {
+  sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
+  sys(__NR_prctl, 0x59616d61 /*PR_SET_PTRACER*/, -1);  // Yama, if there is one
+}
+
+namespace {
 [[noreturn]] void keep(Thread* t, uint32_t seen) {
   Process* p = t->proc->shared;
   auto self = static_cast<int32_t>(sys(__NR_getpid));
   sys(__NR_setsid);
-  sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
+  allow_takeover();
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
   // Nothing of the program is needed: give its memory back.
   sys(__NR_munmap, 0x10000, stream::kAgentBase - 0x10000);

@@ -8,6 +8,9 @@ namespace mx::agent {
 void start_keeper(Thread* t);
 /// Ends it before the process ends, else files would stay open.
 void stop_keeper(Thread* t);
+/// Lets processes with the same rights take this one's descriptors, although the program may have changed
+/// its user (pidfd_getfd(2) asks what ptrace asks).
+void allow_takeover();
 /// Whoever shares the leader's table: waits for the survivor's request, then writes the list of open
 /// descriptors into the ring of the lane that the survivor names (it has read all of it).
 void publish_descriptor_list(Thread* t);

@@ -34,50 +34,77 @@ void also_to_follower(Thread* t, int32_t vpid, int sig) {
 
 int32_t own_group(Thread* t, int32_t group) { return group ? own_id(t, group) : 0; }
 
+// Follower: the signal that the leader has just sent itself may be pending when it dies.
+void note_sent_to_self(Call& c, int sig) {
+  if (c.t->role == Role::kFollower && c.consumed && c.ret == 0 && sig > 0 && sig < 32)
+    c.t->proc->sent_to_self |= bit(sig);
+}
+
+// The kernel's id of the thread that the program knows as `tid`, in a version that took over.
+uint64_t own_thread(Thread* t, int64_t tid) {
+  if (tid == t->vtid) return t->tid;
+  auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
+  for (Lane& l : control()->lanes)
+    if (l.in_use.load() && l.process == index && l.vtid == tid) return l.real_tid[static_cast<int>(t->proc->version)];
+  return tid;
+}
+
 }  // namespace
+
+void prepare_kill(Call& c) {
+  auto pid = static_cast<int32_t>(c.args[0]);
+  if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, pid)});
+}
 
 long run_kill(Call& c) {
   Thread* t = c.t;
   auto pid = static_cast<int32_t>(c.args[0]);
   auto sig = static_cast<int>(c.args[1]);
   before_kill(c, pid, 0, c.args[1]);
-  if (t->role == Role::kFollower) return run_event(c);
-  if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(t, pid)});
   long ret = run_event(c);
   if (t->regs_redirected) return ret;
+  if (pid == t->proc->vpid) note_sent_to_self(c, sig);
+  if (t->role == Role::kFollower) return ret;
   if (pid > 0 && ret == 0) also_to_follower(t, pid, sig);
   // A group has members by either version's ids once a version has taken over.
   int32_t own = pid < -1 && t->proc->promoted ? own_id(t, -pid) : -pid;
-  if (pid < -1 && own != -pid && sys(__NR_kill, -own, sig) == 0) ret = c.ret = 0;
+  if (pid < -1 && own != -pid && sys(__NR_kill, -own, sig) == 0) ret = 0;
   return ret;
 }
 
 // tkill, tgkill, rt_tgsigqueueinfo: thread ids are the leader's.
+void prepare_tgkill(Call& c) {
+  Thread* t = c.t;
+  if (!t->proc->promoted) return;
+  bool group = c.r->nr != __NR_tkill;
+  if (group && static_cast<int32_t>(c.args[0]) != t->proc->vpid) return;
+  if (group) c.exec[0] = t->proc->real_pid;
+  c.exec[group ? 1 : 0] = own_thread(t, static_cast<int32_t>(c.args[group ? 1 : 0]));
+}
+
 long run_tgkill(Call& c) {
   Thread* t = c.t;
   bool group = c.r->nr != __NR_tkill;
   int64_t tid = static_cast<int32_t>(c.args[group ? 1 : 0]);
   int64_t pid = group ? static_cast<int32_t>(c.args[0]) : t->proc->vpid;
-  before_kill(c, pid, tid, c.args[group ? 2 : 1]);
-  if (t->role != Role::kFollower && t->proc->promoted && pid == t->proc->vpid) {
-    if (group) c.exec[0] = t->proc->real_pid;
-    auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
-    for (Lane& l : control()->lanes)
-      if (l.in_use.load() && l.process == index && l.vtid == tid)
-        c.exec[group ? 1 : 0] = l.real_tid[static_cast<int>(t->proc->version)];
-    if (tid == t->vtid) c.exec[group ? 1 : 0] = t->tid;
-  }
-  return run_event(c);
+  auto sig = static_cast<int>(c.args[group ? 2 : 1]);
+  before_kill(c, pid, tid, sig);
+  long ret = run_event(c);
+  if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig);
+  return ret;
 }
 
 // The follower's processes form groups of the same shape, so that they are there after a failover.
+void prepare_setpgid(Call& c) {
+  if (!c.t->proc->promoted) return;
+  auto pid = static_cast<int32_t>(c.args[0]), group = static_cast<int32_t>(c.args[1]);
+  c.exec[0] = static_cast<uint64_t>(int64_t{pid ? own_id(c.t, pid) : 0});
+  c.exec[1] = static_cast<uint64_t>(int64_t{own_group(c.t, group)});
+}
+
 long run_setpgid(Call& c) {
   Thread* t = c.t;
   auto pid = static_cast<int32_t>(c.args[0]), group = static_cast<int32_t>(c.args[1]);
-  if (t->role != Role::kFollower && t->proc->promoted) {
-    c.exec[0] = static_cast<uint64_t>(int64_t{pid ? own_id(t, pid) : 0});
-    c.exec[1] = static_cast<uint64_t>(int64_t{own_group(t, group)});
-  }
   long ret = run_event(c);
   if (t->role == Role::kFollower && c.consumed && ret == 0)
     sys(__NR_setpgid, pid ? own_id(t, pid) : 0, own_group(t, group));
@@ -89,6 +116,13 @@ long run_setsid(Call& c) {
   if (c.t->role == Role::kFollower && c.consumed && ret >= 0) sys(__NR_setsid);
   // A daemon: nobody but the monitor will hear of its death.
   if (c.t->role == Role::kLeader && ret >= 0) start_keeper(c.t);
+  return ret;
+}
+
+// A keeper must have the rights that its leader has, else the survivor may not take its descriptors.
+long run_credentials(Call& c) {
+  long ret = run_both(c);
+  if (c.t->role == Role::kLeader && ret == 0 && c.t->proc->shared->keeper_pid) start_keeper(c.t);
   return ret;
 }
 

@@ -160,9 +160,15 @@ long run_exit(Call& c) {
   mx_thread_exit(static_cast<long>(c.args[0]));
 }
 
+void prepare_wait4(Call& c) { c.exec[0] = wait_target(c.t, static_cast<int32_t>(c.args[0])); }
+
+void prepare_waitid(Call& c) {
+  constexpr uint64_t kPid = 1, kGroup = 2;
+  if (c.args[0] == kPid || (c.args[0] == kGroup && c.args[1])) c.exec[1] = wait_target(c.t, static_cast<int32_t>(c.args[1]));
+}
+
 long run_wait4(Call& c) {
   Thread* t = c.t;
-  if (t->role != Role::kFollower) c.exec[0] = wait_target(t, static_cast<int32_t>(c.args[0]));
   long ret = run_event(c);
   if (t->regs_redirected || ret <= 0) return ret;
   int status = c.args[1] ? *reinterpret_cast<int*>(c.args[1]) : 0;
@@ -177,9 +183,7 @@ long run_wait4(Call& c) {
 
 long run_waitid(Call& c) {
   Thread* t = c.t;
-  constexpr uint64_t kPid = 1, kNowait = 0x01000000;
-  if (t->role != Role::kFollower && c.args[0] == kPid)
-    c.exec[1] = wait_target(t, static_cast<int32_t>(c.args[1]));
+  constexpr uint64_t kNowait = 0x01000000;
   long ret = run_event(c);
   if (t->regs_redirected || ret < 0 || !c.args[2]) return ret;
   auto* info = reinterpret_cast<Siginfo*>(c.args[2]);

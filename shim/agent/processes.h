@@ -6,6 +6,8 @@ namespace mx::agent {
 
 long run_wait4(Call& c);
 long run_waitid(Call& c);
+void prepare_wait4(Call& c);
+void prepare_waitid(Call& c);
 long run_exit_group(Call& c);
 long run_exit(Call& c);
 long run_execve(Call& c);

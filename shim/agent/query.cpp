@@ -1,6 +1,7 @@
 // Queries: calls without side effect (clocks, ids, usage). The leader publishes its answers; the
 // follower's sequence of queries need not be the same.
 #include "shim/agent/align.h"
+#include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/marshal.h"
@@ -136,6 +137,7 @@ long run_query(Call& c) {
   if (long own; own_identity(c, own)) return own;
   if (t->role == Role::kFollower) return follow_query(c);
   if (!vdso_call(c, c.ret)) c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  if (c.r->nr == __NR_getppid) c.ret = virtual_parent(t, c.ret);
   if (t->role != Role::kLeader) return c.ret;
   inject_fault(t);
   struct {

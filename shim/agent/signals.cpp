@@ -270,6 +270,7 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point) {
     more = t->signal_follows;
     t->signal_follows = 0;
     if (body.info.signo < 1 || body.info.signo > 64) continue;
+    t->proc->sent_to_self &= ~bit(body.info.signo);
     const SignalAction& a = t->proc->actions[body.info.signo];
     if (point == SignalPoint::kCallStart) to_call_start(t, r);
     t->regs_redirected = 1;
@@ -303,6 +304,8 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   lane_get(t, &body, sizeof body);
   finish_event(t, h);
   t->signal_follows = 0;
+  if (body.info.signo < 1 || body.info.signo > 64) return;
+  t->proc->sent_to_self &= ~bit(body.info.signo);
   if (t->proc->actions[body.info.signo].handler > kSigIgn) enter_handler(t, r, body.info, uc);
 }
 

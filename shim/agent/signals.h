@@ -63,6 +63,8 @@ long perform_sigprocmask(Call& c);
 long run_sigreturn(Call& c);
 long run_sigaltstack(Call& c);
 long run_sigsuspend(Call& c);
+void localise_sigtimedwait(Call& c);
+void localise_read(Call& c);
 long run_masked_wait(Call& c);
 
 }  // namespace mx::agent

@@ -46,7 +46,7 @@ enum class Role : uint8_t {
 };
 
 /// What the agent knows of one descriptor number.
-enum FdBits : uint8_t {
+enum FdBits : uint16_t {
   kFdPrivate = 1,   ///< each version has its own open file at this number
   kFdCloexec = 2,
   kFdNonblock = 4,  ///< a hint only: who else shares the description may change it
@@ -54,6 +54,8 @@ enum FdBits : uint8_t {
   kFdClassified = 16,  ///< kFdRegular is valid
   kFdAppend = 32,
   kFdEpoll = 64,
+  kFdOwned = 128,    ///< F_SETOWN names this process
+  kFdSignalfd = 256,
 };
 inline constexpr int kMaxFds = 1 << 20;
 
@@ -103,7 +105,7 @@ struct LocalProcess {
   int32_t real_pid;
   int32_t max_fd;
   uint32_t n_unreaped;
-  uint64_t ignored_default;  ///< bit per signal that this process ignores (SIG_IGN)
+  uint64_t sent_to_self;  ///< follower: signals the leader sent itself and has not been seen to take
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];
   int64_t itimer_deadline[3][4];  ///< value and interval as last set, and when
@@ -112,7 +114,7 @@ struct LocalProcess {
   int32_t unreaped[kMaxChildren];
   EpollEntry extra_epoll[kExtraEpoll];
   uint64_t program_brk;
-  uint8_t fds[kMaxFds];
+  uint16_t fds[kMaxFds];
   EpollEntry epoll[kMaxFds];  ///< by fd: its first registration
 };
 
