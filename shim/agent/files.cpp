@@ -52,7 +52,8 @@ bool under(const char* path, const char* folder) {
   return path[n] == 0 || path[n] == '/' || folder[n - 1] == '/';
 }
 
-// /proc/self/maps and the like describe a version's own memory.
+// /proc/self/maps and the like describe a version's own memory. smaps and smaps_rollup are read for
+// their figures (redis sends them on): those are the leader's.
 bool own_proc_file(const char* p, int32_t vpid) {
   if (!starts_with(p, "/proc/")) return false;
   p += 6;
@@ -70,8 +71,7 @@ bool own_proc_file(const char* p, int32_t vpid) {
     while (*p && *p != '/') p++;
     if (*p) p++;
   }
-  static constexpr const char* kOwn[] = {"maps", "smaps", "smaps_rollup", "exe", "auxv",
-                                         "mem",  "pagemap", "numa_maps"};
+  static constexpr const char* kOwn[] = {"maps", "exe", "auxv", "mem", "pagemap", "numa_maps"};
   for (const char* name : kOwn)
     if (string_equal(p, name)) return true;
   return false;
@@ -204,7 +204,7 @@ long open_private(Call& c, const OpenRequest& req) {
     fd_opened(t, own, kFdPrivate | kFdClassified | kFdRegular | (cloexec ? kFdCloexec : 0));
     if (t->role == Role::kLeader) {
       EventHeader h{0, static_cast<uint16_t>(c.r->nr), EventKind::kPrivateOpen, 0, own, 0, d};
-      if (lane_put(t, &h, sizeof h)) lane_commit(t);
+      if (lane_begin(t, sizeof h) && lane_put(t, &h, sizeof h)) lane_commit(t);
     }
     return own;
   }

@@ -84,6 +84,11 @@ void report_sequence_divergence(Call& c, const EventHeader& leader) {
   if (!m) return;
   m->number[4] = leader.nr;
   m->number[5] = static_cast<int64_t>(leader.kind);
+  bool call = leader.kind == EventKind::kCall || leader.kind == EventKind::kIntent;
+  if (call && leader.size >= 48) {  // the compared values, not yet consumed
+    lane_peek(c.t, sizeof leader, m->text, 48);
+    m->text_size = 48;
+  }
   send(m);
 }
 
