@@ -17,6 +17,15 @@ bool needed(Process* p, int32_t self) {
   return p->alive[0].load() || p->alive[1].load();
 }
 
+// The survivor may have given up its rights (setuid) after this keeper was made: it may fetch
+// descriptors only from a process of its own user.
+void become_user(uint32_t uid, uint32_t gid) {
+  if (uid == static_cast<uint32_t>(sys(__NR_getuid)) && gid == static_cast<uint32_t>(sys(__NR_getgid))) return;
+  sys(__NR_setresgid, gid, gid, gid);
+  sys(__NR_setresuid, uid, uid, uid);
+  sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
+}
+
 [[noreturn]] void keep(Thread* t, uint32_t seen) {
   Process* p = t->proc->shared;
   auto self = static_cast<int32_t>(sys(__NR_getpid));
@@ -32,6 +41,7 @@ bool needed(Process* p, int32_t self) {
     seen = p->keeper_wake.load();
     if (p->fd_list_state.load() != 1 && !needed(p, self)) sys(__NR_exit_group, 0);
   }
+  become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
   while (!p->descriptors_taken.load()) futex_wait(&p->descriptors_taken, 0, 1000);
   sys(__NR_exit_group, 0);
