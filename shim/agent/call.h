@@ -17,6 +17,7 @@ struct Call {
   bool consumed;         ///< follower: the event's results are in place
   uint64_t blob;         ///< results that the table does not describe (ioctl, fcntl): address …
   uint64_t blob_size;    ///< … and size; set by Hooks::measure
+  bool names_new;        ///< creates a new name: the leader's counts, see adopt_name
 };
 
 /// Hand-written parts of an irregular call; any may be null.

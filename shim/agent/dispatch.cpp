@@ -32,6 +32,7 @@ constexpr HookTable make_hooks() {
   auto localise = [&h](int nr, void (*f)(Call&)) { h.at[nr].localise = f; };
   // Files and descriptors
   for (int nr : {__NR_open, __NR_openat, __NR_openat2, __NR_creat}) run(nr, run_open);
+  for (int nr : {__NR_mkdir, __NR_mkdirat}) run(nr, run_mkdir);
   run(__NR_memfd_create, run_memfd);
   run(__NR_mmap, run_mmap);
   for (int nr : {__NR_mprotect, __NR_pkey_mprotect}) run(nr, run_mprotect);
@@ -116,14 +117,14 @@ constexpr HookTable make_hooks() {
   h.at[__NR_wait4].prepare = prepare_wait4;
   h.at[__NR_waitid].prepare = prepare_waitid;
   h.at[__NR_fcntl].prepare = prepare_fcntl;
-  for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid, __NR_setresgid, __NR_setfsuid,
-                 __NR_setfsgid, __NR_setgroups, __NR_capset})
-    run(nr, run_credentials);
   run(__NR_setpgid, run_setpgid);
   run(__NR_setsid, run_setsid);
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
   run(__NR_set_tid_address, run_set_tid_address);
   run(__NR_prctl, run_prctl);
+  for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid, __NR_setresgid,
+                 __NR_setfsuid, __NR_setfsgid, __NR_capset})
+    run(nr, run_credentials);
   run(__NR_arch_prctl, run_arch_prctl);
   run(__NR_seccomp, run_seccomp);
   run(__NR_prlimit64, run_prlimit);
@@ -198,6 +199,7 @@ void dispatch(Thread* t, Regs* r) {
   c.ret = 0;
   c.consumed = false;
   c.blob = c.blob_size = 0;
+  c.names_new = false;
   t->regs = r;
   t->regs_redirected = 0;
   if (t->role == Role::kLeader) park_if_failing(t);

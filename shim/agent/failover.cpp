@@ -65,6 +65,8 @@ void gather_threads(Thread* t) {
 bool list_descriptors(Thread* t) {
   Process* p = t->proc->shared;
   p->fd_list_lane = t->lane_index;
+  p->survivor_uid = static_cast<uint32_t>(sys(__NR_getuid));
+  p->survivor_gid = static_cast<uint32_t>(sys(__NR_getgid));
   p->fd_list_state.store(1);
   futex_wake(&p->fd_list_state, 8);
   p->keeper_wake.fetch_add(1);

@@ -35,7 +35,7 @@ Verdict leader_verdict(Thread* t, int sig, const FaultBody& b) {
   EventHeader h{0, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
                 b.address};
   take_order(t, h);
-  if (!lane_put(t, &h, sizeof h)) return Verdict::kFollowerDropped;
+  if (!lane_begin(t, sizeof h) || !lane_put(t, &h, sizeof h)) return Verdict::kFollowerDropped;
   lane_commit(t);
   return lane_rendezvous(t, true);
 }

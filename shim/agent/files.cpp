@@ -5,13 +5,14 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
 
 namespace {
 
-constexpr uint64_t kCreat = 0100, kTrunc = 01000, kPathOnly = 010000000, kTmpfile = 020000000,
+constexpr uint64_t kCreat = 0100, kExclusive = 0200, kTrunc = 01000, kPathOnly = 010000000, kTmpfile = 020000000,
                    kCloexec = 02000000, kAccess = 3;
 constexpr int kFirstExtra = 512;  // where descriptors stand that only the follower has
 
@@ -52,7 +53,8 @@ bool under(const char* path, const char* folder) {
   return path[n] == 0 || path[n] == '/' || folder[n - 1] == '/';
 }
 
-// /proc/self/maps and the like describe a version's own memory.
+// /proc/self/maps and the like describe a version's own memory. smaps and smaps_rollup are read for
+// their figures (redis sends them on): those are the leader's.
 bool own_proc_file(const char* p, int32_t vpid) {
   if (!starts_with(p, "/proc/")) return false;
   p += 6;
@@ -70,8 +72,7 @@ bool own_proc_file(const char* p, int32_t vpid) {
     while (*p && *p != '/') p++;
     if (*p) p++;
   }
-  static constexpr const char* kOwn[] = {"maps", "smaps", "smaps_rollup", "exe", "auxv",
-                                         "mem",  "pagemap", "numa_maps"};
+  static constexpr const char* kOwn[] = {"maps", "exe", "auxv", "mem", "pagemap", "numa_maps"};
   for (const char* name : kOwn)
     if (string_equal(p, name)) return true;
   return false;
@@ -188,6 +189,39 @@ bool match_private_open(Call& c, uint64_t want, EventHeader& h, bool& takeover) 
   }
 }
 
+// A new name (O_EXCL, mkdir): programs make them up from addresses and the like (glibc's mkstemp), so
+// the versions' proposals differ in the last part. The file has the leader's: the follower's program,
+// which goes on to use its own buffer, finds the leader's name there.
+constexpr uint64_t kLongestName = 512;
+
+void adopt_name(Call& c, int path_arg, const char* leader) {
+  auto* own = reinterpret_cast<char*>(c.args[path_arg]);
+  size_t n = string_length(leader, kLongestName - 1);
+  if (string_equal(own, leader)) return;
+  size_t folder = n;
+  while (folder && leader[folder - 1] != '/') folder--;
+  bool alike = string_length(own, kLongestName) == n && memcmp(own, leader, folder) == 0;
+  if (alike && writable(own, n)) memcpy(own, leader, n);
+  else report_name_divergence(c, leader, own);
+}
+
+long run_new_name(Call& c, int path_arg) {
+  char leader[kLongestName];
+  uint64_t path = c.args[path_arg];
+  if (!path_readable(path)) return run_event(c);
+  bool follows = c.t->role == Role::kFollower;
+  uint64_t size = string_length(reinterpret_cast<const char*>(path), kLongestName) + 1;
+  if (size > kLongestName) return run_event(c);
+  leader[0] = 0;
+  c.names_new = true;
+  c.blob = follows ? reinterpret_cast<uint64_t>(leader) : path;
+  c.blob_size = follows ? kLongestName : size;
+  long ret = run_event(c);
+  leader[kLongestName - 1] = 0;
+  if (follows && c.consumed && ret >= 0 && leader[0]) adopt_name(c, path_arg, leader);
+  return ret;
+}
+
 uint64_t path_digest(const Call& c, int path_arg) {
   auto* s = reinterpret_cast<const char*>(c.args[path_arg]);
   return digest(2, s, string_length(s, 4096)) | 1;
@@ -204,7 +238,7 @@ long open_private(Call& c, const OpenRequest& req) {
     fd_opened(t, own, kFdPrivate | kFdClassified | kFdRegular | (cloexec ? kFdCloexec : 0));
     if (t->role == Role::kLeader) {
       EventHeader h{0, static_cast<uint16_t>(c.r->nr), EventKind::kPrivateOpen, 0, own, 0, d};
-      if (lane_put(t, &h, sizeof h)) lane_commit(t);
+      if (lane_begin(t, sizeof h) && lane_put(t, &h, sizeof h)) lane_commit(t);
     }
     return own;
   }
@@ -249,13 +283,16 @@ long run_open(Call& c) {
   OpenRequest req = describe_open(c);
   if (read_only(req.flags) && private_path(c, req.path_arg)) return open_private(c, req);
   if (!read_only(req.flags)) note_written(c, req.path_arg);
-  long ret = run_event(c);
+  bool new_name = (req.flags & (kCreat | kExclusive)) == (kCreat | kExclusive);
+  long ret = new_name ? run_new_name(c, req.path_arg) : run_event(c);
   if (!c.t->regs_redirected) {
     c.ret = ret;
     localise_open(c, req.flags);
   }
   return ret;
 }
+
+long run_mkdir(Call& c) { return run_new_name(c, c.r->nr == __NR_mkdir ? 0 : 1); }
 
 void localise_sendfile(Call& c) {
   // The leader's kernel moved the position of a private input; ours must follow.

@@ -10,6 +10,7 @@ bool private_path(const Call& c, int path_arg);
 /// A call of treatment kFile other than open.
 long run_file(Call& c);
 long run_open(Call& c);
+long run_mkdir(Call& c);
 long run_mmap(Call& c);
 long run_mprotect(Call& c);
 void localise_sendfile(Call& c);

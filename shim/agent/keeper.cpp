@@ -16,7 +16,6 @@ bool needed(Process* p, int32_t self) {
   if (sys(__NR_kill, control()->settings.monitor_pid, 0) == kEsrch) return false;
   return p->alive[0].load() || p->alive[1].load();
 }
-
 }  // namespace
 
 void allow_takeover() {
@@ -25,6 +24,15 @@ void allow_takeover() {
 }
 
 namespace {
+// The survivor may have given up its rights (setuid) after this keeper was made: it may fetch
+// descriptors only from a process of its own user.
+void become_user(uint32_t uid, uint32_t gid) {
+  if (uid == static_cast<uint32_t>(sys(__NR_getuid)) && gid == static_cast<uint32_t>(sys(__NR_getgid))) return;
+  sys(__NR_setresgid, gid, gid, gid);
+  sys(__NR_setresuid, uid, uid, uid);
+  allow_takeover();
+}
+
 [[noreturn]] void keep(Thread* t, uint32_t seen) {
   Process* p = t->proc->shared;
   auto self = static_cast<int32_t>(sys(__NR_getpid));
@@ -40,14 +48,13 @@ namespace {
     seen = p->keeper_wake.load();
     if (p->fd_list_state.load() != 1 && !needed(p, self)) sys(__NR_exit_group, 0);
   }
+  become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
   while (!p->descriptors_taken.load()) futex_wait(&p->descriptors_taken, 0, 1000);
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
 }
-}  // namespace
 
-namespace {
 // Ends a keeper that is a child of this process. Not by a signal: the program may have given up the
 // right to send one to it (setuid).
 void dismiss(Process* p, int32_t keeper) {

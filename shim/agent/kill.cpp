@@ -119,13 +119,6 @@ long run_setsid(Call& c) {
   return ret;
 }
 
-// A keeper must have the rights that its leader has, else the survivor may not take its descriptors.
-long run_credentials(Call& c) {
-  long ret = run_both(c);
-  if (c.t->role == Role::kLeader && ret == 0 && c.t->proc->shared->keeper_pid) start_keeper(c.t);
-  return ret;
-}
-
 void prepare_pidfd_open(Call& c) {
   c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, static_cast<int32_t>(c.args[0]))});
 }

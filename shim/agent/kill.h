@@ -1,4 +1,4 @@
-// Calls that name processes: kill and its kin, process groups, pidfds; and those that change who one is.
+// Calls that name processes: kill and its kin, process groups, pidfds.
 #pragma once
 #include "shim/agent/call.h"
 
@@ -8,7 +8,6 @@ long run_kill(Call& c);
 long run_tgkill(Call& c);
 long run_setpgid(Call& c);
 long run_setsid(Call& c);
-long run_credentials(Call& c);
 void prepare_kill(Call& c);
 void prepare_tgkill(Call& c);
 void prepare_setpgid(Call& c);

@@ -60,6 +60,11 @@ long futex_wait(Word* w, uint32_t value, int64_t timeout_ms) {
 
 long futex_wake(Word* w, int count) { return sys(__NR_futex, w, 1 /*FUTEX_WAKE*/, count, 0, 0, 0); }
 
+bool lane_begin(Thread* t, uint64_t n) {
+  if (n > kRing / 4) n = kRing / 4;
+  return t->limit - t->pos >= n || wait_for_space(t, n);
+}
+
 bool lane_put(Thread* t, const void* bytes, uint64_t n) {
   uint8_t* ring = lane_ring(t->lane_index);
   auto* from = static_cast<const uint8_t*>(bytes);

@@ -10,6 +10,9 @@ namespace mx::agent {
 
 // --- producer -------------------------------------------------------------------------------
 
+/// Makes room for an event of `n` bytes in all, at its start. From then on the consumer sees the event
+/// as a whole, or at least its first 64 KiB: what it peeks at is there. Return value as lane_put.
+bool lane_begin(Thread* t, uint64_t n);
 /// Appends bytes (any length); waits for space if needed. Returns false if the follower was dropped
 /// meanwhile (the caller then goes on alone; what was put is void).
 bool lane_put(Thread* t, const void* bytes, uint64_t n);

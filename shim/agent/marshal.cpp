@@ -36,6 +36,22 @@ uint64_t iov_total(uint64_t iov, uint64_t count) {
   return total;
 }
 
+// The part of a socket address that has a meaning; callers leave garbage behind it.
+uint64_t address_bytes(const void* address, uint64_t n) {
+  constexpr uint16_t kUnix = 1, kInet = 2;
+  auto* bytes = static_cast<const char*>(address);
+  uint16_t family = 0;
+  if (n >= sizeof family) memcpy(&family, bytes, sizeof family);
+  if (family == kInet && n > 8) return 8;
+  bool path = family == kUnix && n > 2 && bytes[2];  // else unnamed or abstract: all bytes count
+  return path ? 2 + string_length(bytes + 2, n - 2) : n;
+}
+
+bool takes_address(const Call& c, int i) {
+  return (c.r->nr == __NR_connect && i == 1) || (c.r->nr == __NR_bind && i == 1) ||
+         (c.r->nr == __NR_sendto && i == 4);
+}
+
 // Calls f(bytes, n) for everything that argument i hands to the kernel.
 template <typename F>
 void each_input(const Call& c, int i, F&& f) {
@@ -56,6 +72,7 @@ void each_input(const Call& c, int i, F&& f) {
     }
     case ArgKind::kIn: {  // kInOut: the kernel has changed it when we look
       uint64_t n = sys::bytes_in(*c.d, i, c.args, c.before[i]);
+      if (n && takes_address(c, i)) n = address_bytes(reinterpret_cast<const void*>(p), n);
       if (n && n < kMaxInput) f(reinterpret_cast<const char*>(p), n);
       return;
     }
@@ -69,7 +86,8 @@ void each_input(const Call& c, int i, F&& f) {
     }
     case ArgKind::kMsgIn: {
       auto* m = reinterpret_cast<const Msghdr*>(p);
-      if (m->name) f(reinterpret_cast<const char*>(m->name), m->namelen);
+      auto* name = reinterpret_cast<const char*>(m->name);
+      if (name) f(name, address_bytes(name, m->namelen));
       each_piece(m->iov, m->iovlen, iov_total(m->iov, m->iovlen), [&](void* b, uint64_t k) {
         f(static_cast<const char*>(b), k);
         return true;

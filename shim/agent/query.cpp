@@ -147,7 +147,8 @@ long run_query(Call& c) {
   e.b.arg = key(c);
   e.b.size = is_error(c.ret) ? 0 : gather(c, e.b.bytes, sizeof e.b.bytes);
   e.h = {8 + e.b.size, static_cast<uint16_t>(c.r->nr), EventKind::kQuery, 0, c.ret, 0, 0};
-  if (lane_put(t, &e, sizeof e.h + stream::padded(e.h.size))) lane_commit(t);
+  uint64_t size = sizeof e.h + stream::padded(e.h.size);
+  if (lane_begin(t, size) && lane_put(t, &e, size)) lane_commit(t);
   return c.ret;
 }
 

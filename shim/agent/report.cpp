@@ -71,6 +71,13 @@ void report_bytes_divergence(Call& c, const uint8_t* leader, uint32_t leader_siz
   send(m);
 }
 
+void report_name_divergence(Call& c, const char* leader, const char* own) {
+  constexpr size_t kShown = 64;
+  auto size = [](const char* s) { return static_cast<uint32_t>(string_length(s, kShown)); };
+  auto bytes = [](const char* s) { return reinterpret_cast<const uint8_t*>(s); };
+  report_bytes_divergence(c, bytes(leader), size(leader), bytes(own), size(own));
+}
+
 void report_result_divergence(Call& c, long own) {
   Message* m = divergence(c, 3);
   if (!m) return;
@@ -84,6 +91,11 @@ void report_sequence_divergence(Call& c, const EventHeader& leader) {
   if (!m) return;
   m->number[4] = leader.nr;
   m->number[5] = static_cast<int64_t>(leader.kind);
+  bool call = leader.kind == EventKind::kCall || leader.kind == EventKind::kIntent;
+  if (call && leader.size >= 48) {  // the compared values, not yet consumed
+    lane_peek(c.t, sizeof leader, m->text, 48);
+    m->text_size = 48;
+  }
   send(m);
 }
 

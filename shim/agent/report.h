@@ -15,6 +15,7 @@ void send(Message* m);
 void report_argument_divergence(Call& c, int arg, uint64_t leader_value);
 void report_bytes_divergence(Call& c, const uint8_t* leader, uint32_t leader_size,
                              const uint8_t* own, uint32_t own_size);
+void report_name_divergence(Call& c, const char* leader, const char* own);
 void report_result_divergence(Call& c, long own);
 void report_sequence_divergence(Call& c, const EventHeader& leader);
 void report_refused(Call& c);

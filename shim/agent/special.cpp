@@ -48,6 +48,14 @@ long run_prctl(Call& c) {
   }
 }
 
+// A change of user makes a process undumpable, and then the other version, which is of that user too,
+// may not fetch its descriptors any more. See docs/limits.md.
+long run_credentials(Call& c) {
+  long ret = run_both(c);
+  if (c.t->role != Role::kSolo) sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
+  return ret;
+}
+
 long run_arch_prctl(Call& c) {
   constexpr uint64_t kSetGs = 0x1001, kGetGs = 0x1004;
   if (c.args[0] == kSetGs) {  // the gs base is the agent's

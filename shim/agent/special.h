@@ -6,6 +6,8 @@ namespace mx::agent {
 
 long run_set_tid_address(Call& c);
 long run_prctl(Call& c);
+/// setuid and its like.
+long run_credentials(Call& c);
 long run_arch_prctl(Call& c);
 long run_seccomp(Call& c);
 long run_seccomp_filter(Call& c);

@@ -141,6 +141,7 @@ struct Thread {
   Lane* lane;
   Role role;
   uint32_t is_husk;
+  uint32_t in_vdso;        ///< the vDSO runs; a system call now is its own, see vdso.h
   uint32_t lane_index;
   int32_t tid, vtid;
   Regs* regs;              ///< of the system call in progress; null while the program runs

@@ -4,6 +4,7 @@
 #include "shim/agent/frame.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/vdso.h"
 
 using namespace mx::agent;
 
@@ -20,6 +21,10 @@ void trapped_call(Thread* t, Siginfo* info, Ucontext* uc) {
     return;
   }
   r.nr = r.rax = static_cast<uint64_t>(info->sys.syscall);
+  if (vdso_fell_back(t, &r)) {
+    uc->mc.rax = r.rax;
+    return;
+  }
   t->trap = uc;
   patch_site(t, &r);  // next time without a trap; r.rip may now be in the trampoline
   t->proc->shared->trapped[static_cast<int>(t->proc->version)].fetch_add(1, std::memory_order_relaxed);

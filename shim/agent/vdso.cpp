@@ -54,6 +54,21 @@ void init_vdso(uint64_t base) {
   }
 }
 
+// Clocks that the vDSO reads without a system call on a machine whose clock source allows it.
+static bool fast_clock(uint64_t clock) {
+  constexpr uint32_t kFast = 1u << 0 | 1u << 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 11;
+  return clock < 12 && (kFast >> clock & 1);
+}
+
+bool vdso_fell_back(Thread* t, Regs* r) {
+  if (!t->in_vdso) return false;
+  clock_gettime_fn = nullptr;  // this machine's clock needs the kernel: no detour from now on
+  gettimeofday_fn = nullptr;
+  time_fn = nullptr;
+  r->rax = static_cast<uint64_t>(raw6(r->nr, r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9));
+  return true;
+}
+
 bool vdso_call(Call& c, long& result) {
   // A bad pointer from the program must give EFAULT, which only the kernel can: results go to the
   // agent's memory first.
@@ -61,13 +76,17 @@ bool vdso_call(Call& c, long& result) {
   size_t size;
   switch (c.r->nr) {
     case __NR_clock_gettime:
-      if (!clock_gettime_fn || c.args[1] < 4096) return false;
+      if (!clock_gettime_fn || c.args[1] < 4096 || !fast_clock(c.args[0])) return false;
+      c.t->in_vdso = 1;
       result = clock_gettime_fn(static_cast<int>(c.args[0]), buffer);
+      c.t->in_vdso = 0;
       size = 16;
       break;
     case __NR_gettimeofday:
       if (!gettimeofday_fn || c.args[0] < 4096 || c.args[1]) return false;
+      c.t->in_vdso = 1;
       result = gettimeofday_fn(buffer, nullptr);
+      c.t->in_vdso = 0;
       size = 16;
       break;
     case __NR_time:

@@ -7,5 +7,8 @@ namespace mx::agent {
 void init_vdso(uint64_t address);
 /// Serves c from the vDSO if it can. The result and the program's memory are set.
 bool vdso_call(Call& c, long& result);
+/// A system call that the vDSO made on our behalf (the clock source needs the kernel): executes it.
+/// False: it is the program's own.
+bool vdso_fell_back(Thread* t, Regs* r);
 
 }  // namespace mx::agent

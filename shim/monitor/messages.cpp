@@ -3,6 +3,7 @@
 #include <sys/ptrace.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
@@ -36,6 +37,31 @@ double tsc_per_microsecond() {
   return value;
 }
 
+// The arguments of a call that are compared by value (descriptors, sizes, flags; no pointers).
+template <typename F>
+ordered_json values(int64_t nr, F&& value) {
+  ordered_json list = ordered_json::array();
+  const sys::Desc& d = sys::describe(nr);
+  for (int i = 0; i < d.nargs; i++) list.push_back(value(d, i));
+  return list;
+}
+
+ordered_json compared_values(int64_t nr, const char* bytes) {
+  return values(nr, [bytes](const sys::Desc&, int i) {
+    int64_t v;
+    memcpy(&v, bytes + 8 * i, sizeof v);
+    return v;
+  });
+}
+
+ordered_json own_values(const Message& m) {
+  uint64_t args[6];
+  for (int i = 0; i < 6; i++) args[i] = static_cast<uint64_t>(m.number[6 + i]);
+  return values(m.number[1], [&args](const sys::Desc& d, int i) {
+    return static_cast<int64_t>(sys::compared_value(d, i, args));
+  });
+}
+
 ordered_json divergence_fields(const Message& m) {
   ordered_json f{{"version", name(m.version)},
                  {"call", call_name(m.number[1])},
@@ -67,6 +93,10 @@ ordered_json divergence_fields(const Message& m) {
       f["kind"] = "sequence";
       f["leader"] = m.number[5] == 1 || m.number[5] == 2 ? call_name(m.number[4]) : "event " + std::to_string(m.number[5]);
       f["follower"] = call_name(m.number[1]);
+      if (m.text_size == 48) {
+        f["leader_arguments"] = compared_values(m.number[4], m.text);
+        f["follower_arguments"] = own_values(m);
+      }
   }
   return f;
 }
