@@ -11,7 +11,8 @@ constexpr const char* kUsage =
     "mx: run two versions of a program as one\n"
     "\n"
     "  mx run --old PROGRAM --new PROGRAM [options] [-- ARGS...]\n"
-    "  mx run --help\n"
+    "  mx analyze OLD NEW [--format text|json|dot|html] [--function NAME]\n"
+    "  mx run --help, mx analyze --help\n"
     "  mx --version\n";
 
 }  // namespace
@@ -23,6 +24,7 @@ int main(int argc, char** argv) {
   }
   std::string verb = argv[1];
   if (verb == "run") return mx::cli::run(argc - 1, argv + 1);
+  if (verb == "analyze") return mx::cli::analyze(argc - 1, argv + 1);
   if (verb == "--help" || verb == "help" || verb == "-h") {
     fputs(kUsage, stdout);
     return 0;

@@ -4,5 +4,7 @@
 namespace mx::cli {
 
 int run(int argc, char** argv);
+/// Becomes mx-analyze (analyzer/cli); returns only when that cannot be executed.
+int analyze(int argc, char** argv);
 
 }  // namespace mx::cli
