@@ -36,31 +36,43 @@ int area_count;
 
 bool near(uint64_t a, uint64_t b) { return (a > b ? a - b : b - a) < kReach; }
 
+// A new area at `hint` or, if something is mapped there, nothing.
+bool map_area(uint64_t hint) {
+  constexpr uint64_t kLowest = 0x10000, kUserEnd = 0x7ffffffff000;
+  if (hint < kLowest || hint > kUserEnd - kAreaSize) return false;
+  long at = sys(__NR_mmap, hint, kAreaSize, kRwx, 0x100022, -1, 0);  // FIXED_NOREPLACE
+  if (at == static_cast<long>(hint)) {
+    areas[area_count++] = {hint, 0};
+    return true;
+  }
+  if (!is_error(at)) sys(__NR_munmap, at, kAreaSize);
+  return false;
+}
+
+// Below the code first, near it: above it the heap (brk) and the stack want to grow. Above it as far
+// away as a jump reaches.
+bool new_area(uint64_t site) {
+  constexpr uint64_t kStep = 4 << 20, kSteps = kReach / kStep - 1;
+  if (area_count == kMaxAreas) return false;
+  for (uint64_t k = 1; k < kSteps && site > k * kStep; k++)
+    if (map_area((site - k * kStep) & ~uint64_t{0xffff})) return true;
+  for (uint64_t k = kSteps; k > 0; k--)
+    if (map_area((site + k * kStep) & ~uint64_t{0xffff})) return true;
+  return false;
+}
+
 // Room for a trampoline within reach of `site`: in an area we have, or in a new one.
 uint64_t room(uint64_t site, uint64_t size) {
-  for (int i = 0; i < area_count; i++) {
-    Area& a = areas[i];
-    if (!near(a.begin, site) || kAreaSize - a.used < size) continue;
-    uint64_t at = a.begin + a.used;
-    a.used += (size + 15) & ~uint64_t{15};
-    return at;
-  }
-  if (area_count == kMaxAreas) return 0;
-  constexpr uint64_t kStep = 4 << 20;
-  for (uint64_t k = 1; k < kReach / kStep - 1; k++) {
-    for (int side = 0; side < 2; side++) {
-      uint64_t hint = side ? site + k * kStep : site - k * kStep;
-      hint &= ~uint64_t{0xffff};
-      if (hint < 0x10000 || hint > 0x7ff000000000 || (side == 0 && site < k * kStep)) continue;
-      long at = sys(__NR_mmap, hint, kAreaSize, kRwx, 0x100022, -1, 0);  // FIXED_NOREPLACE
-      if (at == static_cast<long>(hint)) {
-        areas[area_count++] = {hint, (size + 15) & ~uint64_t{15}};
-        return hint;
-      }
-      if (!is_error(at)) sys(__NR_munmap, at, kAreaSize);
+  for (bool again = true;; again = false) {
+    for (int i = 0; i < area_count; i++) {
+      Area& a = areas[i];
+      if (!near(a.begin, site) || kAreaSize - a.used < size) continue;
+      uint64_t at = a.begin + a.used;
+      a.used += (size + 15) & ~uint64_t{15};
+      return at;
     }
+    if (!again || !new_area(site)) return 0;
   }
-  return 0;
 }
 
 void put32(uint8_t* at, int64_t value) {
