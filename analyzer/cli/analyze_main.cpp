@@ -4,9 +4,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
+#include "analyzer/explain/crash_report.h"
 #include "analyzer/explain/explain.h"
 #include "analyzer/mapping/cache.h"
 #include "analyzer/mapping/writer.h"
@@ -19,6 +22,9 @@ struct Arguments {
   Options options;
   std::string format = "text", function, colour = "auto";
   std::string explain_old, explain_new;  // addresses
+  std::vector<std::string> explain;      // of a crash
+  std::string version = "new";
+  CrashQuestion crash;
 };
 
 TextStyle style_for(const std::string& colour) {
@@ -42,17 +48,39 @@ int print(const std::string& text) {
   return good ? 0 : fail(Error{"cannot write the output"});
 }
 
+Result<uint64_t> hexadecimal(const std::string& text) {
+  char* end = nullptr;
+  errno = 0;
+  uint64_t value = std::strtoull(text.c_str(), &end, 16);
+  bool good = std::isxdigit(static_cast<unsigned char>(text[0])) && *end == 0 && errno == 0;
+  if (!good) return Error{"`" + text + "` is not a hexadecimal address"};
+  return value;
+}
+
+// JSON for a crash report; needs no comparison to have been made before.
+int explain_crash(const Arguments& args) {
+  CrashQuestion question = args.crash;
+  question.version = args.version == "old" ? Version::old_version : Version::new_version;
+  for (const std::string& text : args.explain) {
+    auto address = hexadecimal(text);
+    if (!address) return fail(address.error());
+    question.addresses.push_back(address.value());
+  }
+  if (question.module.empty()) return fail(Error{"--explain needs --module FILE"});
+  auto report = crash_report(question);
+  return report ? print(report.value()) : fail(report.error());
+}
+
 int explain_address(const Arguments& args) {
   bool old_side = !args.explain_old.empty();
-  const std::string& text = old_side ? args.explain_old : args.explain_new;
-  char* end = nullptr;
-  uint64_t address = std::strtoull(text.c_str(), &end, 16);
-  if (*end) return fail(Error{"`" + text + "` is not a hexadecimal address"});
+  auto address = hexadecimal(old_side ? args.explain_old : args.explain_new);
+  if (!address) return fail(address.error());
   auto mapping = mapping::mapping_for(args.options);
   if (!mapping) return fail(mapping.error());
   Version version = old_side ? Version::old_version : Version::new_version;
-  Explanation e = explain(*mapping.value().file, version,
-                          old_side ? args.options.old_path : args.options.new_path, address);
+  Explanation e =
+      explain(*mapping.value().file, version,
+              old_side ? args.options.old_path : args.options.new_path, address.value());
   return print(e.sentence + (e.transplant.empty() ? "" : " No transplant: " + e.transplant + ".") +
                "\n");
 }
@@ -66,6 +94,7 @@ int print_mapping(const Arguments& args) {
 }
 
 int run(const Arguments& args) {
+  if (!args.explain.empty()) return explain_crash(args);
   if (!args.explain_old.empty() || !args.explain_new.empty()) return explain_address(args);
   if (args.format == "mapping") return print_mapping(args);
   bool progress = isatty(STDERR_FILENO);
@@ -91,8 +120,8 @@ int analyze_main(int argc, char** argv) {
       "Compare two versions of a program: what changed, and how to get from one to the other.",
       "mx analyze"};
   Arguments args;
-  app.add_option("OLD", args.options.old_path, "the old program or library")->required();
-  app.add_option("NEW", args.options.new_path, "the new program or library")->required();
+  auto* old_file = app.add_option("OLD", args.options.old_path, "the old program or library");
+  auto* new_file = app.add_option("NEW", args.options.new_path, "the new program or library");
   app.add_option("--format", args.format, "text, json, dot, html or mapping (binary)")
       ->check(CLI::IsMember({"text", "json", "dot", "html", "mapping"}));
   app.add_option("--function", args.function, "show this function side by side");
@@ -102,8 +131,24 @@ int analyze_main(int argc, char** argv) {
   app.add_option("--debug-new", args.options.new_debug, "separate debug file of NEW");
   app.add_option("--colour,--color", args.colour, "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
+  auto* explain = app.add_option("--explain", args.explain,
+                                 "for a crash report, as JSON: hexadecimal addresses, innermost "
+                                 "first, comma-separated; with --module instead of OLD NEW");
+  explain->delimiter(',');
+  app.add_option("--module", args.crash.module, "the file that the addresses lie in")
+      ->needs(explain);
+  app.add_option("--other", args.crash.other, "the same file of the other version")->needs(explain);
+  app.add_option("--version-is", args.version, "which version --module is: old or new (default)")
+      ->check(CLI::IsMember({"old", "new"}));
+  app.add_flag("--file-offsets", args.crash.file_offsets,
+               "addresses count from the start of the file, as in /proc/PID/maps");
+  app.add_flag("--return-addresses", args.crash.return_addresses,
+               "the first address is a return address too");
+  app.add_option("--listing", args.crash.listing, "instructions around the first address");
   try {
     app.parse(argc, argv);
+    if (args.explain.empty() && (!*old_file || !*new_file))
+      throw CLI::RequiredError(*old_file ? "NEW" : "OLD");
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 2;
   }

@@ -2,8 +2,8 @@
 
 #include <cstdio>
 
-#include "analyzer/dwarf/debug_info.h"
 #include "analyzer/elf/debug_file.h"
+#include "analyzer/explain/source_lines.h"
 
 namespace mx::analyzer {
 namespace {
@@ -12,17 +12,13 @@ namespace {
 std::string source_line(const std::string& module, uint64_t address) {
   auto image = Image::load(module);
   if (!image) return {};
-  std::shared_ptr<const Image> source = image.value();
-  if (!source->section(".debug_info")) {
-    auto debug = load_debug_file(*source, "");
-    if (!debug || !debug.value()) return {};
-    source = debug.value();
-  }
-  auto info = read_debug_info(*source);
-  return info && info.value() ? info.value()->line_of(address) : std::string();
+  auto debug = load_debug_file(*image.value(), "");
+  return SourceLines(image.value(), debug ? debug.value() : nullptr).of(address);
 }
 
-std::string what_happened_to(const mapping::Function& f, Version version) {
+}  // namespace
+
+std::string what_happened_to(const mapping::Function& f) {
   switch (f.status) {
     case mapping::FunctionStatus::identical:
       return "which this update did not change";
@@ -35,10 +31,8 @@ std::string what_happened_to(const mapping::Function& f, Version version) {
     case mapping::FunctionStatus::removed:
       return "which this update removed";
   }
-  return version == Version::old_version ? "of the old version" : "of the new version";
+  return "of which the mapping says nothing";
 }
-
-}  // namespace
 
 Explanation explain(const mapping::MappingFile& mapping, Version version, const std::string& module,
                     uint64_t address) {
@@ -67,7 +61,7 @@ Explanation explain(const mapping::MappingFile& mapping, Version version, const 
     e.transplant = mapping.text(old_side ? f->why_not_old_to_new : f->why_not_new_to_old);
   e.sentence = std::string("The ") + word + " version was in `" + e.function + "`" +
                (e.source_line.empty() ? "" : " (" + e.source_line + ")") + ", " +
-               what_happened_to(*f, version) + ".";
+               what_happened_to(*f) + ".";
   return e;
 }
 

@@ -26,4 +26,7 @@ struct Explanation {
 Explanation explain(const mapping::MappingFile& mapping, Version version, const std::string& module,
                     uint64_t address);
 
+// "which this update changed": the rest of a sentence about a function.
+std::string what_happened_to(const mapping::Function& f);
+
 }  // namespace mx::analyzer
