@@ -8,8 +8,9 @@ namespace mx::agent {
 
 namespace {
 constexpr uint64_t kRing = stream::kLaneRing;
-constexpr uint64_t kWakeTicks = 400'000;  // ~150 µs at 2.4 GHz: bounds the lag of an awake machine
-constexpr int kSpins = 300;
+constexpr uint64_t kWakeTicks = 1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
+constexpr int kSpins = 300;         // of a leader that waits for its follower: somebody waits for the leader
+constexpr int kFollowerSpins = 30;  // a follower that has caught up gives the core back; it works in batches
 
 uint64_t load_head(Lane* l) { return l->head.load(std::memory_order_acquire); }
 uint64_t load_tail(Lane* l) { return l->tail.load(std::memory_order_acquire); }
@@ -121,6 +122,11 @@ void lane_flush(Thread* t) {
   }
 }
 
+bool consumer_behind(const Thread* t) {
+  return t->role == Role::kLeader && t->lane->consumer_waits.load(std::memory_order_relaxed) == 1 &&
+         load_tail(t->lane) != t->pos;
+}
+
 // Judged in this order: a follower may answer and end at once.
 static bool follower_ended(Thread* t, bool verdict) {
   if (follower_alive(t)) return false;
@@ -160,7 +166,7 @@ Wait lane_wait(Thread* t, uint64_t n) {
   Lane* l = t->lane;
   int64_t waited = 0;
   const int64_t limit = control()->settings.hang_timeout_ms;
-  const int spins = control()->settings.cpus > 1 ? kSpins : 0;
+  const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
   uint64_t last_head = load_head(l);
   for (int spin = 0;; spin++) {
     t->limit = load_head(l);

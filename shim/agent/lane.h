@@ -21,6 +21,8 @@ bool lane_pad(Thread* t, uint64_t n);
 void lane_commit(Thread* t);
 /// Wakes the consumer if it sleeps and has something to read.
 void lane_flush(Thread* t);
+/// True if the consumer sleeps and has something to read: whoever blocks now has to wake it (lane_flush).
+bool consumer_behind(const Thread* t);
 /// Waits until the consumer has consumed all and, if `verdict`, has written one. Returns it
 /// (kFollowerDropped if the follower does not answer within the hang timeout).
 Verdict lane_rendezvous(Thread* t, bool verdict);

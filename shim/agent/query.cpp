@@ -21,12 +21,8 @@ struct QueryBody {
   uint8_t bytes[400];
 };
 
-CachedQuery* slot(Thread* t, uint16_t nr, uint32_t arg) {
-  return &t->cache[(nr * 7 + arg) % kQueryCache];
-}
-
 CachedQuery* cached(Thread* t, uint16_t nr, uint32_t arg) {
-  CachedQuery* q = slot(t, nr, arg);
+  CachedQuery* q = query_slot(t, nr, arg);
   return q->nr == nr && q->arg == arg ? q : nullptr;
 }
 
@@ -87,7 +83,7 @@ long answer(Call& c, const CachedQuery& q) {
 void remember_query(Thread* t, const EventHeader& h) {
   uint32_t head[2];
   lane_peek(t, sizeof h, head, sizeof head);
-  CachedQuery* q = slot(t, h.nr, head[0]);
+  CachedQuery* q = query_slot(t, h.nr, head[0]);
   q->nr = h.nr;
   q->arg = head[0];
   q->result = h.result;

@@ -179,6 +179,11 @@ struct Thread {
   CachedQuery cache[kQueryCache];
 };
 
+/// Where the last answer of a query is kept, for a follower that asks once more than the leader.
+inline CachedQuery* query_slot(Thread* t, uint16_t nr, uint32_t arg) {
+  return &t->cache[(nr * 7 + arg) % kQueryCache];
+}
+
 inline Control* control() {
   return reinterpret_cast<Control*>(stream::kArenaBase + stream::kControlOffset);
 }

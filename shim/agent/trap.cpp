@@ -1,6 +1,7 @@
 #include "shim/agent/trap.h"
 
 #include "shim/agent/call.h"
+#include "shim/agent/clock.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/signals.h"
@@ -43,4 +44,6 @@ extern "C" void on_kernel_signal(int sig, Siginfo* info, Ucontext* uc) {
   on_signal(sig, info, uc);
 }
 
-extern "C" void mx_fast_call(Thread* t, Regs* r) { dispatch(t, r); }
+extern "C" void mx_fast_call(Thread* t, Regs* r) {
+  if (!serve_clock(t, r)) dispatch(t, r);
+}

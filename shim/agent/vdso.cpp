@@ -69,34 +69,29 @@ bool vdso_fell_back(Thread* t, Regs* r) {
   return true;
 }
 
+bool read_clock(Thread* t, long nr, uint64_t clock, uint64_t value[2]) {
+  bool gettime = nr == __NR_clock_gettime;
+  if (gettime ? !clock_gettime_fn || !fast_clock(clock) : !gettimeofday_fn) return false;
+  t->in_vdso = 1;
+  long result = gettime ? clock_gettime_fn(static_cast<long>(clock), value) : gettimeofday_fn(value, nullptr);
+  t->in_vdso = 0;
+  return result == 0;
+}
+
 bool vdso_call(Call& c, long& result) {
   // A bad pointer from the program must give EFAULT, which only the kernel can: results go to the
   // agent's memory first.
-  uint64_t buffer[4];
-  size_t size;
-  switch (c.r->nr) {
-    case __NR_clock_gettime:
-      if (!clock_gettime_fn || c.args[1] < 4096 || !fast_clock(c.args[0])) return false;
-      c.t->in_vdso = 1;
-      result = clock_gettime_fn(static_cast<int>(c.args[0]), buffer);
-      c.t->in_vdso = 0;
-      size = 16;
-      break;
-    case __NR_gettimeofday:
-      if (!gettimeofday_fn || c.args[0] < 4096 || c.args[1]) return false;
-      c.t->in_vdso = 1;
-      result = gettimeofday_fn(buffer, nullptr);
-      c.t->in_vdso = 0;
-      size = 16;
-      break;
-    case __NR_time:
-      if (!time_fn || c.args[0]) return false;
-      result = time_fn(nullptr);
-      return true;
-    default:
-      return false;
+  uint64_t value[2];
+  bool gettime = c.r->nr == __NR_clock_gettime;
+  if (gettime || c.r->nr == __NR_gettimeofday) {
+    uint64_t to = c.args[gettime];
+    if (to < stream::kPage || (!gettime && c.args[1]) || !read_clock(c.t, c.r->nr, c.args[0], value)) return false;
+    memcpy(reinterpret_cast<void*>(to), value, sizeof value);
+    result = 0;
+    return true;
   }
-  if (result == 0) memcpy(reinterpret_cast<void*>(c.args[c.r->nr == __NR_clock_gettime]), buffer, size);
+  if (c.r->nr != __NR_time || !time_fn || c.args[0]) return false;
+  result = time_fn(nullptr);
   return true;
 }
 

@@ -24,20 +24,24 @@ enum class Activity : uint32_t { kUser = 0, kEventCall = 1, kLocalCall = 2, kPar
 enum class Verdict : uint32_t { kNone = 0, kAgreed = 1, kLeaderFailed = 2, kFollowerDropped = 3 };
 
 /// The event stream of one thread pair: one producer (the leader's thread), one consumer.
+/// What one side writes at every event stands on a cache line of its own: a line that both cores write
+/// costs each of them about as much as the rest of the event.
 struct alignas(64) Lane {
-  // Written by the producer.
+  // Written by the producer at every event, read by the consumer.
   std::atomic<uint64_t> head;  ///< bytes published since the lane was opened
-  uint64_t first_unread_tsc;   ///< when the oldest event that nobody was woken for was published
+  // Written by the producer, read by who judges a hang or a death.
+  alignas(64) uint64_t first_unread_tsc;  ///< when the oldest event that nobody was woken for was published
   uint64_t events;
   Word activity;  ///< enum Activity
   Word call;      ///< number of the call in progress
   uint64_t intent_head;  ///< head at the time the call in progress started
   uint64_t intent_args[6];
-  // Written by the consumer.
+  // Written by the consumer at every event.
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
-  Word consumer_waits;                     ///< 1: the consumer sleeps on this word
   Word acked;                              ///< count of intents agreed to (full lockstep)
   uint64_t follower_events;
+  // Written when the consumer falls asleep, read by the producer at every event.
+  alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
   // Both.
   alignas(64) Word producer_waits;  ///< 1: the producer sleeps on this word (space, ack, verdict)
   Word verdict;                     ///< enum Verdict, for kFault / kExit
@@ -65,10 +69,6 @@ struct alignas(64) Process {
   int32_t real_pid[2];  ///< by Version; 0: none (yet)
   Word alive[2];
   Word threads;              ///< of the leader
-  std::atomic<uint64_t> order;       ///< next event's position (leader)
-  std::atomic<uint64_t> turn;        ///< next position to be consumed (follower)
-  Word turn_waits;     ///< futex: counts turns passed while somebody slept
-  Word turn_sleepers;
   Word failing;       ///< the leader's threads park at the next boundary
   Word parked;        ///< how many have
   Word husk;          ///< 1: serve descriptors, 2: exit with husk_status
@@ -93,6 +93,11 @@ struct alignas(64) Process {
   Word trapped[2];    ///< system calls served by SIGSYS
   Word rewritten[2];  ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
+  // On lines of their own, as in Lane: with several threads each event changes them.
+  alignas(64) std::atomic<uint64_t> order;  ///< next event's position (leader)
+  alignas(64) std::atomic<uint64_t> turn;   ///< next position to be consumed (follower)
+  Word turn_waits;     ///< futex: counts turns passed while somebody slept
+  Word turn_sleepers;
 };
 
 enum class ExecState : uint32_t { kIdle = 0, kRequested = 1, kAttached = 2, kRefused = 3 };
