@@ -24,7 +24,7 @@ void forget(Thread* t, Child* c) {
 }  // namespace
 
 Process* find_pair(int32_t vpid) {
-  for (Process& p : control()->processes)
+  for (Process& p : stream::processes_taken(*control()))
     if (p.vpid == vpid && p.state.load() != 0 && (p.alive[0].load() || p.alive[1].load()))
       return &p;
   return nullptr;

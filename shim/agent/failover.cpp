@@ -28,7 +28,7 @@ bool change(Process* p, PairState from, PairState to) {
 template <typename F>
 void each_lane(Process* p, F&& f) {
   auto index = static_cast<uint32_t>(p - control()->processes);
-  for (Lane& l : control()->lanes)
+  for (Lane& l : stream::lanes_taken(*control()))
     if (l.in_use.load() && l.process == index) f(l);
 }
 

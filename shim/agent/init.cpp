@@ -24,11 +24,9 @@ Role initial_role(const LocalProcess* p) {
 // Other threads' lanes ended with the old image.
 void close_other_lanes(Thread* t) {
   auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
-  for (uint32_t i = 0; i < stream::kMaxLanes; i++) {
-    Lane& l = control()->lanes[i];
-    if (i != t->lane_index && l.in_use.load() == 1 && l.process == index && t->role != Role::kFollower)
-      l.in_use.store(0);
-  }
+  if (t->role == Role::kFollower) return;
+  for (Lane& l : stream::lanes_taken(*control()))
+    if (&l != t->lane && l.in_use.load() == 1 && l.process == index) l.in_use.store(0);
 }
 
 void describe_process(LocalProcess* p, const BootInfo& b) {

@@ -44,7 +44,7 @@ void note_sent_to_self(Call& c, int sig) {
 uint64_t own_thread(Thread* t, int64_t tid) {
   if (tid == t->vtid) return t->tid;
   auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
-  for (Lane& l : control()->lanes)
+  for (Lane& l : stream::lanes_taken(*control()))
     if (l.in_use.load() && l.process == index && l.vtid == tid) return l.real_tid[static_cast<int>(t->proc->version)];
   return tid;
 }

@@ -99,7 +99,7 @@ void release_pair(Thread* t) {
   bool last = !p->alive[static_cast<int>(stream::other(mine))].load() && p->real_pid[static_cast<int>(stream::other(mine))];
   bool solo = p->state.load() == static_cast<uint32_t>(PairState::kSolo);
   if (last || solo) {
-    for (Lane& l : control()->lanes)
+    for (Lane& l : stream::lanes_taken(*control()))
       if (l.in_use.load() == 1 && l.process == index) l.in_use.store(0);
   }
   if (!p->is_root) {

@@ -114,38 +114,52 @@ void free_process(LocalProcess* p) {
   used_processes.fetch_and(~(uint64_t{1} << k));
 }
 
+// Slots are taken in turn, so that a late message about an ended one does not meet its successor, but
+// only out of the first few as long as these do: every slot that was ever used costs memory.
+constexpr uint32_t kFewSlots = 64;
+
+template <typename F>
+int64_t take_slot(Word& hint, uint32_t limit, F&& take) {
+  uint32_t start = hint.fetch_add(1);
+  for (uint32_t k = 0; k < kFewSlots; k++)
+    if (uint32_t i = (start + k) % kFewSlots; take(i)) return i;
+  for (uint32_t i = kFewSlots; i < limit; i++)
+    if (take(i)) return i;
+  return -1;
+}
+
 uint32_t new_lane(uint32_t process) {
   Control* c = control();
-  uint32_t start = c->next_lane_hint.fetch_add(1) % stream::kMaxLanes;
-  for (uint32_t k = 0; k < stream::kMaxLanes; k++) {
-    uint32_t i = (start + k) % stream::kMaxLanes;
-    Lane& l = c->lanes[i];
+  int64_t index = take_slot(c->next_lane_hint, stream::kMaxLanes, [c](uint32_t i) {
     uint32_t free = 0;
-    if (!l.in_use.compare_exchange_strong(free, 2)) continue;
-    memset(&l, 0, __builtin_offsetof(Lane, in_use));
-    l.process = process;
-    l.vtid = 0;
-    l.real_tid[0] = l.real_tid[1] = 0;
-    l.users.store(2);
-    l.in_use.store(1);
-    return i;
-  }
-  return kNoLane;
+    return c->lanes[i].in_use.compare_exchange_strong(free, 2);
+  });
+  if (index < 0) return kNoLane;
+  Lane& l = c->lanes[index];
+  memset(&l, 0, __builtin_offsetof(Lane, in_use));
+  l.process = process;
+  l.vtid = 0;
+  l.real_tid[0] = l.real_tid[1] = 0;
+  l.users.store(2);
+  stream::note_taken(c->lanes_end, static_cast<uint32_t>(index));
+  l.in_use.store(1);
+  return static_cast<uint32_t>(index);
 }
 
 Process* new_pair() {
   Control* c = control();
-  uint32_t start = c->next_process_hint.fetch_add(1) % stream::kMaxProcesses;
-  for (uint32_t k = 0; k < stream::kMaxProcesses; k++) {
-    Process& p = c->processes[(start + k) % stream::kMaxProcesses];
+  int64_t index = take_slot(c->next_process_hint, stream::kMaxProcesses, [c](uint32_t i) {
+    Process& p = c->processes[i];
     uint32_t s = p.state.load();
     bool ended = s == static_cast<uint32_t>(PairState::kEnded) && !p.alive[0].load() && !p.alive[1].load();
-    if (s != 0 && !ended) continue;
-    if (!p.state.compare_exchange_strong(s, static_cast<uint32_t>(PairState::kFailover))) continue;
-    memset(reinterpret_cast<uint8_t*>(&p) + sizeof p.state, 0, sizeof p - sizeof p.state);
-    return &p;
-  }
-  return nullptr;
+    if (s != 0 && !ended) return false;
+    return p.state.compare_exchange_strong(s, static_cast<uint32_t>(PairState::kFailover));
+  });
+  if (index < 0) return nullptr;
+  Process& p = c->processes[index];
+  memset(reinterpret_cast<uint8_t*>(&p) + sizeof p.state, 0, sizeof p - sizeof p.state);
+  stream::note_taken(c->processes_end, static_cast<uint32_t>(index));
+  return &p;
 }
 
 void use_lane(Thread* t, uint32_t index) {

@@ -75,7 +75,7 @@ void answer_exec(Control& c, uint32_t process, Version v, ExecState state) {
 namespace {
 void wake_lanes(Control& c, Process& p) {
   uint32_t index = static_cast<uint32_t>(&p - c.processes);
-  for (Lane& l : c.lanes) {
+  for (Lane& l : lanes_taken(c)) {
     if (!l.in_use.load() || l.process != index) continue;
     l.consumer_waits.store(0);
     futex_wake(l.consumer_waits);

@@ -99,6 +99,8 @@ int Monitor::run() {
   p.vppid = getpid();
   p.lane = 0;
   p.state.store(static_cast<uint32_t>(PairState::kPaired));
+  note_taken(arena_.control().processes_end, 0);
+  note_taken(arena_.control().lanes_end, 0);
   Lane& lane = arena_.control().lanes[0];
   lane.users.store(2);
   lane.in_use.store(1);
@@ -277,7 +279,7 @@ void Monitor::forward_signal(int sig, int code, pid_t sender) {
 }
 
 void Monitor::kill_version(Version v) {
-  for (Process& p : arena_.control().processes) {
+  for (Process& p : processes_taken(arena_.control())) {
     int i = static_cast<int>(v);
     auto state = static_cast<PairState>(p.state.load());
     bool follows = p.leader.load() != static_cast<uint32_t>(v);
@@ -288,7 +290,7 @@ void Monitor::kill_version(Version v) {
 
 // Followers whose program has ended have nothing left to follow.
 void Monitor::kill_followers() {
-  for (Process& p : arena_.control().processes) {
+  for (Process& p : processes_taken(arena_.control())) {
     uint32_t v = 1 - (p.leader.load() & 1);
     auto state = static_cast<PairState>(p.state.load());
     if (&p == &root() || state == PairState::kFree || p.real_pid[v] <= 1 || !p.alive[v].load()) continue;
@@ -299,7 +301,7 @@ void Monitor::kill_followers() {
 
 // A keeper whose leader was killed, or ended with nobody to take over, holds its descriptors.
 void Monitor::kill_keepers() {
-  for (Process& p : arena_.control().processes) {
+  for (Process& p : processes_taken(arena_.control())) {
     if (p.keeper_pid <= 1) continue;
     bool ended = !p.alive[0].load() && !p.alive[1].load();
     if (&p != &root() && !ended) continue;
@@ -309,7 +311,7 @@ void Monitor::kill_keepers() {
 }
 
 bool Monitor::others_alive() const {
-  for (const Process& p : arena_.control().processes) {
+  for (const Process& p : processes_taken(arena_.control())) {
     auto state = static_cast<PairState>(p.state.load());
     if (&p == &root() || state == PairState::kFree || state == PairState::kEnded) continue;
     uint32_t v = p.leader.load() & 1;

@@ -167,6 +167,7 @@ struct Control {
   std::atomic<uint64_t> mailbox_head;  ///< next slot the monitor will read
   std::atomic<uint64_t> mailbox_lost;
   Word next_lane_hint, next_process_hint;
+  Word lanes_end, processes_end;  ///< one beyond the highest index ever taken, see lanes_taken()
   std::atomic<uint64_t> written_paths[256];  ///< digests: files of the image that were written
   Word shutting_down;
   SiteEntry sites[kMaxSiteTables];
@@ -175,5 +176,31 @@ struct Control {
   Lane lanes[kMaxLanes];
 };
 static_assert(kControlOffset + sizeof(Control) <= kRingsOffset);
+
+/// A part of a table, for `for`.
+template <typename T>
+struct Span {
+  T* first;
+  T* last;
+  T* begin() const { return first; }
+  T* end() const { return last; }
+};
+
+/// The lanes and process pairs that were ever taken. The tables are large and sparse: who walks over all of
+/// them touches, and so allocates, a hundred pages.
+inline Span<Lane> lanes_taken(Control& c) {
+  uint32_t n = c.lanes_end.load();
+  return {c.lanes, c.lanes + (n < kMaxLanes ? n : kMaxLanes)};
+}
+inline Span<Process> processes_taken(Control& c) {
+  uint32_t n = c.processes_end.load();
+  return {c.processes, c.processes + (n < kMaxProcesses ? n : kMaxProcesses)};
+}
+/// Counts index `i` as taken (`end` is lanes_end or processes_end).
+inline void note_taken(Word& end, uint32_t i) {
+  uint32_t now = end.load();
+  while (now < i + 1 && !end.compare_exchange_weak(now, i + 1)) {
+  }
+}
 
 }  // namespace mx::stream
