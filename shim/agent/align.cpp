@@ -21,6 +21,14 @@ bool harmless(const sys::Desc& d) {
          d.nr == sys::kGetpeername;
 }
 
+bool passing(const EventHeader& h) {
+  return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen || h.kind == EventKind::kLock;
+}
+
+bool may_skip(const EventHeader& h) {
+  return passing(h) || (h.kind == EventKind::kCall && harmless(sys::describe(h.nr)));
+}
+
 namespace {
 
 constexpr int kLookAhead = 16;
@@ -48,11 +56,6 @@ bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
   uint64_t value;
   lane_peek(c.t, offset + sizeof h + 8 * c.d->fd_arg, &value, 8);
   return value == sys::compared_value(*c.d, c.d->fd_arg, c.args);
-}
-
-bool may_skip(const EventHeader& h) {
-  if (h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen) return true;
-  return h.kind == EventKind::kCall && harmless(sys::describe(h.nr));
 }
 
 // How many bytes of harmless events stand before one that matches; -1: none in sight.
@@ -138,6 +141,7 @@ Match follower_match(Call& c, EventHeader& h) {
         lose_step(c, h);
       case EventKind::kQuery:
       case EventKind::kPrivateOpen:
+      case EventKind::kLock:
         skip_event(t, h);
         continue;
       default:

@@ -7,6 +7,11 @@ namespace mx::agent {
 /// Free of side effects and of new descriptors: one version may do it more or less often.
 bool harmless(const sys::Desc& d);
 
+/// An event that the follower may lack, whatever it is about to do (queries, private opens, locks).
+bool passing(const EventHeader& h);
+/// An event that may be skipped in search of the one that matches.
+bool may_skip(const EventHeader& h);
+
 /// Consumes the event at the cursor whole, whatever it is.
 void skip_event(Thread* t, const EventHeader& h);
 

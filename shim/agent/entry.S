@@ -105,6 +105,31 @@ mx_gate_abort:
     ret
     .size mx_blocking, .-mx_blocking
 
+// A hooked function's trampoline jumps here: eax = its number, r11 = how to run it (see locks.h).
+    .globl mx_lock_entry
+    .type mx_lock_entry, @function
+mx_lock_entry:
+    mov %r11, %r8
+    mov %eax, %r9d
+    jmp mx_locked_call
+    .size mx_lock_entry, .-mx_lock_entry
+
+// long mx_lock_step(step, a, b, c): enters the agent as a rewritten site does. A signal handler that
+// runs first goes back to the `lea`, as far from the end as in a trampoline (patch.cpp).
+    .globl mx_lock_step, mx_lock_step_end
+    .type mx_lock_step, @function
+mx_lock_step:
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    mov %rdx, %rsi
+    mov %rcx, %rdx
+    .byte 0x48, 0x8d, 0x0d, 14, 0, 0, 0
+    .byte 0xff, 0x25, 0, 0, 0, 0
+    .quad mx_entry
+mx_lock_step_end:
+    ret
+    .size mx_lock_step, .-mx_lock_step
+
 // long mx_clone(flags, stack, ptid, ctid, tls, Thread* child): the child starts on `stack`, where a
 // Regs stands, and goes on in the program after mx_thread_start.
     .globl mx_clone

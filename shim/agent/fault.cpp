@@ -56,7 +56,7 @@ bool leader_agrees(Thread* t, int sig, bool& takeover) {
     }
     lane_peek(t, 0, &h, sizeof h);
     await_turn(t, h);
-    if (h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen) {
+    if (passing(h)) {
       skip_event(t, h);
       continue;
     }

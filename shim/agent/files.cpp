@@ -172,9 +172,7 @@ bool match_private_open(Call& c, uint64_t want, EventHeader& h, bool& takeover) 
       t->limit = t->lane->head.load(std::memory_order_acquire);
       if (t->limit - t->pos < offset + sizeof h) break;
       lane_peek(t, offset, &h, sizeof h);
-      bool skippable = h.kind == EventKind::kPrivateOpen || h.kind == EventKind::kQuery ||
-                       (h.kind == EventKind::kCall && harmless(sys::describe(h.nr)));
-      if (!skippable) break;
+      if (!may_skip(h)) break;
       if (h.kind == EventKind::kPrivateOpen && h.digest == want) found = true;
       else offset += sizeof h + stream::padded(h.size);
     }

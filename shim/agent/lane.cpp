@@ -165,7 +165,7 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
 Wait lane_wait(Thread* t, uint64_t n) {
   Lane* l = t->lane;
   int64_t waited = 0;
-  const int64_t limit = control()->settings.hang_timeout_ms;
+  const int64_t limit = t->waits_for_lock ? 0 : control()->settings.hang_timeout_ms;
   const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
   uint64_t last_head = load_head(l);
   for (int spin = 0;; spin++) {

@@ -1,6 +1,7 @@
 #include "shim/agent/patch.h"
 
 #include "shim/agent/code_map.h"
+#include "shim/agent/locks.h"
 #include "shim/agent/memory.h"
 
 extern "C" void mx_entry();
@@ -61,8 +62,9 @@ bool new_area(uint64_t site) {
   return false;
 }
 
-// Room for a trampoline within reach of `site`: in an area we have, or in a new one.
-uint64_t room(uint64_t site, uint64_t size) {
+}  // namespace
+
+uint64_t trampoline_room(uint64_t site, uint64_t size) {
   for (bool again = true;; again = false) {
     for (int i = 0; i < area_count; i++) {
       Area& a = areas[i];
@@ -74,6 +76,8 @@ uint64_t room(uint64_t site, uint64_t size) {
     if (!again || !new_area(site)) return 0;
   }
 }
+
+namespace {
 
 void put32(uint8_t* at, int64_t value) {
   auto v = static_cast<int32_t>(value);
@@ -97,7 +101,7 @@ bool fix_displacements(const Site& s, uint8_t* copy, uint8_t from, uint8_t to, i
 uint64_t write_trampoline(const Site& s, uint64_t start) {
   uint8_t after = s.syscall_at + 2;
   uint64_t size = s.len - 2u + kEntrySize + 5;
-  uint64_t at = room(start, size);
+  uint64_t at = trampoline_room(start, size);
   if (!at) return 0;
   auto* code = reinterpret_cast<uint8_t*>(at);
   auto* from = reinterpret_cast<const uint8_t*>(start);
@@ -163,7 +167,7 @@ const Site* find_site(const SiteTable& table, uint64_t file_offset) {
 
 void patch_region(Thread* t, CodeRegion& region) {
   const SiteTable* table = site_table(t, region, 2000);
-  if (!table || !table->rewritable) return;
+  if (!table || (!table->rewritable && !table->entries)) return;
   if (!make_writable(region.begin, region.end)) return;
   uint64_t size = region.end - region.begin;
   for (uint32_t i = 0; i < table->count; i++) {
@@ -173,6 +177,7 @@ void patch_region(Thread* t, CodeRegion& region) {
     if (at + s.len > size || patch_of(region.begin + at)) continue;
     rewrite(t, s, region.begin + at);
   }
+  hook_entries(*table, region);
   make_executable(region.begin, region.end);
 }
 
@@ -180,6 +185,7 @@ void patch_region(Thread* t, CodeRegion& region) {
 
 void note_code(Thread* t, uint64_t address, uint64_t length) {
   forget_regions(address, address + length);
+  forget_entries(address, address + length);
   for (int i = 0; i < patched_count;) {
     bool gone = patched[i].start >= address && patched[i].start < address + length;
     if (gone) patched[i] = patched[--patched_count];

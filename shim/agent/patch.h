@@ -21,6 +21,8 @@ namespace mx::agent {
 void note_code(Thread* t, uint64_t address, uint64_t length);
 /// Rewrites the site whose `syscall` has just trapped, if it can; r->rip is then in the trampoline.
 void patch_site(Thread* t, Regs* r);
+/// Memory for a trampoline within reach of a jump from `site`, writable and executable; 0: none.
+uint64_t trampoline_room(uint64_t site, uint64_t size);
 /// Rewrites every rewritable site of everything mapped (before a second thread starts).
 void patch_all(Thread* t);
 /// Where to go to execute the call again: the `syscall`, or the trampoline's entry.

@@ -43,9 +43,7 @@ int follow_exit(Call& c, int code) {
     }
     lane_peek(t, 0, &h, sizeof h);
     await_turn(t, h);
-    bool skippable = h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
-                     (h.kind == EventKind::kCall && harmless(sys::describe(h.nr)));
-    if (skippable) {
+    if (may_skip(h)) {
       skip_event(t, h);
       continue;
     }

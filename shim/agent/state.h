@@ -167,6 +167,11 @@ struct Thread {
   std::atomic<uint32_t> started;
   struct Call* start_call;  ///< vfork: the suspended parent's call, published by the child
   uint32_t intents;
+  // A call of a lock function in progress, see locks.cpp.
+  uint64_t lock_sp;        ///< stack pointer at its entry; what is called from there is not hooked again
+  EventHeader lock_event;  ///< follower: its event, if lock_taken
+  uint32_t lock_taken;     ///< the turn is held until the lock is
+  uint32_t waits_for_lock; ///< follower: waits for the event of a lock, which may be hours away
   uint64_t ticket;         ///< reserved place in the order of events + 1, see order.h
   uint32_t signal_follows; ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;

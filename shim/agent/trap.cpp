@@ -3,6 +3,7 @@
 #include "shim/agent/call.h"
 #include "shim/agent/clock.h"
 #include "shim/agent/frame.h"
+#include "shim/agent/locks.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/vdso.h"
@@ -45,5 +46,6 @@ extern "C" void on_kernel_signal(int sig, Siginfo* info, Ucontext* uc) {
 }
 
 extern "C" void mx_fast_call(Thread* t, Regs* r) {
-  if (!serve_clock(t, r)) dispatch(t, r);
+  if (is_lock_step(r)) lock_step(t, r);
+  else if (!serve_clock(t, r)) dispatch(t, r);
 }

@@ -100,18 +100,25 @@ void ElfImage::read_sections(uint64_t offset, uint16_t count, uint16_t names) {
     bool* const seen = header.sh_type == SHT_SYMTAB   ? &seen_symtab
                        : header.sh_type == SHT_DYNSYM ? &seen_dynsym
                                                       : nullptr;
-    if (seen && !std::exchange(*seen, true)) read_symbols(*bytes);
+    if (seen && !std::exchange(*seen, true)) {
+      Bytes symbol_names;
+      if (header.sh_link < count) {
+        const auto link = load<Elf64_Shdr>(*table, header.sh_link * sizeof(Elf64_Shdr));
+        symbol_names = slice(file_, link.sh_offset, link.sh_size).value_or(Bytes{});
+      }
+      read_symbols(*bytes, symbol_names);
+    }
     if (header.sh_type == SHT_NOTE && build_id_.empty()) read_notes(*bytes);
   }
 }
 
-void ElfImage::read_symbols(Bytes table) {
+void ElfImage::read_symbols(Bytes table, Bytes names) {
   for (size_t at = 0; at + sizeof(Elf64_Sym) <= table.size(); at += sizeof(Elf64_Sym)) {
     const auto symbol = load<Elf64_Sym>(table, at);
     const unsigned type = ELF64_ST_TYPE(symbol.st_info);
     if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS || type == STT_TLS) continue;
     symbols_.push_back(
-        {symbol.st_value, symbol.st_size, type == STT_FUNC || type == STT_GNU_IFUNC});
+        {symbol.st_value, symbol.st_size, name_at(names, symbol.st_name), type == STT_FUNC || type == STT_GNU_IFUNC});
   }
 }
 

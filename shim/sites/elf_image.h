@@ -37,6 +37,7 @@ struct Section {
 struct Symbol {
   uint64_t address;
   uint64_t size;  // 0: unknown
+  std::string_view name;
   bool function;  // STT_FUNC or STT_GNU_IFUNC
 };
 
@@ -72,7 +73,7 @@ class ElfImage {
  private:
   bool read_segments(Bytes table, std::string* why);
   void read_sections(uint64_t offset, uint16_t count, uint16_t names);
-  void read_symbols(Bytes table);
+  void read_symbols(Bytes table, Bytes names);
   void find_code();
   void read_notes(Bytes notes);
 

@@ -5,6 +5,7 @@
 
 #include "branch_targets.h"
 #include "decode.h"
+#include "find_entries.h"
 #include "function_bounds.h"
 #include "mapped_file.h"
 #include "region.h"
@@ -148,7 +149,7 @@ Result<TableBytes> find_sites(const ElfImage& image) {
   const std::vector<uint64_t> candidates = find_candidates(image);
   std::vector<Site> sites;
   if (!candidates.empty()) sites = Finder(image).run(candidates);
-  return TableBytes(sites, image.build_id(), code_hash(image));
+  return TableBytes(sites, find_lock_entries(image, sites), image.build_id(), code_hash(image));
 }
 
 Result<TableBytes> find_sites(Bytes elf_file) {

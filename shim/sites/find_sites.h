@@ -13,11 +13,15 @@ namespace mx::sites {
 /// The bytes of a SiteTable with its sites, aligned to 8 and sealed with its checksum.
 class TableBytes {
  public:
-  TableBytes(const std::vector<Site>& sites, Bytes build_id, uint64_t code_hash);
+  TableBytes(const std::vector<Site>& sites, const std::vector<LockEntry>& entries, Bytes build_id,
+             uint64_t code_hash);
   /// Takes bytes that were read from somewhere; nothing is checked (see site_cache.h).
   explicit TableBytes(Bytes raw);
 
   const SiteTable& table() const { return *reinterpret_cast<const SiteTable*>(words_.data()); }
+  std::span<const LockEntry> lock_entries() const {
+    return {table().lock_entries(), table().entries};
+  }
   std::span<const Site> sites() const { return {table().sites(), table().count}; }
   Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(words_.data()), size_}; }
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "lock_entries.h"
 #include "mapped_file.h"
 
 namespace mx::sites {
@@ -26,7 +27,7 @@ std::string cache_name(const ElfImage& image) {
     std::snprintf(text, sizeof text, "code-%016lx-%zx", code_hash(image), size);
     name = text;
   }
-  return name + ".sites";
+  return name + ".v" + std::to_string(kTableVersion) + ".sites";
 }
 
 /// Makes the directory and its parents, 0755. True if we can write there afterwards.
@@ -64,6 +65,15 @@ bool valid_site(const Site& site) {
   return site.reason == Reason::kNone;
 }
 
+bool valid_entry(const LockEntry& entry) {
+  if (entry.function >= kLockFunctionCount) return false;
+  if (kLockFunctions[entry.function].kind == LockKind::kAddress) return entry.len == 0;
+  if (entry.len < 5 || entry.len > kMaxRegion) return false;
+  for (const uint8_t at : entry.disp32_at)
+    if (at != 0 && at + 4 > entry.len) return false;
+  return entry.short_branch == 0 || entry.short_branch + 2 == entry.len;
+}
+
 }  // namespace
 
 bool valid_table(Bytes raw) {
@@ -78,6 +88,8 @@ bool valid_table(Bytes raw) {
     free_from = uint64_t{site.offset} + site.len;
     rewritable += site.flags & kRewritable;
   }
+  for (const LockEntry& entry : copy.lock_entries())
+    if (!valid_entry(entry)) return false;
   return rewritable == copy.table().rewritable;
 }
 

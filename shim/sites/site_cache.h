@@ -1,7 +1,7 @@
 // Keeps site tables between runs: finding takes tens of milliseconds, reading one takes
 // microseconds.
 //
-// One file a table: `<build-id in hex>.sites`, or `code-<hash>-<size>.sites` for files without one.
+// One file a table: `<build-id in hex>.v<version>.sites`, or `code-<hash>-<size>.v<version>.sites` for files without one.
 // A file counts only if it belongs to root or to us, nobody else can write it, and its magic,
 // version, size, checksum and code hash are right; else the table is found anew and the file
 // replaced. Do not share a directory between users who do not trust each other: the hash of the

@@ -2,9 +2,9 @@
 //
 // Plain data with fixed sizes, usable in freestanding code. One block of bytes:
 //
-//   +------------+------------------------------------------+
-//   | SiteTable  | Site[count], ascending by offset         |
-//   +------------+------------------------------------------+
+//   +------------+----------------------------------+-------------------------------------+
+//   | SiteTable  | Site[count], ascending by offset | LockEntry[entries], ascending       |
+//   +------------+----------------------------------+-------------------------------------+
 //
 // A rewritable site is a region of whole instructions with one `syscall` in it:
 //
@@ -23,7 +23,7 @@ namespace mx::sites {
 inline constexpr uint32_t kTableMagic = 0x5453786d;  // "mxST"
 /// Changes whenever the layout or the rules of the finder change: a cached table of another is
 /// stale.
-inline constexpr uint32_t kTableVersion = 1;
+inline constexpr uint32_t kTableVersion = 2;
 /// The most bytes a region has: bounds the agent's trampoline.
 inline constexpr uint32_t kMaxRegion = 48;
 
@@ -58,6 +58,17 @@ struct Site {
   uint8_t reserved[2];
 };
 
+/// The first bytes of a function whose calls the agent wants to see (lock_entries.h).
+struct LockEntry {
+  uint32_t offset;       // as in Site; behind an endbr64
+  uint32_t file_offset;
+  uint8_t len;           // whole instructions, 5 … kMaxRegion; 0: only the address is wanted
+  uint8_t function;      // index in kLockFunctions
+  uint8_t disp32_at[2];  // displacements relative to the instruction's end, as in Site
+  uint8_t short_branch;  // where a conditional branch with an 8-bit displacement ends the bytes; 0: none
+  uint8_t reserved[3];
+};
+
 struct SiteTable {
   uint32_t magic;
   uint32_t version;
@@ -67,21 +78,27 @@ struct SiteTable {
   uint8_t build_id_size;  // 0: the file has none
   uint8_t build_id[32];
   uint8_t reserved[3];
+  uint32_t entries;
+  uint32_t reserved2;
   uint64_t code_hash;  // of the file's code, see code_hash() in find_sites.h
   uint64_t checksum;   // FNV-1a (64 bit) over the table with this field 0
 
   const Site* sites() const { return reinterpret_cast<const Site*>(this + 1); }
+  const LockEntry* lock_entries() const {
+    return reinterpret_cast<const LockEntry*>(sites() + count);
+  }
 };
 
 static_assert(sizeof(Site) == 16 && alignof(Site) == 4);
-static_assert(sizeof(SiteTable) == 72 && alignof(SiteTable) == 8);
+static_assert(sizeof(LockEntry) == 16);
+static_assert(sizeof(SiteTable) == 80 && alignof(SiteTable) == 8);
 
 /// True when `size` bytes at `table` (8-byte aligned) hold a complete table of this version.
 /// The checksum is not looked at (see site_cache.h).
 inline bool plausible(const SiteTable* table, uint64_t size) {
   return size >= sizeof(SiteTable) && table->magic == kTableMagic &&
          table->version == kTableVersion && table->bytes == size &&
-         size - sizeof(SiteTable) == uint64_t{table->count} * sizeof(Site);
+         size - sizeof(SiteTable) == uint64_t{table->count} * sizeof(Site) + uint64_t{table->entries} * sizeof(LockEntry);
 }
 
 }  // namespace mx::sites

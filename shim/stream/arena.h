@@ -52,6 +52,9 @@ struct alignas(64) Lane {
   int32_t real_tid[2];
 };
 
+inline constexpr uint32_t kTurnSlots = 64;
+inline constexpr uint32_t kOrderLanes = 1024;
+
 enum class PairState : uint32_t {
   kFree = 0,
   kPaired = 1,    ///< both versions run
@@ -96,8 +99,8 @@ struct alignas(64) Process {
   // On lines of their own, as in Lane: with several threads each event changes them.
   alignas(64) std::atomic<uint64_t> order;  ///< next event's position (leader)
   alignas(64) std::atomic<uint64_t> turn;   ///< next position to be consumed (follower)
-  Word turn_waits;     ///< futex: counts turns passed while somebody slept
-  Word turn_sleepers;
+  Word turn_slots[kTurnSlots];  ///< by position modulo kTurnSlots: 1 if somebody sleeps until it is its turn
+  std::atomic<uint16_t> order_lane[kOrderLanes];  ///< by position: index + 1 of the lane that holds the event
 };
 
 enum class ExecState : uint32_t { kIdle = 0, kRequested = 1, kAttached = 2, kRefused = 3 };

@@ -15,6 +15,8 @@ enum class EventKind : uint8_t {
   kExec = 7,     ///< execve succeeded: the next event comes from the new program
   kQuery = 8,    ///< a call without side effect; may be skipped or repeated by the follower
   kPrivateOpen = 9,  ///< the leader opened a file of its own image at the number in `result`
+  kLock = 11,        ///< this thread got a lock, or failed to: `nr` says by which function (sites/lock_entries.h),
+                     ///< `digest` holds errno. May be missing or left over in the follower.
   kThreadExit = 10,  ///< this thread ends (exit(2) while others go on)
 };
 

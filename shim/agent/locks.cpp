@@ -1,0 +1,201 @@
+#include "shim/agent/locks.h"
+
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/lane.h"
+#include "shim/agent/order.h"
+#include "shim/agent/signals.h"
+#include "shim/sites/lock_entries.h"
+
+extern "C" {
+long mx_lock_step(long step, long a, long b, long c);
+extern char mx_lock_step_end[];
+}
+
+namespace mx::agent {
+
+extern uint64_t lock_function_address[sites::kLockFunctionCount];
+
+namespace {
+
+using sites::LockKind;
+
+enum Step : long {
+  kAcquired = 0x6d780000,  ///< leader: function, result, errno
+  kAwait,                  ///< follower: function; the answer is a Plan
+  kDone,                   ///< follower: the lock is held (or will not be): passes the turn
+  kYield,                  ///< follower: somebody still holds it
+};
+
+enum Plan : long {
+  kTake,   ///< the leader's event is there, its result in t->lock_event
+  kAlone,  ///< the leader has no such event: in no particular order
+};
+
+using Function = long (*)(uint64_t, uint64_t, uint64_t, uint64_t);
+
+constexpr long kBusy = 16, kAgain = 11, kTimedOut = 110;
+
+long call(uint32_t function, uint64_t a) {
+  return reinterpret_cast<long (*)(uint64_t)>(lock_function_address[function])(a);
+}
+
+int* errno_location() {
+  return reinterpret_cast<int* (*)()>(lock_function_address[sites::kErrnoLocation])();
+}
+
+// Results are ints; the upper half of the register is anything.
+bool failed(LockKind kind, long result) {
+  auto r = static_cast<int32_t>(result);
+  if (kind == LockKind::kSemaphore) return r == -1;
+  return kind == LockKind::kTry && (r == kBusy || r == kAgain || r == kTimedOut);
+}
+
+// --- on the program's stack, as a part of the program ------------------------------------------
+
+struct LockCall {
+  uint64_t args[4];
+  Function original;
+  uint32_t function;
+  LockKind kind;
+  long run() const { return original(args[0], args[1], args[2], args[3]); }
+};
+
+long lead(const LockCall& c) {
+  long ret = c.run();
+  bool fails = c.kind == LockKind::kSemaphore && failed(c.kind, ret) &&
+               lock_function_address[sites::kErrnoLocation];
+  mx_lock_step(kAcquired, c.function, ret, fails ? *errno_location() : 0);
+  return ret;
+}
+
+long follow_condition(Thread* t, const LockCall& c) {
+  if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock]) return c.run();
+  call(sites::kMutexUnlock, c.args[1]);
+  bool take = mx_lock_step(kAwait, c.function, 0, 0) == kTake;
+  long ret = call(sites::kMutexLock, c.args[1]);
+  if (take) {
+    long leaders = static_cast<long>(t->lock_event.result);
+    mx_lock_step(kDone, 0, 0, 0);
+    return ret ? ret : leaders;
+  }
+  if (t->role == Role::kSolo) return ret;  // took over: a wake-up for nothing, which programs expect
+  return c.run();  // the leader has left the wait another way: it was cancelled
+}
+
+long follow(Thread* t, const LockCall& c) {
+  if (c.kind == LockKind::kCondition) return follow_condition(t, c);
+  long ret = 0;
+  if (c.kind == LockKind::kBarrier) ret = c.run();  // all have to come before one may go on
+  if (mx_lock_step(kAwait, c.function, 0, 0) != kTake) return c.kind == LockKind::kBarrier ? ret : c.run();
+  long leaders = static_cast<long>(t->lock_event.result);
+  auto error = static_cast<int>(t->lock_event.digest);
+  if (c.kind == LockKind::kBarrier || failed(c.kind, leaders)) {
+    mx_lock_step(kDone, 0, 0, 0);
+    if (c.kind == LockKind::kSemaphore && lock_function_address[sites::kErrnoLocation])
+      *errno_location() = error;
+    return leaders;
+  }
+  for (;;) {
+    ret = c.run();
+    if (!failed(c.kind, ret) || t->role != Role::kFollower) break;
+    mx_lock_step(kYield, 0, 0, 0);
+  }
+  mx_lock_step(kDone, 0, 0, 0);
+  return ret;
+}
+
+// --- on the agent's stack ----------------------------------------------------------------------
+
+void publish_lock(Thread* t, uint16_t function, long result, uint64_t error) {
+  if (t->role != Role::kLeader || follower_gone(t)) return;
+  EventHeader h{0, function, EventKind::kLock, 0, static_cast<int32_t>(result), 0, error};
+  if (!lane_begin(t, sizeof h)) return;
+  take_order(t, h);
+  if (lane_put(t, &h, sizeof h)) lane_commit(t);
+}
+
+// Waits for the leader's event. Queries and private opens before it are behind this thread.
+Plan await_event(Thread* t, Regs* r, uint16_t function) {
+  EventHeader h;
+  while (t->role == Role::kFollower) {
+    Wait w = lane_wait(t, sizeof h);
+    if (w == Wait::kDropped) end_follower(t);
+    if (w == Wait::kLeaderGone) {
+      take_over(t);
+      break;
+    }
+    lane_peek(t, 0, &h, sizeof h);
+    if (h.kind == EventKind::kSignal) {
+      follow_signal(t, r, SignalPoint::kCallStart);
+      break;
+    }
+    if (h.kind == EventKind::kLock && h.nr == function) {
+      await_turn(t, h);
+      if (follower_must_end(t)) end_follower(t);
+      lane_skip(t, sizeof h);
+      t->lock_event = h;
+      t->lock_taken = 1;
+      return kTake;
+    }
+    if (h.kind != EventKind::kQuery && h.kind != EventKind::kPrivateOpen) break;
+    skip_event(t, h);
+  }
+  return kAlone;
+}
+
+void pass_lock(Thread* t) {
+  if (!t->lock_taken) return;
+  t->lock_taken = 0;
+  if (t->role == Role::kFollower) finish_event(t, t->lock_event);
+  else pass_turn(t, t->lock_event);
+}
+
+}  // namespace
+
+bool is_lock_step(const Regs* r) { return r->rip == reinterpret_cast<uint64_t>(mx_lock_step_end); }
+
+void lock_step(Thread* t, Regs* r) {
+  t->regs = r;
+  t->regs_redirected = 0;
+  park_if_failing(t);
+  switch (static_cast<Step>(r->nr)) {
+    case kAcquired:
+      publish_lock(t, static_cast<uint16_t>(r->rdi), static_cast<long>(r->rsi), r->rdx);
+      break;
+    case kAwait: {
+      t->waits_for_lock = 1;
+      Plan plan = await_event(t, r, static_cast<uint16_t>(r->rdi));
+      t->waits_for_lock = 0;
+      if (!t->regs_redirected) r->rax = plan;
+      break;
+    }
+    case kDone:
+      pass_lock(t);
+      break;
+    case kYield:
+      if (follower_must_end(t)) end_follower(t);
+      sys(__NR_sched_yield);
+      break;
+  }
+  t->regs = nullptr;
+  if (t->pending && t->role != Role::kFollower) arm_deferred(t);
+}
+
+}  // namespace mx::agent
+
+using namespace mx::agent;
+
+// Every call of a hooked function comes here, on the program's stack.
+extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, Function original,
+                               uint32_t function) {
+  Thread* t = this_thread();
+  auto sp = reinterpret_cast<uint64_t>(__builtin_frame_address(0));
+  bool inside = t->lock_sp && sp < t->lock_sp && t->lock_sp - sp < 64 * 1024;
+  if (t->role == Role::kSolo || !t->proc->multi_threaded || inside) return original(a, b, c, d);
+  LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind};
+  t->lock_sp = sp;
+  long ret = t->role == Role::kLeader ? lead(call) : follow(t, call);
+  t->lock_sp = 0;
+  return ret;
+}

@@ -1,0 +1,54 @@
+// The functions of libc whose entries the agent hooks in a process with several threads, so that the
+// order in which threads get a lock is an event. Freestanding: shared with the agent.
+#pragma once
+#include <cstdint>
+
+namespace mx::sites {
+
+/// What a hook has to know of a function.
+enum class LockKind : uint8_t {
+  kLock,       ///< waits until it has the lock
+  kTry,        ///< may fail with EBUSY, EAGAIN or ETIMEDOUT as its result
+  kSemaphore,  ///< as kTry, but the result is -1 and errno
+  kCondition,  ///< gives the mutex of argument 1 back, waits, takes it again
+  kBarrier,    ///< one of the threads gets another result
+  kAddress,    ///< not hooked: its address is wanted
+};
+
+struct LockFunction {
+  const char* name;
+  LockKind kind;
+};
+
+/// By number, as in LockEntry::function. Changing it makes cached tables stale: see kTableVersion.
+inline constexpr LockFunction kLockFunctions[] = {
+    {"pthread_mutex_lock", LockKind::kLock},
+    {"pthread_mutex_unlock", LockKind::kAddress},
+    {"__errno_location", LockKind::kAddress},
+    {"pthread_mutex_trylock", LockKind::kTry},
+    {"pthread_mutex_timedlock", LockKind::kTry},
+    {"pthread_mutex_clocklock", LockKind::kTry},
+    {"pthread_rwlock_rdlock", LockKind::kLock},
+    {"pthread_rwlock_wrlock", LockKind::kLock},
+    {"pthread_rwlock_tryrdlock", LockKind::kTry},
+    {"pthread_rwlock_trywrlock", LockKind::kTry},
+    {"pthread_rwlock_timedrdlock", LockKind::kTry},
+    {"pthread_rwlock_timedwrlock", LockKind::kTry},
+    {"pthread_rwlock_clockrdlock", LockKind::kTry},
+    {"pthread_rwlock_clockwrlock", LockKind::kTry},
+    {"pthread_spin_lock", LockKind::kLock},
+    {"pthread_spin_trylock", LockKind::kTry},
+    {"sem_wait", LockKind::kSemaphore},
+    {"sem_trywait", LockKind::kSemaphore},
+    {"sem_timedwait", LockKind::kSemaphore},
+    {"sem_clockwait", LockKind::kSemaphore},
+    {"pthread_cond_wait", LockKind::kCondition},
+    {"pthread_cond_timedwait", LockKind::kCondition},
+    {"pthread_cond_clockwait", LockKind::kCondition},
+    {"pthread_barrier_wait", LockKind::kBarrier},
+    {"__cxa_guard_acquire", LockKind::kLock},
+};
+inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
+inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2;
+
+}  // namespace mx::sites
