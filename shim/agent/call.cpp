@@ -98,7 +98,7 @@ void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_
                    const void* payload, uint32_t size) {
   if (t->role != Role::kLeader) return;
   EventHeader h{size, nr, kind, flags, result, 0, 0};
-  take_order(t, h);
+  if (kind != EventKind::kThreadExit) take_order(t, h);  // nobody has to wait for that
   if (!lane_begin(t, sizeof h + stream::padded(size))) return;
   if (lane_put(t, &h, sizeof h) && lane_put(t, payload, size) && lane_pad(t, size)) lane_commit(t);
 }

@@ -203,6 +203,11 @@ long fork_pair(Call& c, const Request& q) {
 long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
+  // musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds now.
+  constexpr uint64_t kChildCleartid = 0x200000;
+  if ((q.flags & kChildCleartid) && readable(reinterpret_cast<void*>(q.ctid), 4) &&
+      *reinterpret_cast<int32_t*>(q.ctid) == t->vtid)
+    t->proc->exits_locked = 1;
   Thread* child = new_thread(t->proc);
   if (!child) return kEagain;
   inherit(child, t);

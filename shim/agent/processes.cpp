@@ -125,29 +125,66 @@ long run_exit_group(Call& c) {
   end_process(t, code);
 }
 
+// Follower at exit(2) of one thread, as the leader's did. False: this thread does not end here.
+static bool follow_thread_exit(Call& c) {
+  Thread* t = c.t;
+  EventHeader h;
+  while (t->role == Role::kFollower) {
+    // musl's threads hold a lock of libc here, until the kernel clears it: whoever has to come before
+    // may be waiting for it. Nothing else is to be learnt from the leader.
+    if (t->proc->exits_locked && t->lane->head.load(std::memory_order_acquire) == t->pos) return true;
+    Wait w = lane_wait(t, sizeof h);
+    if (w == Wait::kDropped) end_follower(t);
+    if (w == Wait::kLeaderGone) {
+      take_over(t);
+      break;
+    }
+    lane_peek(t, 0, &h, sizeof h);
+    await_turn(t, h);
+    if (may_skip(h)) {
+      skip_event(t, h);
+      continue;
+    }
+    switch (h.kind) {
+      case EventKind::kThreadExit:
+        lane_skip(t, sizeof h);
+        finish_event(t, h);
+        return true;
+      case EventKind::kExit:  // the leader's was the last one
+        run_exit_group(c);
+        return false;
+      case EventKind::kSignal:
+        follow_signal(t, c.r, SignalPoint::kCallStart);
+        return false;
+      case EventKind::kTermSignal:
+        follow_term_signal(t, h);
+      case EventKind::kFault:
+        leader_failed(t, h);
+        break;
+      default:
+        report_sequence_divergence(c, h);
+        leave_as_follower(t, "a thread ends while the other version's goes on");
+    }
+  }
+  return true;
+}
+
 long run_exit(Call& c) {
   Thread* t = c.t;
-  if (t->proc->threads.load() <= 1) return run_exit_group(c);
-  if (t->role == Role::kFollower) {
-    EventHeader h;
-    for (;;) {
-      Wait w = lane_wait(t, sizeof h);
-      if (w != Wait::kReady) break;
-      lane_peek(t, 0, &h, sizeof h);
-      await_turn(t, h);
-      lane_skip(t, sizeof h + stream::padded(h.size));
-      finish_event(t, h);
-      if (h.kind == EventKind::kThreadExit) break;
-    }
-  } else {
+  if (t->role == Role::kFollower && !follow_thread_exit(c)) return c.r->rax;
+  bool follows = t->role == Role::kFollower;
+  if (t->proc->threads.fetch_sub(1) == 1 && !follows) {
+    t->proc->threads.fetch_add(1);
+    return run_exit_group(c);
+  }
+  if (!follows) {
     publish_plain(t, EventKind::kThreadExit, 0, static_cast<uint16_t>(c.r->nr), 0, nullptr, 0);
     if (t->role == Role::kLeader) lane_flush(t);
     t->proc->shared->threads.fetch_sub(1);
   }
-  t->proc->threads.fetch_sub(1);
   t->proc->shared->event_count[version_index(t)].fetch_add(t->events);
   if (t->lane) {
-    t->lane->activity.store(static_cast<uint32_t>(Activity::kParked));
+    if (!follows) t->lane->activity.store(static_cast<uint32_t>(Activity::kParked));
     if (t->lane->users.fetch_sub(1) == 1 || t->role == Role::kSolo) t->lane->in_use.store(0);
   }
   // The block stays until the process ends: nobody may unmap the stack a thread still stands on.

@@ -97,6 +97,7 @@ struct LocalProcess {
   Process* shared;
   Version version;
   uint8_t multi_threaded;
+  uint8_t exits_locked;  ///< threads hold a lock of libc when they end (musl), see processes.cpp
   uint8_t promoted;   ///< this version took over: its kernel ids differ from what the program sees
   uint32_t index;     ///< which LocalProcess block this is
   std::atomic<int32_t> threads;
