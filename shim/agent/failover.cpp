@@ -199,10 +199,14 @@ void wait_for_agreement(Thread* t) {
       continue;
     }
     lane_flush(t);
-    l->producer_waits.store(1);
-    if (l->acked.load() < t->intents) futex_wait(&l->producer_waits, 1, 100);
+    uint64_t tail = l->tail.load();
+    l->producer_waits.store(stream::kWaitsForAck);
+    bool timed_out = l->acked.load() < t->intents &&
+                     futex_wait(&l->producer_waits, stream::kWaitsForAck, 100) == kEtimedout;
     l->producer_waits.store(0);
-    if (!follower_alive(t) || (limit && (waited += 100) > limit)) {
+    if (l->tail.load() != tail) waited = 0;
+    else if (timed_out) waited += 100;
+    if (!follower_alive(t) || (limit && waited > limit)) {
       drop_follower(t, "follower does not agree in time");
       return;
     }
@@ -363,7 +367,7 @@ int fetch_descriptor(Thread* t, int fd) {
 }
 
 void wake_producer(Thread* t) {
-  if (t->lane->producer_waits.exchange(0) == 1) futex_wake(&t->lane->producer_waits, 8);
+  if (t->lane->producer_waits.exchange(0)) futex_wake(&t->lane->producer_waits, 8);
 }
 
 void kick_follower(Thread* t) {

@@ -37,7 +37,7 @@ inline long sys(long nr, A... a) {
 
 inline constexpr long kEintr = -4, kEagain = -11, kEfault = -14, kEinval = -22, kEnosys = -38,
                       kEbadf = -9, kEnomem = -12, kEsrch = -3, kEchild = -10, kEperm = -1,
-                      kEnoent = -2;
+                      kEnoent = -2, kEtimedout = -110;
 inline bool is_error(long r) { return r < 0 && r >= -4095; }
 
 struct KernelSigaction {

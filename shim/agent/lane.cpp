@@ -230,11 +230,11 @@ bool lane_skip(Thread* t, uint64_t n) { return lane_get(t, nullptr, n); }
 void lane_release(Thread* t) {
   Lane* l = t->lane;
   l->tail.store(t->pos, std::memory_order_release);
-  if (l->producer_waits.load(std::memory_order_relaxed) == 0) return;
+  if (l->producer_waits.load(std::memory_order_relaxed) != stream::kWaitsForTail) return;
   // A producer that waits for space is woken when a good part is free, or when all is consumed.
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (t->pos == load_head(l) || load_head(l) - t->pos < kRing / 2) {
-    if (l->producer_waits.exchange(0) == 1) futex_wake(&l->producer_waits, 1);
+    if (l->producer_waits.exchange(0)) futex_wake(&l->producer_waits, 1);
   }
 }
 

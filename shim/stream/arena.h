@@ -23,6 +23,9 @@ enum class Activity : uint32_t { kUser = 0, kEventCall = 1, kLocalCall = 2, kPar
 
 enum class Verdict : uint32_t { kNone = 0, kAgreed = 1, kLeaderFailed = 2, kFollowerDropped = 3 };
 
+inline constexpr uint32_t kWaitsForTail = 1;  ///< for space, or until all is consumed
+inline constexpr uint32_t kWaitsForAck = 2;   ///< for an intent's agreement
+
 /// The event stream of one thread pair: one producer (the leader's thread), one consumer.
 /// What one side writes at every event stands on a cache line of its own: a line that both cores write
 /// costs each of them about as much as the rest of the event.
@@ -43,7 +46,7 @@ struct alignas(64) Lane {
   // Written when the consumer falls asleep, read by the producer at every event.
   alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
   // Both.
-  alignas(64) Word producer_waits;  ///< 1: the producer sleeps on this word (space, ack, verdict)
+  alignas(64) Word producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
   Word verdict;                     ///< enum Verdict, for kFault / kExit
   Word in_use;
   Word users;  ///< versions that still have a thread on it

@@ -6,8 +6,10 @@
 #include <map>
 #include <ostream>
 #include <string>
+#include <string_view>
 
 #include "shim/sites/find_sites.h"
+#include "shim/sites/lock_entries.h"
 #include "shim/sites/mapped_file.h"
 #include "shim/sites/site_cache.h"
 
@@ -101,6 +103,26 @@ TEST(Libc, IsFoundInATenthOfASecond) {
   }
   RecordProperty("milliseconds", std::to_string(best * 1e3));
   EXPECT_LT(best, 0.1);
+}
+
+// What the agent hooks to keep the order of lock acquisitions: missing ones would be missed in silence.
+TEST(LockEntries, LibcHasThem) {
+  const auto found = find_sites_file("/lib/x86_64-linux-gnu/libc.so.6");
+  ASSERT_TRUE(found);
+  for (const char* name : {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_cond_wait",
+                           "pthread_cond_timedwait", "pthread_rwlock_wrlock", "sem_wait"}) {
+    const auto entries = found.value().lock_entries();
+    const bool hooked = std::ranges::any_of(entries, [&](const LockEntry& entry) {
+      return entry.len >= 5 && std::string_view(kLockFunctions[entry.function].name) == name;
+    });
+    EXPECT_TRUE(hooked) << name;
+  }
+}
+
+TEST(LockEntries, ALibraryWithoutThreadsHasNone) {
+  const auto found = find_sites_file("/lib/x86_64-linux-gnu/libm.so.6");
+  ASSERT_TRUE(found);
+  EXPECT_TRUE(found.value().lock_entries().empty());
 }
 
 }  // namespace
