@@ -88,23 +88,42 @@ size_t append_number(char* to, size_t at, uint64_t n) {
   return at;
 }
 
-uint64_t digest(uint64_t seed, const void* bytes, size_t n) {
-  constexpr uint64_t k1 = 0x9e3779b97f4a7c15ULL, k2 = 0xbf58476d1ce4e5b9ULL;
-  uint64_t h = seed ^ (n * k1);
-  auto* p = static_cast<const char*>(bytes);
+namespace {
+
+constexpr uint64_t kOdd1 = 0x9e3779b97f4a7c15ULL, kOdd2 = 0xbf58476d1ce4e5b9ULL;
+
+inline uint64_t word_at(const char* p) {
   uint64_t w;
-  for (; n >= 8; n -= 8, p += 8) {
-    __builtin_memcpy(&w, p, 8);
-    h = (h ^ w) * k2;
-    h ^= h >> 29;
+  __builtin_memcpy(&w, p, 8);
+  return w;
+}
+
+inline uint64_t mix(uint64_t h, uint64_t w) {
+  h = (h ^ w) * kOdd2;
+  return h ^ (h >> 29);
+}
+
+}  // namespace
+
+// Every byte that a version writes goes through here: four chains, so that multiplications overlap.
+uint64_t digest(uint64_t seed, const void* bytes, size_t n) {
+  uint64_t h = seed ^ (n * kOdd1);
+  auto* p = static_cast<const char*>(bytes);
+  if (n >= 64) {
+    uint64_t a = h, b = h ^ kOdd1, c = ~h, d = h + kOdd2;
+    for (; n >= 32; n -= 32, p += 32) {
+      a = mix(a, word_at(p));
+      b = mix(b, word_at(p + 8));
+      c = mix(c, word_at(p + 16));
+      d = mix(d, word_at(p + 24));
+    }
+    h = mix(mix(mix(a, b), c), d);
   }
-  if (n) {
-    w = 0;
-    for (size_t i = 0; i < n; i++) w |= uint64_t{static_cast<unsigned char>(p[i])} << (8 * i);
-    h = (h ^ w) * k2;
-    h ^= h >> 29;
-  }
-  return h * k1;
+  for (; n >= 8; n -= 8, p += 8) h = mix(h, word_at(p));
+  uint64_t w = 0;
+  for (size_t i = 0; i < n; i++) w |= uint64_t{static_cast<unsigned char>(p[i])} << (8 * i);
+  if (n) h = mix(h, w);
+  return h * kOdd1;
 }
 
 namespace {

@@ -32,7 +32,7 @@ inline constexpr uint64_t kPage = 4096;
 // The arena file.
 inline constexpr size_t kMaxProcesses = 1024;
 inline constexpr size_t kMaxLanes = 2048;
-inline constexpr size_t kLaneRing = 256 * 1024;  // bytes, a power of two
+inline constexpr size_t kLaneRing = 2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
 inline constexpr size_t kMailboxSlots = 1024;
 
 inline constexpr uint64_t kArenaHeaderOffset = 0;
