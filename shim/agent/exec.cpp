@@ -56,7 +56,18 @@ void save_state(Thread* t) {
   p->lane = t->lane_index;
   p->main_vtid = t->proc->vpid;
   p->event_count[static_cast<int>(t->proc->version)].fetch_add(t->events);
-  p->exec_signals[static_cast<int>(t->proc->version)] = t->pending;
+}
+
+// From here to the first instruction of the new image's program no signal is taken: the kernel keeps
+// what arrives, and what waits in this image's queue goes back to it. Pending signals survive execve.
+void hold_signals(Thread* t) {
+  uint64_t all = ~kNeverBlocked;
+  sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
+  for (uint32_t i = 0; i < t->pending; i++) {
+    const Siginfo& info = t->queue[i].info;
+    sys(__NR_rt_tgsigqueueinfo, t->proc->real_pid, t->tid, info.signo, &info);
+  }
+  t->pending = 0;
 }
 
 long replace_image(Call& c, bool at) {
@@ -66,13 +77,14 @@ long replace_image(Call& c, bool at) {
   auto* path = reinterpret_cast<const char*>(c.args[path_arg]);
   if (s.canonical_program[0] && string_equal(path, s.canonical_program))
     c.exec[path_arg] = reinterpret_cast<uint64_t>(s.program[static_cast<int>(t->proc->version)]);
-  if (!attach_monitor(t)) return kEagain;
-  save_state(t);
-  uint64_t saved_mask = kernel_mask(t);
-  uint64_t mask = t->role == Role::kFollower ? ~kNeverBlocked : saved_mask;
-  sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);
-  long ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
-  detach_monitor(t);
+  hold_signals(t);
+  long ret = kEagain;
+  if (attach_monitor(t)) {
+    save_state(t);
+    ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
+    detach_monitor(t);
+  }
+  apply_mask(t, t->trap);
   return ret;
 }
 

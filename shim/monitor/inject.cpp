@@ -1,6 +1,7 @@
 #include "shim/monitor/inject.h"
 
 #include <elf.h>
+#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
@@ -76,21 +77,35 @@ bool read_stack(pid_t pid, uint64_t sp, Stack& out) {
   }
 }
 
-bool wait_stop(pid_t pid) {
-  int status;
-  return waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status);
+// Resumes the process and waits for the stop that `request` asks for. Signals that come in between
+// (SIGSTOP: the others are blocked) would be taken for it: they are held in `held`, to be sent again.
+bool resume(int request, pid_t pid, uint64_t& held) {
+  for (;;) {
+    int status;
+    if (ptrace(static_cast<__ptrace_request>(request), pid, 0, 0) != 0) return false;
+    if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) return false;
+    int sig = WSTOPSIG(status) & 0x7f;
+    if (status >> 16 == PTRACE_EVENT_STOP) continue;
+    if (sig == SIGTRAP) return true;
+    if (sig < 64) held |= uint64_t{1} << sig;
+  }
+}
+
+void send_again(pid_t pid, uint64_t held) {
+  for (int sig = 1; sig < 64; sig++)
+    if (held >> sig & 1) kill(pid, sig);
 }
 
 // Runs one system call in the stopped process; it must stand outside any system call.
 bool remote_call(pid_t pid, uint64_t instruction, const user_regs_struct& saved, long nr,
-                 const uint64_t (&a)[6], uint64_t& result) {
+                 const uint64_t (&a)[6], uint64_t& result, uint64_t& held) {
   user_regs_struct r = saved;
   r.rip = instruction;
   r.rax = nr;
   r.orig_rax = -1;
   r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4], r.r9 = a[5];
   if (ptrace(PTRACE_SETREGS, pid, 0, &r) != 0) return false;
-  if (ptrace(PTRACE_SINGLESTEP, pid, 0, 0) != 0 || !wait_stop(pid)) return false;
+  if (!resume(PTRACE_SINGLESTEP, pid, held)) return false;
   if (ptrace(PTRACE_GETREGS, pid, 0, &r) != 0) return false;
   result = r.rax;
   return true;
@@ -132,8 +147,8 @@ void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t a
 
 std::string inject(const Arena& arena, const Injection& in) {
   // At the event stop the kernel has yet to store execve's result: go on to the exit of the call.
-  if (ptrace(PTRACE_SYSCALL, in.pid, 0, 0) != 0 || !wait_stop(in.pid))
-    return "the process vanished at execve";
+  uint64_t held = 0;
+  if (!resume(PTRACE_SYSCALL, in.pid, held)) return "the process vanished at execve";
   user_regs_struct regs;
   if (ptrace(PTRACE_GETREGS, in.pid, 0, &regs) != 0) return "its registers cannot be read";
   Stack stack;
@@ -147,7 +162,7 @@ std::string inject(const Arena& arena, const Injection& in) {
   uint64_t result = 0;
   const uint64_t args[6] = {kBootAddress, kPage, 7 /*RWX*/, 0x100022 /*PRIVATE|ANON|FIXED_NOREPLACE*/,
                             ~uint64_t{0}, arena.control().settings.cookie};
-  if (!remote_call(in.pid, stack.vdso + syscall_offset, regs, 9 /*mmap*/, args, result))
+  if (!remote_call(in.pid, stack.vdso + syscall_offset, regs, 9 /*mmap*/, args, result, held))
     return "a system call in it could not be run";
   if (result != kBootAddress) return "its memory at the agent's address is taken";
   std::vector<uint8_t> page(AgentImage::boot_code(), AgentImage::boot_code() + AgentImage::boot_size());
@@ -158,6 +173,7 @@ std::string inject(const Arena& arena, const Injection& in) {
   regs.orig_rax = -1;
   if (ptrace(PTRACE_SETREGS, in.pid, 0, &regs) != 0) return "its registers cannot be set";
   if (ptrace(PTRACE_DETACH, in.pid, 0, 0) != 0) return "it cannot be let go";
+  send_again(in.pid, held);
   return {};
 }
 

@@ -146,7 +146,10 @@ pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, Vers
   pid_t pid = fork();
   if (pid < 0) throw system_error("fork");
   if (pid == 0) {
-    sigprocmask(SIG_SETMASK, &original_mask(), nullptr);
+    // The agent gives the program its mask; until then the kernel keeps what arrives.
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, nullptr);
     become(arena, spec, follower, go.fd[0], failed.fd[1]);
   }
   failed.close_end(1);
@@ -160,6 +163,8 @@ pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, Vers
         "profile that allows ptrace");
   }
   Process& p = arena.control().processes[process];
+  static_assert(sizeof p.exec_vmask[0] <= sizeof(sigset_t));
+  std::memcpy(&p.exec_vmask[static_cast<int>(version)], &original_mask(), sizeof p.exec_vmask[0]);
   p.real_pid[static_cast<int>(version)] = pid;
   p.alive[static_cast<int>(version)].store(1);
   if (!follower) p.vpid = pid;

@@ -84,7 +84,6 @@ struct alignas(64) Process {
   uint32_t survivor_uid, survivor_gid;  ///< who asks the keeper
   Word keeper_wake;      ///< futex: counts reasons for the keeper to look up
   Word exec_state[2];    ///< handshake with the monitor before execve, see ExecState
-  uint32_t exec_signals[2];
   uint64_t failure_tsc;
   uint32_t lane;   ///< lane of the main thread
   uint8_t at_random[16];  ///< AT_RANDOM of the current image, equal in both versions

@@ -58,7 +58,7 @@ EOT
             (trap 'echo inner EXIT' EXIT; kill -TERM $BASHPID); echo "term $?"
             bash -c 'kill -SEGV $$'; echo "segv $?"
             exit 9"""))
-        return {**done, "err": re.sub(rb"\b\d{3,}\b", b"PID", done["err"])}
+        return {**done, "err": re.sub(rb" +\d{3,}\b", b" PID", done["err"])}
 
     @scenario()
     def many_commands(self, box):
