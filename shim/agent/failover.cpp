@@ -62,16 +62,19 @@ void gather_threads(Thread* t) {
 }
 
 // Follower: asks the husk (or the keeper of a dead leader) for the list of open descriptors.
-bool list_descriptors(Thread* t) {
+bool list_descriptors(Thread* t, bool dead) {
   Process* p = t->proc->shared;
   p->fd_list_lane = t->lane_index;
   p->survivor_uid = static_cast<uint32_t>(sys(__NR_getuid));
   p->survivor_gid = static_cast<uint32_t>(sys(__NR_getgid));
   p->fd_list_state.store(1);
   futex_wake(&p->fd_list_state, 8);
-  p->keeper_wake.fetch_add(1);
-  futex_wake(&p->keeper_wake, 8);
-  for (int i = 0; i < 200 && p->fd_list_state.load() == 1; i++) futex_wait(&p->fd_list_state, 1, 20);
+  if (dead) {  // a husk answers when all its threads stand still: not before
+    p->keeper_wake.fetch_add(1);
+    futex_wake(&p->keeper_wake, 8);
+  }
+  auto pending = [p] { return p->fd_list_state.load() == 1 || p->fd_list_state.load() == 3; };
+  for (int i = 0; i < 200 && pending(); i++) futex_wait(&p->fd_list_state, p->fd_list_state.load(), 20);
   return p->fd_list_state.load() == 2;
 }
 
@@ -99,7 +102,7 @@ int take_descriptors(Thread* t) {
   if (from <= 0) return -1;
   long pidfd = sys(__NR_pidfd_open, from, 0);
   if (is_error(pidfd)) return -1;
-  if (!list_descriptors(t)) {
+  if (!list_descriptors(t, dead)) {
     sys(__NR_close, pidfd);
     return -1;
   }
@@ -232,11 +235,11 @@ void become_husk(Thread* t) {
   p->husk.store(1);
   gather_threads(t);
   allow_takeover();
-  while (p->fd_list_state.load() != 1) {
+  while (p->fd_list_state.load() == 0) {
     futex_wait(&p->fd_list_state, 0, 200);
     if (!p->alive[index_of(other(t->proc->version))].load()) break;
   }
-  if (p->fd_list_state.load() == 1) publish_descriptor_list(t);
+  publish_descriptor_list(t);
   while (!p->descriptors_taken.load()) {
     futex_wait(&p->descriptors_taken, 0, 200);
     if (!p->alive[index_of(other(t->proc->version))].load()) break;

@@ -86,13 +86,14 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   leave_as_follower(t, "crashed");
 }
 
-// The agent itself touched bad memory on behalf of the program.
-void fault_in_agent(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
+// The agent itself touched bad memory on behalf of the program: a crash at this call, judged as one of
+// the program. The event that was being written is void.
+[[noreturn]] void fault_in_agent(Thread* t, int sig, Siginfo* info) {
   if (t->building_frame) die_of(t, 11);  // no room for a signal frame: the kernel kills for that
-  FaultBody b{uc->mc.rip, info->fault.addr};
-  report_own_crash(t, sig, b);
-  if (t->role == Role::kFollower) leave_as_follower(t, "fault in the agent");
-  if (t->role == Role::kLeader) drop_follower(t, "fault in the leader's agent");
+  FaultBody b{t->regs->rip, info->fault.addr};
+  if (t->role == Role::kLeader) lane_rewind(t);
+  if (t->role == Role::kSolo) report_own_crash(t, sig, b);
+  judge(t, sig, b);
   die_of(t, sig);
 }
 
@@ -100,8 +101,7 @@ void fault_in_agent(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
 
 void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
   if (in_agent(uc->mc.rip) && t->regs) {
-    fault_in_agent(t, sig, info, uc);
-    return;
+    fault_in_agent(t, sig, info);
   }
   FaultBody b{uc->mc.rip, info->fault.addr};
   Regs r;

@@ -88,6 +88,8 @@ void stop_keeper(Thread* t) {
 
 void publish_descriptor_list(Thread* t) {
   Process* p = t->proc->shared;
+  uint32_t asked = 1;
+  if (!p->fd_list_state.compare_exchange_strong(asked, 3)) return;
   auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
   uint32_t n = 0, top = p->max_fd.load();
   if (top < 16) top = 16;

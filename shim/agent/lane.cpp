@@ -113,6 +113,8 @@ void lane_commit(Thread* t) {
   wake_consumer(l);
 }
 
+void lane_rewind(Thread* t) { t->pos = load_head(t->lane); }
+
 void lane_flush(Thread* t) {
   Lane* l = t->lane;
   std::atomic_thread_fence(std::memory_order_seq_cst);

@@ -19,6 +19,8 @@ bool lane_put(Thread* t, const void* bytes, uint64_t n);
 bool lane_pad(Thread* t, uint64_t n);
 /// Makes everything put so far visible to the consumer; wakes it according to the policy.
 void lane_commit(Thread* t);
+/// Takes back everything put since the last commit.
+void lane_rewind(Thread* t);
 /// Wakes the consumer if it sleeps and has something to read.
 void lane_flush(Thread* t);
 /// True if the consumer sleeps and has something to read: whoever blocks now has to wake it (lane_flush).

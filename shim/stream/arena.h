@@ -91,7 +91,7 @@ struct alignas(64) Process {
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   int32_t main_vtid;
   Word taker;  ///< 0 nobody, 1 a thread of the survivor carries the descriptors over, 2 done
-  Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 2 ready
+  Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
   uint32_t fd_list_lane;  ///< whose ring takes the list
   uint32_t fd_count;
   uint32_t is_root;
