@@ -82,33 +82,47 @@ void forget_epoll(Thread* t, int fd) {
 namespace {
 
 constexpr int kDozeMs = 1;
+constexpr uint32_t kBusy = 2;
 
-// Waits for `call` at most kDozeMs, with the follower left asleep: on a server with something to do the
-// next event comes soon, and a wake-up for every pause costs more than the pause. True: `result` counts.
-bool doze(Call& c, const uint64_t call[6], long nr, int64_t timeout_ms, long& result) {
+// A wait for events as two system calls: `nr` with `args`, and where its timeout stands.
+struct EventWait {
+  long nr;
+  uint64_t args[6];
+  int timeout_arg;
+};
+
+// Before a leader blocks, its follower has to be woken: dear, if the next event comes at once. So a busy
+// server first looks without waiting, then waits a millisecond with the follower left asleep. A server whose
+// waits end by timeout is idle and blocks right away.
+bool look_first(Call& c, EventWait w, int64_t timeout_ms, long& result) {
   Thread* t = c.t;
-  if (!consumer_behind(t) || (timeout_ms >= 0 && timeout_ms <= kDozeMs)) return false;
-  t->kicked = 0;
-  result = mx_blocking(nr, call);
-  return result > 0 || (result < 0 && (result != kEintr || t->pending));
+  if (t->busy == 0 || t->pending) return false;
+  w.args[w.timeout_arg] = 0;
+  result = raw6(w.nr, w.args[0], w.args[1], w.args[2], w.args[3]);
+  if (result == 0 && consumer_behind(t) && (timeout_ms < 0 || timeout_ms > kDozeMs)) {
+    w.args[w.timeout_arg] = kDozeMs;
+    t->kicked = 0;
+    result = mx_blocking(w.nr, w.args);
+    if (result == kEintr && !t->pending) return false;  // kicked: execute() sees to that
+  }
+  if (result > 0) t->busy = kBusy;
+  return result != 0;
+}
+
+long wait_for_events(Call& c, const EventWait& w, int64_t timeout_ms) {
+  long n = 0;
+  if (timeout_ms != 0 && look_first(c, w, timeout_ms, n)) return n;
+  n = execute(c);
+  uint32_t& busy = c.t->busy;
+  busy = n > 0 ? kBusy : busy ? busy - 1 : 0;
+  return n;
 }
 
 }  // namespace
 
-// A first look without waiting: only if nothing is ready is the call about to block, and only then
-// is the follower worth a wake-up.
 long perform_epoll_wait(Call& c) {
-  Thread* t = c.t;
-  bool pwait2 = c.r->nr == __NR_epoll_pwait2;
-  bool masked = c.r->nr != __NR_epoll_wait && c.args[4];
-  bool waits = pwait2 ? true : static_cast<int>(c.args[3]) != 0;
-  if (waits && !masked && !t->pending) {
-    long n = sys(__NR_epoll_wait, c.args[0], c.args[1], c.args[2], 0);
-    if (n != 0) return n;
-    const uint64_t call[6] = {c.args[0], c.args[1], c.args[2], kDozeMs, 0, 0};
-    if (!pwait2 && doze(c, call, __NR_epoll_wait, static_cast<int>(c.args[3]), n)) return n;
-  }
-  return execute(c);
+  if (c.r->nr != __NR_epoll_wait && (c.r->nr == __NR_epoll_pwait2 || c.args[4])) return execute(c);
+  return wait_for_events(c, {__NR_epoll_wait, {c.args[0], c.args[1], c.args[2], 0, 0, 0}, 3}, static_cast<int>(c.args[3]));
 }
 
 void localise_epoll_wait(Call& c) {
@@ -120,13 +134,7 @@ void localise_epoll_wait(Call& c) {
 }
 
 long perform_poll(Call& c) {
-  if (static_cast<int>(c.args[2]) != 0 && !c.t->pending) {
-    long n = sys(__NR_poll, c.args[0], c.args[1], 0);
-    if (n != 0) return n;
-    const uint64_t call[6] = {c.args[0], c.args[1], kDozeMs, 0, 0, 0};
-    if (doze(c, call, __NR_poll, static_cast<int>(c.args[2]), n)) return n;
-  }
-  return execute(c);
+  return wait_for_events(c, {__NR_poll, {c.args[0], c.args[1], 0, 0, 0, 0}, 2}, static_cast<int>(c.args[2]));
 }
 
 }  // namespace mx::agent

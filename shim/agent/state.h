@@ -173,6 +173,7 @@ struct Thread {
   EventHeader lock_event;  ///< follower: its event, if lock_taken
   uint32_t lock_taken;     ///< the turn is held until the lock is
   uint32_t waits_for_lock; ///< follower: waits for the event of a lock, which may be hours away
+  uint32_t busy;           ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint64_t ticket;         ///< reserved place in the order of events + 1, see order.h
   uint32_t signal_follows; ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;
