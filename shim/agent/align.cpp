@@ -1,5 +1,6 @@
 #include "shim/agent/align.h"
 
+#include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
@@ -81,8 +82,9 @@ void skip_bytes_to(Call& c, uint64_t distance) {
   }
 }
 
-[[noreturn]] void lose_step(Call& c, const EventHeader& h) {
+Match lose_step(Call& c, const EventHeader& h) {
   report_sequence_divergence(c, h);
+  if (leader_fails_soon(c.t)) return Match::kTakeover;
   leave_as_follower(c.t, "the sequences of system calls differ");
 }
 
@@ -132,20 +134,20 @@ Match follower_match(Call& c, EventHeader& h) {
           leader_failed(t, h);
           return Match::kTakeover;
         }
-        lose_step(c, h);
+        return lose_step(c, h);
       case EventKind::kTermSignal:
         follow_term_signal(t, h);
       case EventKind::kThreadExit:
-        lose_step(c, h);
+        return lose_step(c, h);
       case EventKind::kExec:
-        lose_step(c, h);
+        return lose_step(c, h);
       case EventKind::kQuery:
       case EventKind::kPrivateOpen:
       case EventKind::kLock:
         skip_event(t, h);
         continue;
       default:
-        lose_step(c, h);
+        return lose_step(c, h);
     }
     int64_t distance = distance_to_match(c);
     if (distance >= 0) {
@@ -155,7 +157,7 @@ Match follower_match(Call& c, EventHeader& h) {
     } else if (may_skip(h)) {
       skip_event(t, h);
     } else {
-      lose_step(c, h);
+      return lose_step(c, h);
     }
   }
 }

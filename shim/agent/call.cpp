@@ -153,6 +153,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   e.h.size = static_cast<uint32_t>(total);
   e.h.nr = static_cast<uint16_t>(c.r->nr);
   e.h.kind = kind;
+  if (c.ret > 0 && c.d->in_mask && c.ret == handed_over(c)) flags |= stream::kWhole;
   e.h.flags = flags | (t->pending ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
   take_order(t, e.h);
@@ -224,6 +225,11 @@ void follower_take(Call& c, const EventHeader& h) {
   if (!get_fixed(t, f)) return;
   c.ret = h.result;
   if (!t->intents) compare(c, h, f);
+  // Other bytes, and more or fewer of them: each version hears that all of its own are written.
+  if ((h.flags & stream::kWhole) && inputs_readable_cheaply(c)) {
+    int64_t own = handed_over(c);
+    if (own >= 0) c.ret = own;
+  }
   t->intents = 0;
   for (int i = 0; i < c.d->nargs && t->pos < end; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;

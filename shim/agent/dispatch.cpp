@@ -177,6 +177,13 @@ long route(Call& c) {
 
 bool is_event(const Call& c) { return c.d->treatment != Treatment::kLocal; }
 
+void remember(const Call& c, long ret) {
+  stream::PastCall& p = c.t->past[c.t->past_calls++ % stream::kPastCalls];
+  p.nr = c.d->nr;
+  p.result = ret;
+  for (int i = 0; i < 6; i++) p.args[i] = c.args[i];
+}
+
 void finish(Thread* t, Regs* r, bool event) {
   if (t->role == Role::kFollower) {
     follow_trailing_signals(t, r);
@@ -211,6 +218,7 @@ void dispatch(Thread* t, Regs* r) {
     long ret = route(c);
     if (!t->regs_redirected) {
       r->rax = static_cast<uint64_t>(ret);
+      remember(c, ret);
       finish(t, r, event);
     }
   }

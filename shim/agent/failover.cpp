@@ -299,6 +299,10 @@ void leader_failed(Thread* t, const EventHeader& h) {
     m->number[1] = real_leader_pid(t);
     m->number[2] = h.result;
     m->number[3] = static_cast<int64_t>(h.digest);
+    if (h.kind == EventKind::kFault && h.size <= sizeof m->text) {
+      lane_peek(t, sizeof h, m->text, h.size);
+      m->text_size = h.size;
+    }
     send(m);
   }
   lane_skip(t, sizeof h + stream::padded(h.size));

@@ -19,6 +19,13 @@ struct FaultBody {
   uint64_t rip, address;
 };
 
+// Oldest first. Returns how many there are.
+uint32_t past_calls(const Thread* t, stream::PastCall* to) {
+  uint64_t n = t->past_calls < stream::kPastCalls ? t->past_calls : stream::kPastCalls;
+  for (uint64_t i = 0; i < n; i++) to[i] = t->past[(t->past_calls - n + i) % stream::kPastCalls];
+  return static_cast<uint32_t>(n);
+}
+
 void report_own_crash(Thread* t, int sig, const FaultBody& b) {
   Message* m = new_message(t, MessageKind::kCrash);
   if (!m) return;
@@ -26,16 +33,22 @@ void report_own_crash(Thread* t, int sig, const FaultBody& b) {
   m->number[1] = t->proc->real_pid;
   m->number[2] = static_cast<int64_t>(b.rip);
   m->number[3] = static_cast<int64_t>(b.address);
+  auto* calls = reinterpret_cast<stream::PastCall*>(m->text);
+  static_assert(sizeof(stream::PastCall) * stream::kPastCalls <= sizeof m->text);
+  m->text_size = past_calls(t, calls) * sizeof *calls;
   send(m);
 }
 
 // Leader: says that it faulted, and learns whether the follower did too.
 Verdict leader_verdict(Thread* t, int sig, const FaultBody& b) {
   t->lane->verdict.store(0);
-  EventHeader h{0, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
+  stream::PastCall calls[stream::kPastCalls];
+  uint32_t size = past_calls(t, calls) * sizeof calls[0];
+  EventHeader h{size, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
                 b.address};
   take_order(t, h);
-  if (!lane_begin(t, sizeof h) || !lane_put(t, &h, sizeof h)) return Verdict::kFollowerDropped;
+  if (!lane_begin(t, sizeof h + size) || !lane_put(t, &h, sizeof h) || !lane_put(t, calls, size))
+    return Verdict::kFollowerDropped;
   lane_commit(t);
   return lane_rendezvous(t, true);
 }
@@ -61,7 +74,7 @@ bool leader_agrees(Thread* t, int sig, bool& takeover) {
       continue;
     }
     if (h.kind != EventKind::kFault || h.nr != sig) return false;
-    lane_skip(t, sizeof h);
+    lane_skip(t, sizeof h + stream::padded(h.size));
     finish_event(t, h);
     t->lane->verdict.store(static_cast<uint32_t>(Verdict::kAgreed));
     wake_producer(t);

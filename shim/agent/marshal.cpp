@@ -242,6 +242,27 @@ bool get_out(Call& c, int i, uint64_t n) {
   }
 }
 
+int64_t handed_over(const Call& c) {
+  if (c.d->ret != sys::RetKind::kSize) return -1;
+  for (int i = 0; i < c.d->nargs; i++) {
+    if (!(c.d->in_mask >> i & 1)) continue;
+    const Arg& a = c.d->args[i];
+    switch (a.kind) {
+      case ArgKind::kIn:
+        return static_cast<int64_t>(sys::bytes_in(*c.d, i, c.args, c.before[i]));
+      case ArgKind::kIovIn:
+        return static_cast<int64_t>(iov_total(c.args[i], c.args[a.size_arg]));
+      case ArgKind::kMsgIn: {
+        auto* m = reinterpret_cast<const Msghdr*>(c.args[i]);
+        return static_cast<int64_t>(iov_total(m->iov, m->iovlen));
+      }
+      default:
+        return -1;
+    }
+  }
+  return -1;
+}
+
 uint64_t digest_inputs(const Call& c) {
   uint64_t h = 0;
   for (int i = 0; i < c.d->nargs; i++)

@@ -12,6 +12,8 @@ bool get_out(Call& c, int i, uint64_t n);
 
 /// Copies up to `limit` first bytes that the program hands to the kernel (for the report).
 uint32_t sample_inputs(const Call& c, uint8_t* to, uint32_t limit);
+/// How many bytes a call that writes (write, sendmsg, …) was given to write; -1 for any other call.
+int64_t handed_over(const Call& c);
 /// Reads the words that SizeRule::kValueAt and kSelf depend on.
 void read_size_words(Call& c);
 

@@ -182,6 +182,8 @@ struct Thread {
   uint32_t fast_frame;
   Regs* frame_regs;
   Siginfo frame_info;
+  stream::PastCall past[stream::kPastCalls];  ///< a ring, for the report of a crash
+  uint64_t past_calls;     ///< how many there have been
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
 };

@@ -7,6 +7,8 @@
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
+#include "shim/stream/event.h"
+#include "shim/syscalls/format.h"
 #include "shim/syscalls/syscalls.h"
 
 namespace mx::monitor {
@@ -60,6 +62,18 @@ ordered_json own_values(const Message& m) {
   return values(m.number[1], [&args](const sys::Desc& d, int i) {
     return static_cast<int64_t>(sys::compared_value(d, i, args));
   });
+}
+
+// The crashed thread's last calls, oldest first. What its pointers pointed to is not known any more.
+ordered_json last_calls(const Message& m) {
+  ordered_json list = ordered_json::array();
+  size_t n = std::min<size_t>(m.text_size, sizeof m.text) / sizeof(PastCall);
+  for (size_t i = 0; i < n; i++) {
+    PastCall c;
+    memcpy(&c, m.text + i * sizeof c, sizeof c);
+    list.push_back(sys::format_call(sys::describe(static_cast<long>(c.nr)), c.args, c.result, sys::read_nothing));
+  }
+  return list;
 }
 
 ordered_json divergence_fields(const Message& m) {
@@ -125,6 +139,7 @@ void Monitor::on_message(Message& m) {
       if (m.number[0]) {
         f["address"] = hex(m.number[2]);
         f["fault_address"] = hex(m.number[3]);
+        f["last_calls"] = last_calls(m);
       } else {
         f["reason"] = "wrong exit";
         f["status"] = m.number[2];

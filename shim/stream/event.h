@@ -27,6 +27,7 @@ enum EventFlags : uint8_t {
   kRestart = 8,      ///< kSignal: the interrupted call is executed again after the handler
   kPrivate = 16,     ///< kCall: the descriptor in `result` is private, each version opens its own
   kAsync = 32,       ///< kSignal: delivered between two calls, at no particular point
+  kWhole = 128,      ///< kCall: everything that was handed over has been written
   kSignalFollows = 64,  ///< the next event is a kSignal that belongs to the end of this one
 };
 
@@ -40,6 +41,14 @@ struct EventHeader {
   uint64_t digest;  ///< of all bytes that the program handed to the kernel in this call
 };
 static_assert(sizeof(EventHeader) == 32);
+
+/// A call that a thread has made; the last ones travel with a kFault event and in a crash's message.
+struct PastCall {
+  uint64_t nr;
+  int64_t result;
+  uint64_t args[6];
+};
+inline constexpr uint32_t kPastCalls = 8;
 
 constexpr uint64_t padded(uint64_t n) { return (n + 7) & ~uint64_t{7}; }
 

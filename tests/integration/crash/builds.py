@@ -49,12 +49,17 @@ def lighttpd(bug=None):
         if bug:
             run(["patch", "-p1", "-i", _patch("lighttpd", bug)], cwd=tree)
         run(["cmake", "-G", "Ninja", "-S", tree, "-B", folder / "build", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+             f"-DCMAKE_C_FLAGS=-ffile-prefix-map={tree}=.",       # its log lines name the source file
              f"-DCMAKE_INSTALL_PREFIX={final}/installed", "-DWITH_PCRE=OFF", "-DWITH_PCRE2=OFF", "-DWITH_ZLIB=OFF",
              "-DWITH_BZIP=OFF"], env=QUIET)
         run(["ninja", "-C", folder / "build", f"-j{JOBS}", "install"], env={**QUIET, "DESTDIR": str(folder / "dest")})
         (folder / "dest" / str(final).lstrip("/") / "installed").rename(folder / "installed")
         shutil.rmtree(folder / "dest")
     return str(made_once(final, make) / "installed/sbin/lighttpd")
+
+
+# Raised when the way a program is built changes.
+_RECIPE = {"lighttpd": "-2"}
 
 
 def _patch(program, bug):
@@ -64,7 +69,7 @@ def _patch(program, bug):
 def _folder(program, bug):
     """The folder's name holds a digest of the patch, so that a changed patch is built anew."""
     digest = "-" + hashlib.sha256(_patch(program, bug).read_bytes()).hexdigest()[:8] if bug else ""
-    return settings.cache() / "crash" / f"{program}-{bug or 'good'}{digest}"
+    return settings.cache() / "crash" / f"{program}-{bug or 'good'}{digest}{_RECIPE.get(program, '')}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,110 @@
+#include "shim/agent/doubt.h"
+
+#include "shim/agent/align.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+
+namespace mx::agent {
+
+namespace {
+
+constexpr int64_t kPatienceNs = 1'000'000'000;
+constexpr int64_t kLookAgainMs = 20;
+
+int64_t monotonic_ns() {
+  KernelTimespec now{};
+  sys(__NR_clock_gettime, 1 /*CLOCK_MONOTONIC*/, &now);
+  return now.sec * 1'000'000'000 + now.nsec;
+}
+
+uint64_t extent(const EventHeader& h) { return sizeof h + stream::padded(h.size); }
+
+bool failure(const EventHeader& h) {
+  return h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
+}
+
+// The leader has taken something from outside that this version could not get again, waits for this
+// version, or ends by its own will.
+bool irrevocable(const EventHeader& h) {
+  if (h.kind == EventKind::kExit || h.kind == EventKind::kTermSignal || h.kind == EventKind::kExec) return true;
+  if (h.kind != EventKind::kCall) return false;
+  switch (h.nr) {
+    case __NR_read:
+    case __NR_readv:
+    case __NR_recvfrom:
+    case __NR_recvmsg:
+    case __NR_recvmmsg:
+      return h.result > 0;
+    case __NR_accept:
+    case __NR_accept4:
+      return h.result >= 0;
+    case __NR_chdir:
+    case __NR_fchdir:
+      return h.result == 0;
+    default:
+      return h.flags & stream::kSync;
+  }
+}
+
+// Full lockstep: the leader would wait for an agreement that never comes.
+void agree(Thread* t) {
+  t->lane->acked.fetch_add(1);
+  wake_producer(t);
+}
+
+void skip_to(Thread* t, uint64_t position) {
+  while (t->pos < position) {
+    EventHeader h;
+    lane_peek(t, 0, &h, sizeof h);
+    skip_event(t, h);
+  }
+}
+
+bool whole_event_at(Thread* t, uint64_t position, EventHeader& h) {
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit - position < sizeof h) return false;
+  lane_peek(t, position - t->pos, &h, sizeof h);
+  return t->limit - position >= extent(h);
+}
+
+void await_more(Thread* t, uint64_t position) {
+  Lane* l = t->lane;
+  l->consumer_waits.store(1);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (l->head.load() == position && !leader_is_gone(t)) futex_wait(&l->consumer_waits, 1, kLookAgainMs);
+  l->consumer_waits.store(0);
+}
+
+}  // namespace
+
+bool leader_fails_soon(Thread* t) {
+  const int64_t end = monotonic_ns() + kPatienceNs;
+  uint64_t position = t->pos;
+  for (;;) {
+    if (follower_must_end(t)) end_follower(t);
+    bool gone = leader_is_gone(t);
+    EventHeader h;
+    if (whole_event_at(t, position, h)) {
+      if (failure(h)) {
+        skip_to(t, position);
+        await_turn(t, h);
+        leader_failed(t, h);
+        return true;
+      }
+      if (irrevocable(h)) return false;
+      if (h.kind == EventKind::kIntent) agree(t);
+      position += extent(h);
+      if (position - t->pos > stream::kLaneRing / 2) return false;
+    } else if (gone) {
+      skip_to(t, position);
+      take_over(t);
+      return true;
+    } else {
+      if (monotonic_ns() >= end) return false;
+      await_more(t, position);
+    }
+  }
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,13 @@
+// When the versions' sequences of calls part.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+/// Follower: the leader's event at the cursor is not what this version does. A version that goes astray
+/// is often about to fail: it logs, or raises a signal, and aborts. The follower keeps its place for a
+/// moment. True: the leader failed, and this version has taken over from this point. False: the leader
+/// works on; what it has read since then the follower will never see.
+bool leader_fails_soon(Thread* t);
+
+}  // namespace mx::agent
