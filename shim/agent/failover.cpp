@@ -43,8 +43,9 @@ void wake_all(Process* p) {
 
 int real_leader_pid(Thread* t) { return t->proc->shared->real_pid[index_of(other(t->proc->version))]; }
 
-// Kicks the other threads of a failing leader until all are parked.
-void gather_threads(Thread* t) {
+}  // namespace
+
+bool gather_threads(Thread* t) {
   Process* p = t->proc->shared;
   int v = index_of(t->proc->version);
   for (int round = 0; round < 50; round++) {
@@ -55,11 +56,14 @@ void gather_threads(Thread* t) {
       if (l.activity.load() != static_cast<uint32_t>(Activity::kParked))
         sys(__NR_tgkill, t->proc->real_pid, l.real_tid[v], 31);
     });
-    if (p->parked.load() >= expected) return;
+    if (p->parked.load() >= expected) return true;
     uint32_t now = p->parked.load();
     futex_wait(&p->parked, now, 2);
   }
+  return false;
 }
+
+namespace {
 
 // Follower: asks the husk (or the keeper of a dead leader) for the list of open descriptors.
 bool list_descriptors(Thread* t, bool dead) {
@@ -219,6 +223,10 @@ void wait_for_agreement(Thread* t) {
 void park_if_failing(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader || !p->failing.load()) return;
+  if (p->handover.load()) {
+    park_for_handover(t);
+    return;
+  }
   uint64_t all = ~uint64_t{0};
   sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
   uint32_t none = 0;
@@ -235,6 +243,11 @@ void become_husk(Thread* t) {
   p->husk.store(1);
   gather_threads(t);
   allow_takeover();
+  if (handover_committed(p)) {
+    p->failure_tsc = tsc();
+    change(p, PairState::kPaired, PairState::kFailover);
+    wake_all(p);
+  }
   while (p->fd_list_state.load() == 0) {
     futex_wait(&p->fd_list_state, 0, 200);
     if (!p->alive[index_of(other(t->proc->version))].load()) break;
@@ -249,6 +262,7 @@ void become_husk(Thread* t) {
   sys(__NR_close_range, reserved + 1, ~0u, 0);
   p->descriptors_taken.store(2);
   futex_wake(&p->descriptors_taken, 8);
+  if (handover_committed(p)) give_memory_back();
   uint64_t none = 0;
   sys(__NR_rt_sigprocmask, 2, &none, nullptr, 8);
   while (p->husk.load() != 2) futex_wait(&p->husk, 1, -1);

@@ -15,6 +15,11 @@ void drop_follower(Thread* t, const char* reason);
 void wait_for_agreement(Thread* t);
 /// Parks this thread for good if its process has failed and the other version takes over.
 void park_if_failing(Thread* t);
+/// The same for a planned change of leader (handover.cpp); returns if that is given up.
+void park_for_handover(Thread* t);
+bool handover_committed(Process* p);
+/// Kicks the other threads of a leader until all are parked, for a while. True if they are.
+bool gather_threads(Thread* t);
 /// The failed leader's last thread: hands over the descriptors, then stands in for the process (its
 /// pid, its signals, its exit status) until the survivor ends.
 [[noreturn]] void become_husk(Thread* t);

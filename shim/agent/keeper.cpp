@@ -18,6 +18,12 @@ bool needed(Process* p, int32_t self) {
 }
 }  // namespace
 
+void give_memory_back() {
+  sys(__NR_munmap, 0x10000, stream::kAgentBase - 0x10000);
+  uint64_t end = stream::kArenaBase + stream::kArenaSize;
+  sys(__NR_munmap, end, kUserEnd - end);
+}
+
 void allow_takeover() {
   sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
   sys(__NR_prctl, 0x59616d61 /*PR_SET_PTRACER*/, -1);  // Yama, if there is one
@@ -39,10 +45,7 @@ void become_user(uint32_t uid, uint32_t gid) {
   sys(__NR_setsid);
   allow_takeover();
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
-  // Nothing of the program is needed: give its memory back.
-  sys(__NR_munmap, 0x10000, stream::kAgentBase - 0x10000);
-  uint64_t end = stream::kArenaBase + stream::kArenaSize;
-  sys(__NR_munmap, end, kUserEnd - end);
+  give_memory_back();
   while (p->fd_list_state.load() != 1) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();

@@ -22,5 +22,7 @@ void declare_dead(stream::Control& c, stream::Process& p);
 void let_leader_go(stream::Control& c, stream::Process& p);
 void futex_wake(stream::Word& w);
 std::string call_name(long nr);
+/// Ticks of the time-stamp counter.
+double ticks_to_microseconds(int64_t ticks);
 
 }  // namespace mx::monitor

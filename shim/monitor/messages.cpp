@@ -1,6 +1,9 @@
 // What agents report, as lines of the report.
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/epoll.h>
 #include <sys/ptrace.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -21,8 +24,6 @@ namespace {
 std::string text_of(const Message& m) {
   return printable(m.text, std::min<size_t>(m.text_size, sizeof m.text));
 }
-
-double microseconds(int64_t ticks, double ticks_per_us) { return ticks / ticks_per_us; }
 
 // Calibrated once, against the monotonic clock.
 double tsc_per_microsecond() {
@@ -117,6 +118,8 @@ ordered_json divergence_fields(const Message& m) {
 
 }  // namespace
 
+double ticks_to_microseconds(int64_t ticks) { return ticks / tsc_per_microsecond(); }
+
 void Monitor::on_message(Message& m) {
   if (m.process >= kMaxProcesses) return;
   m.version = static_cast<Version>(static_cast<uint32_t>(m.version) & 1);
@@ -151,12 +154,13 @@ void Monitor::on_message(Message& m) {
       report_.write("hang", {{"version", name(m.version)}, {"pid", m.number[0]}});
       break;
     case MessageKind::kFailover:
+      if (handover_.took_over(m.process, m.number[0], m.number[1])) break;
       report_.write("failover", {{"version", name(m.version)},
                                  {"from", name(other(m.version))},
                                  {"to", name(m.version)},
                                  {"pid", p.real_pid[static_cast<int>(m.version)]},
                                  {"descriptors", m.number[0]},
-                                 {"microseconds", static_cast<int64_t>(microseconds(m.number[1], tsc_per_microsecond()))}});
+                                 {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
       break;
     case MessageKind::kDropped:
       report_.write("dropped", {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
@@ -179,12 +183,18 @@ void Monitor::on_message(Message& m) {
   }
 }
 
+// In a process of its own: the thread that turns messages into wake-ups has stayed behind.
 void Monitor::wait_for_others() {
   report_.write("note", {{"reason", "the program went on in the background"}});
+  const int wake = open_message_wakeups(arena_.control());
+  dup3(wake, wake_, O_CLOEXEC);
+  epoll_event e{};
+  e.events = EPOLLIN;
+  e.data.fd = wake_;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
   while (others_alive()) {
-    timespec second{1, 0};
-    nanosleep(&second, nullptr);
-    take_messages();
+    serve_events(handover_.active() ? handover_.timeout_ms() : 1000);
+    continue_handover();
   }
 }
 

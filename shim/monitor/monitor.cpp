@@ -62,6 +62,8 @@ void fault_from_environment(Settings& s) {
 Monitor::Monitor(const Options& options)
     : options_(options), report_(options.report), sites_(arena_) {
   fill_settings();
+  started_ = seconds();
+  open_state();
 }
 
 Monitor::~Monitor() {
@@ -141,32 +143,40 @@ void Monitor::open_events() {
     e.data.fd = fd;
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) throw system_error("epoll_ctl");
   }
+  open_control();
 }
 
 void Monitor::watch() {
   while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
-    int timeout = -1;
+    int timeout = handover_.timeout_ms();
     if (program_ended_) {
       double left = deadline_ - seconds();
       if (left <= 0) break;
       timeout = static_cast<int>(left * 1000) + 1;
     }
-    epoll_event events[4];
-    int n = epoll_wait(epoll_, events, 4, timeout);
-    for (int i = 0; i < n; i++) {
-      if (events[i].data.fd == wake_) {
-        uint64_t count;
-        (void)!read(wake_, &count, sizeof count);
-        continue;
-      }
-      signalfd_siginfo info;
-      while (read(signals_, &info, sizeof info) == sizeof info)
-        if (info.ssi_signo != SIGCHLD) forward_signal(info.ssi_signo, info.ssi_code, info.ssi_pid);
-    }
-    take_messages();
+    serve_events(timeout);
+    continue_handover();
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) on_child(pid, status);
+  }
+  take_messages();
+}
+
+// Sleeps until something happens, and serves it.
+void Monitor::serve_events(int timeout_ms) {
+  epoll_event events[8];
+  int n = epoll_wait(epoll_, events, 8, timeout_ms);
+  for (int i = 0; i < n; i++) {
+    if (control_.serve(events[i].data.fd)) continue;
+    if (events[i].data.fd == wake_) {
+      uint64_t count;
+      (void)!read(wake_, &count, sizeof count);
+      continue;
+    }
+    signalfd_siginfo info;
+    while (read(signals_, &info, sizeof info) == sizeof info)
+      if (info.ssi_signo != SIGCHLD) forward_signal(info.ssi_signo, info.ssi_code, info.ssi_pid);
   }
   take_messages();
 }
@@ -350,6 +360,7 @@ void Monitor::finish() {
     if (fork() != 0) _exit(exit_code());
     report_.write("exit", fields);
     wait_for_others();
+    state_.reset();
     _exit(0);
   }
   report_.write("exit", fields);

@@ -6,14 +6,18 @@
 #include <sys/types.h>
 
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 
 #include "shim/monitor/arena.h"
+#include "shim/monitor/control.h"
+#include "shim/monitor/handover.h"
 #include "shim/monitor/launch.h"
 #include "shim/monitor/options.h"
 #include "shim/monitor/report.h"
 #include "shim/monitor/site_service.h"
+#include "shim/operator/state.h"
 
 namespace mx::monitor {
 
@@ -39,6 +43,18 @@ class Monitor {
   void forward_signal(int sig, int code, pid_t sender);
   void kill_version(stream::Version v);
   void drop_root_follower(stream::Version v, const char* reason);
+  // The operator's side (operator.cpp).
+  void open_state();
+  void open_control();
+  void on_request(ControlSocket::Peer peer, const op::Request& request);
+  nlohmann::ordered_json status() const;
+  nlohmann::ordered_json version_status(stream::Version v) const;
+  void promote(ControlSocket::Peer peer, stream::Version v);
+  void drop(ControlSocket::Peer peer, stream::Version v);
+  void drop_follower(stream::Version v, const char* reason);
+  void continue_handover();
+  void finish_handover(bool done);
+  void serve_events(int timeout_ms);
   void finish();
   void wait_for_others();
   void kill_keepers();
@@ -52,6 +68,14 @@ class Monitor {
   Arena arena_;
   Report report_;
   SiteService sites_;
+  std::unique_ptr<op::StateFolder> state_;
+  ControlSocket control_{[this](ControlSocket::Peer peer, const op::Request& r) { on_request(peer, r); }};
+  Handover handover_{arena_};
+  struct Asked {
+    ControlSocket::Peer peer = 0;
+    op::Verb verb = op::Verb::kStatus;
+  } asked_;  ///< the operator's request that `handover_` serves
+  double started_ = 0;
   int epoll_ = -1, signals_ = -1, wake_ = -1;
   struct Root {
     pid_t pid = 0;

@@ -18,6 +18,9 @@ struct Options {
   bool recovery = true;
   double hang_timeout_s = 10;
   std::string rules, report;
+  std::string id;  ///< of this run's state folder; empty: a fresh one
+  /// Where control.sock and crash/ go. Empty: the monitor makes a state folder of its own (shim/operator).
+  std::string state_folder;
 };
 
 }  // namespace mx::monitor

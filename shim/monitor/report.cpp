@@ -21,6 +21,16 @@ std::string now() {
   snprintf(text + n, sizeof text - n, ".%06ldZ", ts.tv_nsec / 1000);
   return text;
 }
+bool write_all(int fd, const std::string& text) {
+  size_t done = 0;
+  while (done < text.size()) {
+    ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    done += n;
+  }
+  return true;
+}
 }  // namespace
 
 Report::Report(const std::string& path) {
@@ -31,26 +41,30 @@ Report::Report(const std::string& path) {
 }
 
 Report::~Report() {
-  if (fd_ >= 0) close(fd_);
+  for (int fd : {fd_, copy_})
+    if (fd >= 0) close(fd);
+}
+
+void Report::copy_to(const std::string& path) {
+  copy_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (copy_ < 0) throw system_error("cannot write the report " + path);
+}
+
+uint64_t Report::count(const std::string& event) const {
+  auto it = counts_.find(event);
+  return it == counts_.end() ? 0 : it->second;
 }
 
 void Report::write(const char* event, nlohmann::ordered_json fields) {
-  if (fd_ < 0) return;
+  counts_[event]++;
+  if (fd_ < 0 && copy_ < 0) return;
   nlohmann::ordered_json line{{"time", now()}, {"event", event}};
   line.update(fields);
+  auto text = [&line] { return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"; };
+  if (copy_ >= 0) write_all(copy_, text());
+  if (fd_ < 0) return;
   if (lost_) line["lost_lines"] = lost_;
-  std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  size_t done = 0;
-  while (done < text.size()) {
-    ssize_t n = ::write(fd_, text.data() + done, text.size() - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      lost_++;
-      return;
-    }
-    done += n;
-  }
-  lost_ = 0;
+  lost_ = write_all(fd_, text()) ? 0 : lost_ + 1;
 }
 
 const char* name(stream::Version v) { return v == stream::Version::kOld ? "old" : "new"; }

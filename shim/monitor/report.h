@@ -1,5 +1,6 @@
 // The report: JSON lines, one event each (design, section 8; docs/report.md).
 #pragma once
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -18,11 +19,16 @@ class Report {
   /// Writes one line: time and event first, then `fields`. A full disk costs the line, never the
   /// program: the count of lost lines is in the next line that can be written.
   void write(const char* event, nlohmann::ordered_json fields);
+  /// Every line goes to this file as well (opened for appending, mode 0600). Throws Error.
+  void copy_to(const std::string& path);
+  /// How many lines of this event there were.
+  uint64_t count(const std::string& event) const;
   int fd() const { return fd_; }
 
  private:
-  int fd_ = -1;
+  int fd_ = -1, copy_ = -1;
   uint64_t lost_ = 0;
+  std::map<std::string, uint64_t> counts_;
 };
 
 const char* name(stream::Version v);

@@ -77,6 +77,7 @@ struct alignas(64) Process {
   Word threads;              ///< of the leader
   Word failing;       ///< the leader's threads park at the next boundary
   Word parked;        ///< how many have
+  Word handover;      ///< futex: enum HandoverState
   Word husk;          ///< 1: serve descriptors, 2: exit with husk_status
   int32_t husk_status;   ///< wait(2) status the husk shall end with
   Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
@@ -103,6 +104,14 @@ struct alignas(64) Process {
   alignas(64) std::atomic<uint64_t> turn;   ///< next position to be consumed (follower)
   Word turn_slots[kTurnSlots];  ///< by position modulo kTurnSlots: 1 if somebody sleeps until it is its turn
   std::atomic<uint16_t> order_lane[kOrderLanes];  ///< by position: index + 1 of the lane that holds the event
+};
+
+/// A planned change of leader (monitor/handover.h).
+enum class HandoverState : uint32_t {
+  kNone = 0,
+  kAsked = 1,      ///< by the monitor: the leader's threads stop at the next boundary
+  kCommitted = 2,  ///< by the leader: all have, the follower takes over
+  kCancelled = 3,  ///< by the monitor: they go on as before
 };
 
 enum class ExecState : uint32_t { kIdle = 0, kRequested = 1, kAttached = 2, kRefused = 3 };

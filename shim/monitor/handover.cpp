@@ -1,0 +1,113 @@
+#include "shim/monitor/handover.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+
+#include "shim/monitor/events.h"
+#include "shim/monitor/report.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+
+namespace {
+
+double seconds() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+uint32_t word(HandoverState s) { return static_cast<uint32_t>(s); }
+uint32_t word(Version v) { return static_cast<uint32_t>(v); }
+
+bool is(const Process& p, PairState s) { return p.state.load() == static_cast<uint32_t>(s); }
+
+}  // namespace
+
+// A pair that `to` does not lead yet, but could.
+bool Handover::waits(const Process& p) const {
+  const int to = static_cast<int>(to_);
+  if (p.leader.load() == word(to_)) return false;
+  if (is(p, PairState::kFailover)) return p.alive[to].load();
+  return is(p, PairState::kPaired) && p.alive[to].load() && p.alive[1 - to].load();
+}
+
+std::string Handover::begin(Version to, double limit_s) {
+  if (active_) return std::string("a change of leader to ") + name(to_) + " is going on already";
+  to_ = to;
+  bool any = false, leads = false;
+  for (Process& p : arena_.control().processes) {
+    if (is(p, PairState::kFree) || is(p, PairState::kEnded)) continue;
+    any |= waits(p);
+    leads |= p.leader.load() == word(to) && p.alive[static_cast<int>(to)].load();
+  }
+  if (!any) return std::string(name(to)) + (leads ? " leads already" : " does not follow: it has been dropped or has ended");
+  active_ = true;
+  deadline_ = seconds() + limit_s;
+  descriptors_ = ticks_ = 0;
+  changed_ = 0;
+  step();
+  return {};
+}
+
+void Handover::ask(Process& p) {
+  uint32_t none = word(HandoverState::kNone);
+  if (p.failing.load() || !p.handover.compare_exchange_strong(none, word(HandoverState::kAsked))) return;
+  p.failing.store(1);
+}
+
+// A thread that sleeps in a call, or computes, looks up. The first one gathers the others.
+void Handover::kick(const Process& p) {
+  const auto index = static_cast<uint32_t>(&p - arena_.control().processes);
+  const int from = 1 - static_cast<int>(to_);
+  const pid_t pid = p.real_pid[from];
+  if (pid <= 1 || p.husk.load()) return;
+  for (const Lane& l : arena_.control().lanes) {
+    const pid_t tid = l.real_tid[from];
+    if (l.in_use.load() && l.process == index && tid > 1) syscall(SYS_tgkill, pid, tid, SIGSYS);
+  }
+}
+
+// False if it is too late: the follower takes over.
+bool Handover::cancel(Process& p) {
+  uint32_t asked = word(HandoverState::kAsked);
+  if (!p.handover.compare_exchange_strong(asked, word(HandoverState::kCancelled))) return p.handover.load() != word(HandoverState::kCommitted);
+  p.failing.store(0);
+  futex_wake(p.handover);
+  return true;
+}
+
+Handover::State Handover::step() {
+  bool running = false;
+  const bool late = seconds() > deadline_;
+  bool gave_up = false;
+  for (Process& p : arena_.control().processes) {
+    if (!waits(p)) continue;
+    if (late && is(p, PairState::kPaired) && cancel(p)) {
+      gave_up = true;
+      continue;
+    }
+    running = true;
+    if (late || !is(p, PairState::kPaired)) continue;
+    ask(p);
+    kick(p);
+  }
+  if (running) return State::kRunning;
+  active_ = false;
+  return gave_up ? State::kGivenUp : State::kDone;
+}
+
+bool Handover::took_over(uint32_t process, int64_t descriptors, int64_t ticks) {
+  Process& p = arena_.control().processes[process];
+  if (p.handover.load() != word(HandoverState::kCommitted)) return false;
+  descriptors_ += descriptors;
+  if (ticks > ticks_) ticks_ = ticks;
+  changed_++;
+  return true;
+}
+
+}  // namespace mx::monitor
