@@ -1,35 +1,49 @@
 // mx: the command line. Each verb has a file of its own.
 #include <cstdio>
 #include <cstring>
-#include <string>
+#include <initializer_list>
 
 #include "shim/cli/verbs.h"
 
 namespace {
 
-constexpr const char* kUsage =
-    "mx: run two versions of a program as one\n"
-    "\n"
-    "  mx run --old PROGRAM --new PROGRAM [options] [-- ARGS...]\n"
-    "  mx analyze OLD NEW [--format text|json|dot|html] [--function NAME]\n"
-    "  mx run --help, mx analyze --help\n"
-    "  mx --version\n";
+struct Verb {
+  const char* name;
+  int (*run)(int argc, char** argv);
+  const char* usage;
+};
+
+constexpr Verb kVerbs[] = {
+    {"run", mx::cli::run, "run --old PROGRAM --new PROGRAM [options] [-- ARGS...]"},
+    {"ps", mx::cli::ps, "ps [-a] [--json]"},
+    {"status", mx::cli::status, "status [--json] ID"},
+    {"events", mx::cli::events, "events [-f] ID"},
+    {"promote", mx::cli::promote, "promote ID old|new"},
+    {"drop", mx::cli::drop, "drop ID old|new"},
+    {"analyze", mx::cli::analyze, "analyze OLD NEW [--format text|json|dot|html] [--function NAME]"},
+};
+
+void usage(FILE* to) {
+  fputs("mx: run two versions of a program as one\n\n", to);
+  for (const Verb& v : kVerbs) fprintf(to, "  mx %s\n", v.usage);
+  fputs("\n  mx VERB --help says more.  mx --version\n", to);
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    fputs(kUsage, stderr);
+    usage(stderr);
     return 125;
   }
-  std::string verb = argv[1];
-  if (verb == "run") return mx::cli::run(argc - 1, argv + 1);
-  if (verb == "analyze") return mx::cli::analyze(argc - 1, argv + 1);
-  if (verb == "--help" || verb == "help" || verb == "-h") {
-    fputs(kUsage, stdout);
+  for (const Verb& v : kVerbs)
+    if (std::strcmp(argv[1], v.name) == 0) return v.run(argc - 1, argv + 1);
+  for (const char* help : {"--help", "help", "-h"}) {
+    if (std::strcmp(argv[1], help) != 0) continue;
+    usage(stdout);
     return 0;
   }
-  if (verb == "--version") {
+  if (std::strcmp(argv[1], "--version") == 0) {
     puts("mx " MX_VERSION);
     return 0;
   }

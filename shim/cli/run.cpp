@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)->type_name("SECONDS");
   app.add_option("--rules", o.rules, "expected divergences")->type_name("FILE");
   app.add_option("--report", o.report, "JSON lines, one event each; '-' for standard error")->type_name("FILE");
+  app.add_option("--id", o.id, "name of this run for mx ps, status, promote (default: a fresh one)")->type_name("ID");
   app.add_option("args", o.args, "the program's arguments, after --")->type_name("ARGS");
   app.positionals_at_end();
   try {

@@ -4,6 +4,11 @@
 namespace mx::cli {
 
 int run(int argc, char** argv);
+int ps(int argc, char** argv);
+int status(int argc, char** argv);
+int events(int argc, char** argv);
+int promote(int argc, char** argv);
+int drop(int argc, char** argv);
 /// Becomes mx-analyze (analyzer/cli); returns only when that cannot be executed.
 int analyze(int argc, char** argv);
 
