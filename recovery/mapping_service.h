@@ -44,13 +44,15 @@ class MappingService {
   using Pair = std::pair<std::string, std::string>;
   void start_next();
   void finished(int status);
+  void close_files();
   std::string analyzer_;
   std::map<Pair, Answer> known_;
   std::deque<Pair> waiting_;
   Pair running_;
   pid_t child_ = 0;
   int pidfd_ = -1;
-  int output_ = -1;  // unlinked file that takes the child's standard error
+  int output_ = -1;   // takes the child's standard error
+  int mapping_ = -1;  // takes the mapping, for the case that the cache cannot be written
 };
 
 }  // namespace mx::recovery

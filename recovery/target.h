@@ -35,6 +35,10 @@ class PtraceTarget : public Target {
   /// code, or with `cookie`, which goes into the sixth argument of calls that have a free one).
   /// `scratch_stack`: top of a free stack of at least 8 KiB for function_call(); 0: below the thread's own stack pointer.
   PtraceTarget(pid_t pid, pid_t tid, uint64_t syscall_instruction, uint64_t cookie = 0, uint64_t scratch_stack = 0);
+  /// Signals that arrived during the calls are sent to the process again.
+  ~PtraceTarget() override;
+  PtraceTarget(const PtraceTarget&) = delete;
+  PtraceTarget& operator=(const PtraceTarget&) = delete;
   pid_t pid() const override { return pid_; }
   bool system_call(long number, const uint64_t (&arguments)[6], uint64_t& result) override;
   bool function_call(uint64_t function, uint64_t first, uint64_t second) override;
@@ -42,6 +46,7 @@ class PtraceTarget : public Target {
  private:
   pid_t pid_, tid_;
   uint64_t syscall_, cookie_, stack_;
+  uint64_t kill_later_ = 0;  // bit n: signal n
 };
 
 }  // namespace mx::recovery

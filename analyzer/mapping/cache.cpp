@@ -14,16 +14,6 @@
 namespace mx::mapping {
 namespace {
 
-std::string hex(const Identity& id) {
-  static const char* digits = "0123456789abcdef";
-  std::string text;
-  for (uint32_t k = 0; k < id.id_size; ++k) {
-    text += digits[id.id[k] >> 4];
-    text += digits[id.id[k] & 15];
-  }
-  return text + "." + std::to_string(id.file_size);
-}
-
 // Bytes that live as long as the mapping made of them.
 struct Owned {
   std::vector<uint8_t> bytes;
@@ -50,15 +40,6 @@ bool keep(const std::string& path, const std::vector<uint8_t>& bytes) {
 }
 
 }  // namespace
-
-std::string cache_folder() {
-  const char* xdg = getenv("XDG_CACHE_HOME");
-  return xdg && *xdg ? std::string(xdg) + "/mx" : "/var/cache/mx";
-}
-
-std::string cache_name(const Identity& old_file, const Identity& new_file) {
-  return hex(old_file) + "-" + hex(new_file) + ".v" + std::to_string(kVersion) + ".mxmap";
-}
 
 Result<CachedMapping> mapping_for(const analyzer::Options& options) {
   auto old_id = identity_of(options.old_path), new_id = identity_of(options.new_path);

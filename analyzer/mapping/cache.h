@@ -5,14 +5,10 @@
 #include <string>
 
 #include "analyzer/analysis.h"
+#include "analyzer/mapping/cache_name.h"
 #include "analyzer/mapping/mapping_file.h"
 
 namespace mx::mapping {
-
-// $XDG_CACHE_HOME/mx when that is set, else /var/cache/mx.
-std::string cache_folder();
-// File name for a pair: both identities (build-id and size) and the format version.
-std::string cache_name(const Identity& old_file, const Identity& new_file);
 
 struct CachedMapping {
   std::shared_ptr<const MappingFile> file;

@@ -1,0 +1,84 @@
+// Makes the survivor's code fit into a process of the other version: which functions come along, and the bytes of the
+// copy, with every reference fixed.
+//
+// The copy has the layout of the survivor's file, at another base: its read-only data lies where its code expects it,
+// jump tables and unwinding data keep their distances. What differs is written over:
+//   - calls and pointers to a function that the process has lead to the process's own entry. A changed one has a jump
+//     there for as long as the transplant lives, so code that is still running when it ends falls back by itself;
+//   - functions that only the survivor has, and cold parts, stay in the copy;
+//   - variables are the process's own; read-only data that differs is the copy's;
+//   - PLT stubs and GOT slots of imports are the process's own; GOT slots for local things are filled in the copy.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "recovery/elf_view.h"
+#include "recovery/sided_mapping.h"
+
+namespace mx::recovery {
+
+struct Placement {
+  uint64_t own_bias = 0;   // of the process's module
+  uint64_t copy_bias = 0;  // of the copy
+};
+
+class Carrier {
+ public:
+  Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement);
+
+  /// Decides and translates. Call once.
+  void run();
+  /// Functions whose code is in the copy (indices into mapping.functions()).
+  const std::set<size_t>& carried() const { return carried_; }
+  /// Changed functions that keep their own code, with the reason.
+  const std::map<size_t, std::string>& left() const { return left_; }
+  /// The copy from first_page() to end_page() of the survivor's file.
+  const std::vector<uint8_t>& image() const { return image_; }
+
+  /// The address in the process that stands for an address of the survivor's file: its own thing where it has one, else the
+  /// copy's; 0 when it has neither.
+  uint64_t counterpart(uint64_t other_address) const;
+  /// Overwrites a place of the copy. False: outside the image.
+  bool put(uint64_t other_address, const void* bytes, size_t size);
+
+ private:
+  struct Field {
+    uint64_t at = 0;  // in the survivor's file
+    uint8_t size = 4;
+    uint64_t value = 0;
+  };
+  struct Translation {
+    std::string why_not;
+    std::vector<Field> fields;
+    std::set<size_t> needs;              // other functions that must come along
+    std::set<uint64_t> constants;        // read-only places that it refers to
+    std::map<uint64_t, uint64_t> slots;  // GOT slots of the copy, with what they must hold
+    std::map<uint64_t, uint64_t> stubs;  // jumps to plant in the copy
+  };
+  Translation translate(const SidedMapping::Function& f) const;
+  uint64_t resolve(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
+  uint64_t resolve_function(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
+  uint64_t resolve_data(const mapping::Fixup& x, Translation& t) const;
+  uint64_t resolve_slot(const mapping::Fixup& x, Translation& t) const;
+  bool is_branch(const SidedMapping::Function& f, const mapping::Fixup& x) const;
+  bool add_field(const SidedMapping::Function& f, const mapping::Fixup& x, uint64_t destination, Translation& t) const;
+  std::string check_thread_local(const SidedMapping::Function& f) const;
+  void add_table(const SidedMapping::Function& f, uint64_t table, Translation& t) const;
+  std::string relocate_constants(const std::set<uint64_t>& places, std::set<size_t>& needs);
+  bool relocate_word(uint64_t at, uint64_t value, std::set<size_t>& needs);
+  void copy_segments();
+  void close_over_needs();
+
+  const SidedMapping& m_;
+  const ElfView &own_, &other_;
+  Placement at_;
+  std::vector<uint8_t> image_;
+  std::map<size_t, Translation> translations_;
+  std::set<size_t> carried_;
+  std::map<size_t, std::string> left_;
+};
+
+}  // namespace mx::recovery

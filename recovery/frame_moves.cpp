@@ -1,0 +1,99 @@
+#include "recovery/frame_moves.h"
+
+#include <algorithm>
+
+namespace mx::recovery {
+namespace {
+
+std::string hex(uint64_t x) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
+  return text;
+}
+
+const mapping::CallSite* site_of(const BroughtModule& b, const mapping::Function& f, uint64_t own_return) {
+  for (const auto& s : b.mapping().sites(f))
+    if (b.mapping().own_return(s) == own_return) return &s;
+  return nullptr;
+}
+
+/// Does the function (of the process's own code) appear on the crash's stack?
+bool took_part(const BroughtModule& b, const mapping::Function& f, const std::vector<uint64_t>& crash_stack) {
+  if (crash_stack.empty()) return true;  // not known: assume so
+  for (size_t k = 0; k < crash_stack.size(); ++k) {
+    uint64_t address = crash_stack[k] - b.own().bias - (k ? 1 : 0);
+    if (b.mapping().function_at_own(address) == &f) return true;
+  }
+  return false;
+}
+
+std::string cannot_move(const BroughtModule& b, const mapping::Function& f, const StackFrame& frame,
+                        const mapping::CallSite* site) {
+  std::string text = "`" + b.mapping().name(f) + "` is active at " + hex(frame.in_module);
+  if (frame.interrupted) return text + ", in the middle of its code";
+  if (!site) return text + ", a call that has no counterpart in the other version";
+  std::string why = b.mapping().why_not(f);
+  return text + ", and its frame differs" + (why.empty() ? "" : ": " + why);
+}
+
+}  // namespace
+
+size_t common_outer_frames(const std::vector<StackFrame>& frames, const std::vector<uint64_t>& crash_stack) {
+  size_t n = 0;
+  while (n < frames.size() && n < crash_stack.size() &&
+         frames[frames.size() - 1 - n].address == crash_stack[crash_stack.size() - 1 - n])
+    ++n;
+  return n;
+}
+
+std::string plan_moves_in(const ThreadStack& stack, const std::vector<BroughtModule*>& modules,
+                          const std::vector<uint64_t>& crash_stack, std::vector<Move>& out) {
+  for (size_t k = 0; k < stack.frames.size() && k < stack.waiting_from; ++k) {
+    const StackFrame& frame = stack.frames[k];
+    for (const BroughtModule* b : modules) {
+      if (!b->own().contains(frame.address)) continue;
+      const auto* f = b->mapping().function_at_own(frame.in_module - (frame.interrupted ? 0 : 1));
+      if (!f || !b->carried().count(b->mapping().index_of(*f)) || !SidedMapping::changed(*f)) continue;
+      const auto* site = frame.interrupted ? nullptr : site_of(*b, *f, frame.in_module);
+      if (site && site->frame_same && frame.slot) {
+        out.push_back({frame.slot, frame.address, b->placement().copy_bias + b->mapping().other_return(*site)});
+        continue;
+      }
+      if (took_part(*b, *f, crash_stack)) return cannot_move(*b, *f, frame, site);
+    }
+  }
+  return "";
+}
+
+uint32_t plan_moves_out(const std::vector<StackFrame>& frames, const std::vector<BroughtModule*>& modules,
+                        std::vector<Move>& out) {
+  uint32_t kept = 0;
+  for (const StackFrame& frame : frames)
+    for (const BroughtModule* b : modules) {
+      if (!b->contains(frame.address)) continue;
+      uint64_t other = frame.address - b->placement().copy_bias;
+      const auto* f = b->mapping().function_at_other(other - (frame.interrupted ? 0 : 1));
+      const mapping::CallSite* found = nullptr;
+      if (f && !frame.interrupted && frame.slot && b->mapping().own_address(*f))
+        for (const auto& s : b->mapping().sites(*f))
+          if (b->mapping().other_return(s) == other && s.frame_same) found = &s;
+      if (found)
+        out.push_back({frame.slot, frame.address, b->own().bias + b->mapping().own_return(*found)});
+      else
+        ++kept;
+    }
+  return kept;
+}
+
+std::string entries_in_use(const std::vector<StackFrame>& frames, const std::vector<BroughtModule*>& modules) {
+  for (const StackFrame& frame : frames)
+    for (const BroughtModule* b : modules) {
+      if (!b->own().contains(frame.address)) continue;
+      for (const auto& r : b->redirects())
+        if (frame.address > r.at && frame.address < r.at + sizeof r.jump)
+          return "a thread stands in the first bytes of `" + b->mapping().name(b->mapping().functions()[r.function]) + "`";
+    }
+  return "";
+}
+
+}  // namespace mx::recovery
