@@ -31,7 +31,7 @@ struct BroughtModule::Annex {
 
 std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const AddressSpace& space, const Module& own,
                                                    const Module& other, std::shared_ptr<const SidedMapping> mapping,
-                                                   Outcome& problem) {
+                                                   Carrier::Imports imports, Outcome& problem) {
   std::unique_ptr<BroughtModule> b(new BroughtModule);
   b->own_ = own, b->other_ = other, b->mapping_ = std::move(mapping);
   uint64_t size = other.elf->end_page() - other.elf->first_page();
@@ -45,7 +45,7 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
     return nullptr;
   }
   b->placement_ = {own.bias, b->start_ - other.elf->first_page()};
-  Carrier carrier(*b->mapping_, *own.elf, *other.elf, b->placement_);
+  Carrier carrier(*b->mapping_, *own.elf, *other.elf, b->placement_, std::move(imports));
   carrier.run();
   b->unwinding_ = make_unwinding(carrier, *b->mapping_, target, own, *other.elf, b->placement_);
   if (b->unwinding_.needed && b->unwinding_.why_not.empty() && !find_register_function(space))

@@ -22,7 +22,7 @@ class BroughtModule {
   /// Nothing is changed in the process.
   static std::unique_ptr<BroughtModule> plan(const Target& target, const AddressSpace& space, const Module& own,
                                              const Module& other, std::shared_ptr<const SidedMapping> mapping,
-                                             Outcome& problem);
+                                             Carrier::Imports imports, Outcome& problem);
 
   /// The same module at the same place, compared with the same file: the plan holds for this process too.
   bool fits(const Module& own, const Module& other, const SidedMapping& mapping) const;

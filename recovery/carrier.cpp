@@ -29,8 +29,8 @@ bool fits_signed(int64_t v, unsigned size) {
 
 }  // namespace
 
-Carrier::Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement)
-    : m_(mapping), own_(own), other_(other), at_(placement) {}
+Carrier::Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement, Imports imports)
+    : m_(mapping), own_(own), other_(other), at_(placement), imports_(std::move(imports)) {}
 
 void Carrier::run() {
   copy_segments();
@@ -54,6 +54,7 @@ void Carrier::run() {
     put(m_.other_address(f), code.data(), code.size());
     for (const Field& x : t.fields) put(x.at, &x.value, x.size);
     for (auto [slot, value] : t.slots) put(slot, &value, 8);
+    for (auto [stub, size] : t.verbatim) put(stub, other_.bytes(stub, size).data(), other_.bytes(stub, size).size());
   }
   for (size_t i : carried_)
     for (auto [at, destination] : translations_[i].stubs) {
@@ -168,7 +169,7 @@ Carrier::Translation Carrier::translate(const SidedMapping::Function& f) const {
 uint64_t Carrier::resolve(const SidedMapping::Function& f, const Fixup& x, Translation& t) const {
   switch (x.kind) {
     case FixupKind::function: return resolve_function(f, x, t);
-    case FixupKind::import: return x.other ? at_.own_bias + x.other : 0;
+    case FixupKind::import: return x.other ? at_.own_bias + x.other : resolve_import(x, t);
     case FixupKind::data: return resolve_data(x, t);
     case FixupKind::constant:
       t.constants.insert(x.target);
@@ -252,6 +253,31 @@ uint64_t Carrier::resolve_slot(const Fixup& x, Translation& t) const {
   if (!value) return 0;
   t.slots[x.target] = value;
   return at_.copy_bias + x.target;
+}
+
+// A function of another library that this version does not call: the survivor's stub and slot come along.
+uint64_t Carrier::resolve_import(const Fixup& x, Translation& t) const {
+  const auto* stub = other_.executable(x.target) ? m_.function_at_other(x.target) : nullptr;
+  const ElfView::Relocation* r = stub ? nullptr : other_.relocation_at(x.target);
+  std::string symbol = stub ? m_.name(*stub) : r ? std::string(r->symbol) : "";
+  symbol = symbol.substr(0, symbol.find('@'));
+  uint64_t address = symbol.empty() ? 0 : imports_(symbol);
+  if (!address) {
+    t.why_not = "it uses `" + symbol + "` of another library, which this version does not import";
+    return 0;
+  }
+  if (!stub) {
+    t.slots[x.target] = address;
+    return at_.copy_bias + x.target;
+  }
+  for (const auto& slot : other_.relocations()) {
+    if (slot.symbol != symbol || (slot.type != R_X86_64_JUMP_SLOT && slot.type != R_X86_64_GLOB_DAT)) continue;
+    t.slots[slot.address] = address;
+    t.verbatim[m_.other_address(*stub)] = m_.other_size(*stub);
+    return at_.copy_bias + x.target;
+  }
+  t.why_not = "the slot of `" + symbol + "` is not known";
+  return 0;
 }
 
 uint64_t Carrier::counterpart(uint64_t address) const {

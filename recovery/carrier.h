@@ -7,9 +7,11 @@
 //     there for as long as the transplant lives, so code that is still running when it ends falls back by itself;
 //   - functions that only the survivor has, and cold parts, stay in the copy;
 //   - variables are the process's own; read-only data that differs is the copy's;
-//   - PLT stubs and GOT slots of imports are the process's own; GOT slots for local things are filled in the copy.
+//   - PLT stubs and GOT slots of imports are the process's own; GOT slots for local things, and for imports that only the
+//     survivor has, are filled in the copy.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -27,7 +29,9 @@ struct Placement {
 
 class Carrier {
  public:
-  Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement);
+  /// `imports` finds a symbol of another library that the process's module does not import itself; 0: not found.
+  using Imports = std::function<uint64_t(std::string_view symbol)>;
+  Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement, Imports imports);
 
   /// Decides and translates. Call once.
   void run();
@@ -57,12 +61,14 @@ class Carrier {
     std::set<uint64_t> constants;        // read-only places that it refers to
     std::map<uint64_t, uint64_t> slots;  // GOT slots of the copy, with what they must hold
     std::map<uint64_t, uint64_t> stubs;  // jumps to plant in the copy
+    std::map<uint64_t, uint32_t> verbatim;  // PLT stubs of the survivor's file that are used as they are, with sizes
   };
   Translation translate(const SidedMapping::Function& f) const;
   uint64_t resolve(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
   uint64_t resolve_function(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
   uint64_t resolve_data(const mapping::Fixup& x, Translation& t) const;
   uint64_t resolve_slot(const mapping::Fixup& x, Translation& t) const;
+  uint64_t resolve_import(const mapping::Fixup& x, Translation& t) const;
   bool is_branch(const SidedMapping::Function& f, const mapping::Fixup& x) const;
   bool add_field(const SidedMapping::Function& f, const mapping::Fixup& x, uint64_t destination, Translation& t) const;
   std::string check_thread_local(const SidedMapping::Function& f) const;
@@ -75,6 +81,7 @@ class Carrier {
   const SidedMapping& m_;
   const ElfView &own_, &other_;
   Placement at_;
+  Imports imports_;
   std::vector<uint8_t> image_;
   std::map<size_t, Translation> translations_;
   std::set<size_t> carried_;

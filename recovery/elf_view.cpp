@@ -207,6 +207,16 @@ std::optional<uint64_t> ElfView::symbol(std::string_view wanted) const {
   return {};
 }
 
+std::optional<uint64_t> ElfView::exported(std::string_view wanted, unsigned type) const {
+  const auto& table = dynamic_.table;
+  for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= table.size(); at += sizeof(Elf64_Sym)) {
+    auto sym = *record<Elf64_Sym>(table, at);
+    if (ELF64_ST_TYPE(sym.st_info) == type && sym.st_shndx != SHN_UNDEF && name(dynamic_, sym.st_name) == wanted)
+      return sym.st_value;
+  }
+  return {};
+}
+
 std::map<std::string_view, uint64_t> ElfView::thread_locals() const {
   std::map<std::string_view, uint64_t> out;
   for (const Symbols* s : {&full_, &dynamic_})

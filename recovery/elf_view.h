@@ -61,6 +61,10 @@ class ElfView {
   const Relocation* relocation_at(uint64_t address) const;
   /// Address of a defined symbol (dynamic ones first, then .symtab); empty when there is none.
   std::optional<uint64_t> symbol(std::string_view name) const;
+  /// Address of an exported function that needs no choice at start-up (not an ifunc); empty when there is none.
+  std::optional<uint64_t> function(std::string_view name) const { return exported(name, 2 /*STT_FUNC*/); }
+  /// Address of the function that makes that choice for an exported ifunc.
+  std::optional<uint64_t> chooser(std::string_view name) const { return exported(name, 10 /*STT_GNU_IFUNC*/); }
   /// Name and start of the function or object symbol that covers `address`; "" if none.
   std::string symbol_at(uint64_t address) const;
   /// Start and end of .eh_frame, by section header or through PT_GNU_EH_FRAME; 0,0 when there is none.
@@ -88,6 +92,7 @@ class ElfView {
   };
   std::string_view name(const Symbols& s, uint32_t at) const;
   std::map<std::string_view, uint64_t> thread_locals() const;
+  std::optional<uint64_t> exported(std::string_view name, unsigned type) const;
 
   std::span<const uint8_t> file_;
   std::vector<Segment> loads_;

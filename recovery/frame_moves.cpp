@@ -31,6 +31,7 @@ std::string cannot_move(const BroughtModule& b, const mapping::Function& f, cons
                         const mapping::CallSite* site) {
   std::string text = "`" + b.mapping().name(f) + "` is active at " + hex(frame.in_module);
   if (frame.interrupted) return text + ", in the middle of its code";
+  if (!b.mapping().other_address(f)) return text + ", and the other version does not have it";
   if (!site) return text + ", a call that has no counterpart in the other version";
   std::string why = b.mapping().why_not(f);
   return text + ", and its frame differs" + (why.empty() ? "" : ": " + why);
@@ -53,7 +54,12 @@ std::string plan_moves_in(const ThreadStack& stack, const std::vector<BroughtMod
     for (const BroughtModule* b : modules) {
       if (!b->own().contains(frame.address)) continue;
       const auto* f = b->mapping().function_at_own(frame.in_module - (frame.interrupted ? 0 : 1));
-      if (!f || !b->carried().count(b->mapping().index_of(*f)) || !SidedMapping::changed(*f)) continue;
+      if (!f) continue;
+      if (!b->mapping().other_address(*f)) {
+        if (took_part(*b, *f, crash_stack)) return cannot_move(*b, *f, frame, nullptr);
+        continue;
+      }
+      if (!b->carried().count(b->mapping().index_of(*f)) || !SidedMapping::changed(*f)) continue;
       const auto* site = frame.interrupted ? nullptr : site_of(*b, *f, frame.in_module);
       if (site && site->frame_same && frame.slot) {
         out.push_back({frame.slot, frame.address, b->placement().copy_bias + b->mapping().other_return(*site)});

@@ -57,7 +57,7 @@ std::string last_line(int fd) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   setpriority(PRIO_PROCESS, 0, 19);
   sched_param zero{};
-  sched_setscheduler(0, SCHED_IDLE, &zero);
+  sched_setscheduler(0, SCHED_BATCH, &zero);  // not SCHED_IDLE: that would never end on a busy machine
   int null = open("/dev/null", O_RDWR);
   dup2(null, 0);
   dup2(mapping, 1);

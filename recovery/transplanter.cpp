@@ -4,6 +4,7 @@
 
 #include "analyzer/mapping/identity.h"
 #include "recovery/frame_moves.h"
+#include "recovery/imports.h"
 #include "recovery/stack_walk.h"
 #include "recovery/transplant.h"
 
@@ -123,7 +124,8 @@ class Application {
     outcome_.sentence = std::move(sentence);
     return false;
   }
-  bool plan_module(const AddressSpace& space, const ModulePair& p, std::shared_ptr<const SidedMapping> mapping);
+  bool plan_module(const AddressSpace& space, const AddressSpace& other, const ModulePair& p,
+                   std::shared_ptr<const SidedMapping> mapping);
   bool check_crash();
   bool plan_frames(const AddressSpace& space, const std::vector<BroughtRange>& ranges);
   bool change(const AddressSpace& space);
@@ -143,13 +145,17 @@ class Application {
   size_t waiting_ = 0;  // outer frames of the crash's stack that did not run
 };
 
-bool Application::plan_module(const AddressSpace& space, const ModulePair& p, std::shared_ptr<const SidedMapping> mapping) {
+bool Application::plan_module(const AddressSpace& space, const AddressSpace& other, const ModulePair& p,
+                              std::shared_ptr<const SidedMapping> mapping) {
   for (auto& b : known_)
     if (b->fits(*p.own, *p.other, *mapping) && (b->present(request_.target) || b->has_room(space))) {
       modules_.push_back(b.get());
       return true;
     }
-  auto b = BroughtModule::plan(request_.target, space, *p.own, *p.other, mapping, outcome_);
+  auto imports = [&](std::string_view symbol) {
+    return find_import(request_.target.pid(), space, request_.survivor, other, *p.other, symbol);
+  };
+  auto b = BroughtModule::plan(request_.target, space, *p.own, *p.other, mapping, imports, outcome_);
   if (!b) return false;
   modules_.push_back(b.get());
   known_.push_back(std::move(b));
@@ -266,7 +272,7 @@ Outcome Transplanter::apply(const Request& request) {
       o.left.push_back(p.own->path + ": " + why);
       continue;
     }
-    if (!a.plan_module(own.value(), p, state_->view(mapping, request.side))) return o;
+    if (!a.plan_module(own.value(), other.value(), p, state_->view(mapping, request.side))) return o;
   }
   clock.step("plan");
   if (!a.plan_frames(own.value(), state_->ranges())) return o;

@@ -108,11 +108,27 @@ void Discovery::add_data_symbols(const Image& image) {
   }
 }
 
+// Stubs of 8 bytes: a jump and a filler (.plt.got, and .plt of static programs).
+bool Discovery::short_stubs(const Section& section) const {
+  auto b = image_.bytes_at(section.address, 8);
+  return b.size() == 8 && b[0] == 0xff && b[1] == 0x25 && b[6] == 0x66 && b[7] == 0x90;
+}
+
+// A stub of a function whose implementation is chosen at start-up is called like the function that chooses.
+std::string Discovery::chosen_at_start(uint64_t resolver) const {
+  auto it = seeds_.find(resolver);
+  if (it == seeds_.end() || it->second.symbols.empty()) return made_up_name(resolver);
+  const auto& all = it->second.symbols;
+  return (*std::min_element(all.begin(), all.end(), [](const Symbol* a, const Symbol* b) {
+           return std::make_tuple(a->name.size(), a->name) < std::make_tuple(b->name.size(), b->name);
+         }))->name;
+}
+
 // A stub is found by its jump through a GOT slot that has a relocation with a symbol.
 void Discovery::add_plt_stubs() {
   for (const Section& section : image_.code_sections()) {
     if (!image_.in_plt(section.address)) continue;
-    uint64_t step = section.name == ".plt.got" && section.size % 16 ? 8 : 16;
+    uint64_t step = short_stubs(section) ? 8 : 16;
     for (uint64_t at = section.address; at + step <= section.address + section.size; at += step) {
       uint64_t pc = at;
       while (pc < at + step) {
@@ -124,8 +140,7 @@ void Discovery::add_plt_stubs() {
         if (r && (!r->symbol.empty() || r->type == R_X86_64_IRELATIVE)) {
           Seed& seed = seeds_[at];
           seed = Seed{step, Origin::plt, FunctionKind::plt, {}, {}};
-          seed.name =
-              (r->symbol.empty() ? made_up_name(static_cast<uint64_t>(r->addend)) : r->symbol) +
+          seed.name = (r->symbol.empty() ? chosen_at_start(static_cast<uint64_t>(r->addend)) : r->symbol) +
               "@plt";
           break;
         }

@@ -32,6 +32,8 @@ class Discovery {
   void add_function_symbol(const Symbol& s, Origin origin);
   void add_data_symbols(const Image& image);
   void add_plt_stubs();
+  bool short_stubs(const Section& section) const;
+  std::string chosen_at_start(uint64_t resolver) const;
   void add_frames();
   void add_entries();
   void add_array(const char* section);

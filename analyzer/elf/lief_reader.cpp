@@ -2,6 +2,7 @@
 
 #include <LIEF/ELF.hpp>
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 namespace mx::analyzer {
@@ -47,9 +48,29 @@ void add_relocation(const LIEF::ELF::Relocation& from, ElfFacts& facts) {
   facts.relocations.push_back(std::move(r));
 }
 
+// A static program has no dynamic section; the choices that it makes at start-up (IRELATIVE) lie in a
+// section of their own.
+void read_static_relocations(const LIEF::ELF::Binary& binary, ElfFacts& facts) {
+  constexpr uint32_t kRela = 4, kAllocated = 2;
+  for (const auto& s : binary.sections()) {
+    if (static_cast<uint32_t>(s.type()) != kRela || !(s.flags() & kAllocated)) continue;
+    auto bytes = s.content();
+    for (size_t at = 0; at + 24 <= bytes.size(); at += 24) {
+      uint64_t field[3];
+      std::memcpy(field, bytes.data() + at, sizeof field);
+      Relocation r;
+      r.address = field[0];
+      r.type = static_cast<uint32_t>(field[1]);
+      r.addend = static_cast<int64_t>(field[2]);
+      if (field[1] >> 32 == 0) facts.relocations.push_back(std::move(r));
+    }
+  }
+}
+
 void read_relocations(const LIEF::ELF::Binary& binary, ElfFacts& facts) {
   for (const auto& r : binary.dynamic_relocations()) add_relocation(r, facts);
   for (const auto& r : binary.pltgot_relocations()) add_relocation(r, facts);
+  if (facts.relocations.empty()) read_static_relocations(binary, facts);
   auto& all = facts.relocations;
   std::stable_sort(all.begin(), all.end(),
                    [](const auto& a, const auto& b) { return a.address < b.address; });

@@ -7,7 +7,7 @@
 namespace mx::mapping {
 
 constexpr char kMagic[8] = {'M', 'X', 'M', 'A', 'P', '\r', '\n', 0};
-constexpr uint32_t kVersion = 1;  // raise with every change of a record or of a meaning
+constexpr uint32_t kVersion = 2;  // raise with every change of a record or of a meaning
 constexpr uint32_t kNothing = 0xffffffff;
 
 // Identifies one file: its build-id (or a hash of its bytes when it has none) and its size.
@@ -45,8 +45,8 @@ struct Function {
   uint32_t old_size = 0, new_size = 0;        // bytes
   uint32_t name = 0;                          // offset in strings
   uint32_t first_call_site = 0, call_sites = 0;
-  uint32_t first_old_fixup = 0, old_fixups = 0;  // of the old code (changed and removed functions)
-  uint32_t first_new_fixup = 0, new_fixups = 0;  // of the new code (changed and added functions)
+  uint32_t first_old_fixup = 0, old_fixups = 0;  // of the old code (changed, removed, cold)
+  uint32_t first_new_fixup = 0, new_fixups = 0;  // of the new code (changed, added, cold)
   uint32_t why_not_old_to_new = 0, why_not_new_to_old = 0;  // offsets in strings; "" for yes
   FunctionStatus status = FunctionStatus::identical;
   MatchedBy matched_by = MatchedBy::name;
@@ -104,7 +104,7 @@ enum class FixupKind : uint8_t {
   local_got,  // a GOT slot that holds the address of something local; `other` is what it must hold
 };
 
-// One address field in the code of a changed, added or removed function. Sorted by offset within a
+// One address field in the code of a changed, added or removed function or of a cold part. Sorted by offset within a
 // function.
 struct Fixup {
   uint32_t offset = 0;     // of the field, from the start of the function

@@ -30,12 +30,6 @@ class Direction {
       uint64_t address = forward_ ? d.new_address : d.old_address;
       if (address) data_[address] = &d;
     }
-    for (const Relocation& r : from_.image().facts().relocations)
-      if (!r.symbol.empty()) bound_.insert(r.symbol);
-    for (const Function& f : from_.functions()) {
-      defined_.insert(f.name);
-      defined_.insert(f.aliases.begin(), f.aliases.end());
-    }
     for (uint32_t f = 0; f < to_.functions().size(); ++f)
       if (to_.functions()[f].parent != kNone) cold_[to_.functions()[f].parent].push_back(f);
   }
@@ -77,8 +71,6 @@ class Direction {
   const Match& counterpart(uint32_t f) const {
     return forward_ ? a_.correspondence->of_new(f) : a_.correspondence->of_old(f);
   }
-  // An interposable function that the library calls through its own PLT.
-  bool defines(const std::string& name) const { return defined_.count(name); }
   const char* other_version() const { return forward_ ? "old" : "new"; }
 
   Analysis& a_;
@@ -86,7 +78,6 @@ class Direction {
   const Program &from_, &to_;
   const std::vector<Features>& to_features_;
   std::unordered_map<uint64_t, const DataResult*> data_;
-  std::set<std::string> bound_, defined_;
   std::unordered_map<uint32_t, std::vector<uint32_t>> cold_;
   std::unordered_map<uint32_t, std::vector<std::string>> memo_;
 };
@@ -119,14 +110,8 @@ void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
   const Function& code = to_.functions()[f];
   if (code.damaged) out.push_back("some of its bytes are no known instructions");
   for (const Step& s : to_features_[f].steps) {
-    const Instruction& i = code.code[s.instruction];
     if (s.meaning.kind == MeaningKind::data) data_obstacle(s.meaning, out);
-    if (s.meaning.kind == MeaningKind::import) {
-      std::string name = to_.import_at(i.target);
-      if (!name.empty() && !bound_.count(name) && !defines(name))
-        out.push_back("uses `" + name + "` of another library, which the " + other_version() +
-                      " version does not import");
-    }
+    // An import that the other version has not is no obstacle: recovery finds it in the process's libraries.
     if (s.meaning.kind != MeaningKind::function) continue;
     uint32_t g = to_.function_containing(s.meaning.address);
     if (g == kNone) {
