@@ -9,7 +9,8 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int64_t kPatienceNs = 1'000'000'000;
+constexpr int64_t kPatienceNs = 10'000'000'000;  // a server that tests its memory before it aborts
+constexpr int64_t kCalmNs = 100'000'000;         // in a call for as long: the leader waits for work
 constexpr int64_t kLookAgainMs = 20;
 
 int64_t monotonic_ns() {
@@ -79,7 +80,8 @@ void await_more(Thread* t, uint64_t position) {
 }  // namespace
 
 bool leader_fails_soon(Thread* t) {
-  const int64_t end = monotonic_ns() + kPatienceNs;
+  const int64_t start = monotonic_ns();
+  int64_t busy = start;  // when the leader was last seen at work
   uint64_t position = t->pos;
   for (;;) {
     if (follower_must_end(t)) end_follower(t);
@@ -95,14 +97,17 @@ bool leader_fails_soon(Thread* t) {
       if (irrevocable(h)) return false;
       if (h.kind == EventKind::kIntent) agree(t);
       position += extent(h);
+      busy = monotonic_ns();
       if (position - t->pos > stream::kLaneRing / 2) return false;
     } else if (gone) {
       skip_to(t, position);
       take_over(t);
       return true;
     } else {
-      if (monotonic_ns() >= end) return false;
       await_more(t, position);
+      int64_t now = monotonic_ns();
+      if (t->lane->activity.load() != static_cast<uint32_t>(Activity::kEventCall)) busy = now;
+      if (now - busy > kCalmNs || now - start > kPatienceNs) return false;
     }
   }
 }

@@ -156,6 +156,14 @@ void restore_pending(Thread* t) {
   t->proc->sent_to_self = 0;
 }
 
+void report_hang(Thread* t) {  // of the other version
+  Message* m = new_message(t, MessageKind::kHang);
+  if (!m) return;
+  m->version = other(t->proc->version);
+  m->number[0] = t->proc->shared->real_pid[index_of(m->version)];
+  send(m);
+}
+
 void report_failover(Thread* t, int descriptors, uint64_t started) {
   Message* m = new_message(t, MessageKind::kFailover);
   if (!m) return;
@@ -195,6 +203,13 @@ void drop_follower(Thread* t, const char* reason) {
   wake_all(p);
 }
 
+void give_up_follower(Thread* t, const char* reason) {
+  Process* p = t->proc->shared;
+  if (!is(p, PairState::kPaired)) return;
+  if (follower_alive(t)) report_hang(t);
+  drop_follower(t, reason);
+}
+
 void wait_for_agreement(Thread* t) {
   Lane* l = t->lane;
   int64_t waited = 0, limit = control()->settings.hang_timeout_ms;
@@ -214,7 +229,7 @@ void wait_for_agreement(Thread* t) {
     if (l->tail.load() != tail) waited = 0;
     else if (timed_out) waited += 100;
     if (!follower_alive(t) || (limit && waited > limit)) {
-      drop_follower(t, "follower does not agree in time");
+      give_up_follower(t, "follower does not agree in time");
       return;
     }
   }
@@ -333,12 +348,7 @@ bool declare_leader_hung(Thread* t) {
   Process* p = t->proc->shared;
   auto a = static_cast<Activity>(t->lane->activity.load());
   if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired)) return false;
-  Message* m = new_message(t, MessageKind::kHang);
-  if (m) {
-    m->version = other(t->proc->version);
-    m->number[0] = real_leader_pid(t);
-    send(m);
-  }
+  report_hang(t);
   p->failure_tsc = tsc();
   p->failing.store(1);
   if (!change(p, PairState::kPaired, PairState::kFailover)) return false;

@@ -11,6 +11,8 @@ bool follower_gone(Thread* t);
 bool follower_alive(Thread* t);
 /// Goes on alone; the monitor ends the follower and reports `reason`.
 void drop_follower(Thread* t, const char* reason);
+/// The same for a follower that makes no progress: if it lives, it hangs, and the report says so.
+void give_up_follower(Thread* t, const char* reason);
 /// Full lockstep: waits until the follower agrees to the announced call.
 void wait_for_agreement(Thread* t);
 /// Parks this thread for good if its process has failed and the other version takes over.

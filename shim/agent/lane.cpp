@@ -47,7 +47,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
       waited = 0;
     } else if ((waited += 100) >= control()->settings.hang_timeout_ms &&
                control()->settings.hang_timeout_ms) {
-      drop_follower(t, "follower does not read its lane");
+      give_up_follower(t, "follower does not read its lane");
       return false;
     }
   }
@@ -158,7 +158,7 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
     if (load_tail(l) != tail || (verdict && l->verdict.load() != 0)) {
       waited = 0;
     } else if (follower_ended(t, verdict) || (limit && (waited += 100) > limit + 1000)) {
-      drop_follower(t, "follower does not answer");
+      give_up_follower(t, "follower does not answer");
       return Verdict::kFollowerDropped;
     }
   }

@@ -21,6 +21,12 @@ using namespace stream;
 
 namespace {
 
+// Of two waiting times in milliseconds; -1: no end.
+int sooner(int a, int b) {
+  if (a < 0) return b;
+  return b < 0 || a < b ? a : b;
+}
+
 double seconds() {
   timespec ts;
   clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -60,7 +66,7 @@ void fault_from_environment(Settings& s) {
 }  // namespace
 
 Monitor::Monitor(const Options& options)
-    : options_(options), report_(options.report), sites_(arena_) {
+    : options_(options), report_(options.report), sites_(arena_), follower_watch_(options.hang_timeout_s) {
   fill_settings();
   started_ = seconds();
   open_state();
@@ -148,7 +154,7 @@ void Monitor::open_events() {
 
 void Monitor::watch() {
   while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
-    int timeout = handover_.timeout_ms();
+    int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
     if (program_ended_) {
       double left = deadline_ - seconds();
       if (left <= 0) break;
@@ -156,6 +162,7 @@ void Monitor::watch() {
     }
     serve_events(timeout);
     continue_handover();
+    drop_hung_followers();
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) on_child(pid, status);
@@ -239,6 +246,27 @@ void Monitor::drop_root_follower(Version v, const char* reason) {
   roots_[static_cast<int>(v)].was_dropped = true;
   let_leader_go(arena_.control(), root());
   report_.write("dropped", {{"version", name(v)}, {"reason", reason}});
+}
+
+void Monitor::drop_hung_followers() {
+  double now = seconds();
+  if (now < next_look_) return;
+  next_look_ = now + follower_watch_.interval_ms() / 1000.0;
+  for (uint32_t index : follower_watch_.look(arena_.control(), now)) {
+    Process& p = arena_.control().processes[index];
+    auto v = static_cast<Version>(1 - (p.leader.load() & 1));
+    pid_t pid = p.real_pid[static_cast<int>(v)];
+    if (pid <= 1 || kill(pid, 0) != 0) continue;
+    report_.write("hang", {{"version", name(v)}, {"pid", pid}});
+    if (&p == &root()) {
+      drop_root_follower(v, "takes no events");
+      kill_version(v);
+    } else {
+      let_leader_go(arena_.control(), p);
+      report_.write("dropped", {{"version", name(v)}, {"pid", pid}, {"reason", "takes no events"}});
+      kill(pid, SIGKILL);
+    }
+  }
 }
 
 void Monitor::on_trace_stop(pid_t pid, int status) {

@@ -12,6 +12,7 @@
 
 #include "shim/monitor/arena.h"
 #include "shim/monitor/control.h"
+#include "shim/monitor/follower_watch.h"
 #include "shim/monitor/handover.h"
 #include "shim/monitor/launch.h"
 #include "shim/monitor/options.h"
@@ -55,6 +56,7 @@ class Monitor {
   void continue_handover();
   void finish_handover(bool done);
   void serve_events(int timeout_ms);
+  void drop_hung_followers();
   void finish();
   void wait_for_others();
   void kill_keepers();
@@ -76,6 +78,7 @@ class Monitor {
     op::Verb verb = op::Verb::kStatus;
   } asked_;  ///< the operator's request that `handover_` serves
   double started_ = 0;
+  FollowerWatch follower_watch_;
   int epoll_ = -1, signals_ = -1, wake_ = -1;
   struct Root {
     pid_t pid = 0;
@@ -92,6 +95,7 @@ class Monitor {
   bool program_ended_ = false;
   stream::Version final_version_ = stream::Version::kOld;
   double deadline_ = 0;
+  double next_look_ = 0;  // when to look for followers that hang
 };
 
 }  // namespace mx::monitor

@@ -1,0 +1,46 @@
+#include "shim/monitor/follower_watch.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+
+int FollowerWatch::interval_ms() const {
+  if (limit_ <= 0) return -1;
+  int quarter = static_cast<int>(limit_ * 250);
+  return quarter > 50 ? quarter : 50;
+}
+
+bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, double now) const {
+  if (tail != p.tail || head == tail) p.moved = now;
+  if (head != p.head) {
+    if (p.head == p.tail) p.pause = now - p.published;
+    p.published = now;
+  }
+  p.head = head;
+  p.tail = tail;
+  return now - p.moved > limit_ + p.pause;
+}
+
+std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
+  std::vector<uint32_t> hung;
+  if (limit_ <= 0) return hung;
+  std::map<uint32_t, Progress> seen;
+  uint32_t index = 0;
+  for (Lane& lane : lanes_taken(control)) {
+    uint32_t i = index++;
+    if (lane.in_use.load() != 1 || lane.process >= kMaxProcesses) continue;
+    const Process& p = control.processes[lane.process];
+    if (p.state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
+    uint64_t tail = lane.tail.load(), head = lane.head.load();
+    auto known = lanes_.find(i);
+    bool same = known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
+    Progress progress = same ? known->second : Progress{head, tail, now, now, 0};
+    if (hangs(progress, head, tail, now) && (hung.empty() || hung.back() != lane.process))
+      hung.push_back(lane.process);
+    seen.emplace(i, progress);
+  }
+  lanes_ = std::move(seen);
+  return hung;
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,35 @@
+// Finds followers that hang: one that takes nothing from a lane in which events wait. (A leader that
+// hangs is judged by its follower, see agent/failover.)
+#pragma once
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "shim/stream/arena.h"
+
+namespace mx::monitor {
+
+class FollowerWatch {
+ public:
+  /// Seconds without progress that count as a hang; 0: never.
+  explicit FollowerWatch(double limit) : limit_(limit) {}
+
+  /// How often look() wants to be called, in milliseconds; -1: never.
+  int interval_ms() const;
+  /// Indices of the processes whose follower hangs at this time (seconds of a steady clock).
+  std::vector<uint32_t> look(stream::Control& control, double now);
+
+ private:
+  struct Progress {
+    uint64_t head, tail;
+    double moved;      // when the follower last took something, or had taken everything
+    double published;  // when the leader last added something
+    double pause;      // how long it had worked on that: the follower may need as long
+  };
+  bool hangs(Progress& p, uint64_t head, uint64_t tail, double now) const;
+
+  double limit_;
+  std::map<uint32_t, Progress> lanes_;
+};
+
+}  // namespace mx::monitor
