@@ -4,6 +4,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/signals.h"
 
 namespace mx::agent {
 
@@ -16,7 +17,15 @@ bool to_self(Thread* t, int64_t pid, int64_t tid) {
 }
 
 void before_kill(Call& c, int64_t pid, int64_t tid, uint64_t sig) {
-  if (sig == kSigabrt && to_self(c.t, pid, tid)) judge_abort(c.t, kSigabrt);
+  Thread* t = c.t;
+  if (!to_self(t, pid, tid)) return;
+  if (sig == kSigabrt) judge_abort(t, kSigabrt);
+  // Its own will, which nobody could tell afterwards from a kill by somebody else.
+  if (sig == kSigkill && t->role == Role::kLeader) {
+    publish_plain(t, EventKind::kTermSignal, 0, kSigkill, 0, nullptr, 0);
+    lane_flush(t);
+    die_of(t, kSigkill);
+  }
 }
 
 // Signals that no follower hears of by its lane: both versions of the process get them.

@@ -2,7 +2,9 @@
 
 #include <elf.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -48,6 +50,36 @@ const char* machine_name(uint16_t machine) {
   }
 }
 
+// Links are followed as inside the root.
+bool missing_in(const std::string& root, const std::string& path) {
+  int folder = open(root.empty() ? "/" : root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_IN_ROOT;
+  long fd = syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how);
+  bool missing = fd < 0 && errno == ENOENT;
+  if (fd >= 0) close(static_cast<int>(fd));
+  close(folder);
+  return missing;
+}
+
+// The loader that a dynamic program names; empty if there is none, or the file is not what it seems.
+std::string interpreter(int fd, const Elf64_Ehdr& eh) {
+  constexpr size_t kLongest = 4096;
+  for (int i = 0; i < eh.e_phnum; i++) {
+    Elf64_Phdr ph;
+    off_t at = static_cast<off_t>(eh.e_phoff) + i * static_cast<off_t>(sizeof ph);
+    if (pread(fd, &ph, sizeof ph, at) != sizeof ph) return {};
+    if (ph.p_type != PT_INTERP || ph.p_filesz == 0 || ph.p_filesz > kLongest) continue;
+    std::string name(ph.p_filesz, 0);
+    if (pread(fd, name.data(), name.size(), static_cast<off_t>(ph.p_offset)) != static_cast<ssize_t>(name.size()))
+      return {};
+    return name.c_str();
+  }
+  return {};
+}
+
 void check_program(const std::string& root, const std::string& program) {
   std::string path = in_root(root, program);
   struct stat st;
@@ -59,12 +91,17 @@ void check_program(const std::string& root, const std::string& program) {
   if (fd < 0) return;  // execute-only files are fine
   Elf64_Ehdr eh{};
   ssize_t n = read(fd, &eh, sizeof eh);
+  std::string loader;
+  if (n == sizeof eh && eh.e_phentsize == sizeof(Elf64_Phdr)) loader = interpreter(fd, eh);
   close(fd);
   if (n >= 2 && eh.e_ident[0] == '#' && eh.e_ident[1] == '!') return;
   if (n < 20 || std::memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0)
     throw Error(path + ": neither an ELF program nor a script with #!", 126);
   if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64)
     throw Error(path + ": built for " + machine_name(eh.e_machine) + "; mx runs x86-64 programs only", 126);
+  if (!loader.empty() && missing_in(root, loader))
+    throw Error(path + ": its loader " + loader + " is missing in " + (root.empty() ? "/" : root) +
+                    " (install the C library there, or name another root)", 127);
 }
 
 void check_kernel() {

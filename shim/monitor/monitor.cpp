@@ -222,7 +222,7 @@ void Monitor::on_root_end(Version v, int status) {
   bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   Root& twin = roots_[static_cast<int>(other(v))];
   auto state = static_cast<PairState>(p.state.load());
-  if (v == leader() && state == PairState::kPaired && killed && !twin.ended) {
+  if (v == leader() && state == PairState::kPaired && killed && !announced && !twin.ended) {
     // Nobody but the kernel ends a process like this: the other version takes over.
     report_.write("crash", {{"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}});
     declare_dead(arena_.control(), p);

@@ -169,13 +169,14 @@ try:
     while True:
         kept.append(os.open("/dev/null", os.O_WRONLY)); kept.append(socket.socket().detach())
         kept.append(os.open("/etc/passwd", os.O_RDONLY)); kept.append(os.dup(kept[-1])); kept += os.pipe()
-except OSError as e: print(e.strerror, max(kept), len(kept))
+except OSError as e: print(e.strerror, max(kept))      # mx keeps one number for itself (docs/limits.md)
 for fd in kept: os.close(fd)
 print(os.open("/dev/null", os.O_RDONLY))"""]))
 
-    @scenario("window", "full")
+    @scenario("window", "full", allow=("dropped",))
     def process_limit(self, box):
-        """fork until the limit of processes is hit, as an ordinary user; then go on."""
+        """fork until the limit of processes is hit, as an ordinary user; then go on. The user's limit counts the processes
+        of both versions: the follower may be the one that hits it."""
         box.folder.chmod(0o777)
         return shown(box.run([PYTHON, "-c", r"""
 import os, resource, signal
