@@ -150,7 +150,8 @@ int analyze_main(int argc, char** argv) {
     if (args.explain.empty() && (!*old_file || !*new_file))
       throw CLI::RequiredError(*old_file ? "NEW" : "OLD");
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help
+    return fail(Error{std::string(e.what()) + " (see mx analyze --help)"});
   }
   try {
     return run(args);

@@ -349,7 +349,7 @@ bool Discovery::add_references() {
     if (seeds_.count(target) || rejected_.count(target) || image_.in_plt(target)) continue;
     bool code = std::any_of(
         image_.code_sections().begin(), image_.code_sections().end(),
-        [&](const Section& s) { return target >= s.address && target - s.address < s.size; });
+        [at = target](const Section& s) { return at >= s.address && at - s.address < s.size; });
     if (!code || !plausible(target, limit_of(target), called)) {
       rejected_.insert(target);
       continue;

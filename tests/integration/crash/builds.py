@@ -6,7 +6,9 @@ As a command it builds all of them: crash/builds.py
 import hashlib
 import os
 import pathlib
+import re
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
@@ -29,14 +31,36 @@ def redis_tree(bug=None):
             run(["patch", "-p1", "-i", _patch("redis", bug)], cwd=tree)
         else:
             shutil.copytree(source("redis"), tree, symlinks=True)
-        run(["make", "-C", "src", f"-j{JOBS}", "redis-server", "redis-cli", "redis-benchmark", "MALLOC=libc",
-             "BUILD_TLS=no", "USE_SYSTEMD=no", "OPTIMIZATION=-O2"], cwd=tree, env=QUIET)
+        _make_redis(tree, "redis-server", "redis-cli", "redis-benchmark")
     return made_once(_folder("redis", bug), make) / "redis"
 
 
 def redis(bug=None):
     """Path of redis-server (-O2 -g, libc's malloc)."""
     return str(redis_tree(bug) / "src" / "redis-server")
+
+
+def reverses(patch):
+    """Can this patch of Debian's be taken out of the source of redis alone?"""
+    tree = redis_tree()
+    command = ["patch", "-R", "-p1", "--dry-run", "-f", "-i", str(tree / "debian/patches" / patch)]
+    return subprocess.run(command, cwd=tree, stdout=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def redis_without(patch):
+    """Path of redis-server built like redis(), without one patch of Debian's."""
+    def make(folder):
+        tree = folder / "redis"
+        shutil.copytree(redis_tree(), tree, symlinks=True)
+        run(["patch", "-R", "-p1", "-i", tree / "debian/patches" / patch], cwd=tree)
+        _make_redis(tree, "redis-server")
+    name = re.sub(r"\W+", "_", patch)
+    return str(made_once(settings.cache() / "crash" / f"redis-without-{name}", make) / "redis/src/redis-server")
+
+
+def _make_redis(tree, *targets):
+    run(["make", "-C", "src", f"-j{JOBS}", *targets, "MALLOC=libc", "BUILD_TLS=no", "USE_SYSTEMD=no", "OPTIMIZATION=-O2"],
+        cwd=tree, env=QUIET)
 
 
 def lighttpd(bug=None):

@@ -1,0 +1,335 @@
+"""mx analyze as its users call it: output in every format, bad input, speed and memory, and real pairs: the releases that
+Debian serves and sources built with and without one patch."""
+
+import fcntl
+import json
+import os
+import pathlib
+import pty
+import re
+import resource
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "crash"))
+
+import builds  # noqa: E402  (it finds mxtest)
+from mxtest import settings  # noqa: E402
+from mxtest.debian import release, served, two_releases  # noqa: E402
+
+SHOP = pathlib.Path(__file__).resolve().parents[1] / "unit/analyzer/corpus/shop.c"
+STATUSES = {"identical", "changed", "added", "removed", "moved"}
+LIBRARIES = "usr/lib/x86_64-linux-gnu"
+
+
+class AnalyzeTest(unittest.TestCase):
+    """A private folder and cache."""
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mx-analyze-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.environment = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache")}
+
+    def analyze(self, *words, status=0):
+        done = subprocess.run([settings.mx(), "analyze", *map(str, words)], capture_output=True, check=False,
+                              stdin=subprocess.DEVNULL, env=self.environment, timeout=200)
+        self.assertEqual(status, done.returncode, done.stderr.decode(errors="replace"))
+        return done.stdout.decode() if status == 0 else done.stderr.decode()
+
+    def json(self, old, new):
+        return json.loads(self.analyze(old, new, "--format", "json"))
+
+    def shop(self):
+        for name, define in (("old", "-DOLD_VERSION"), ("new", "-DNEW_VERSION")):
+            subprocess.run(["gcc", "-g", "-w", "-O1", define, "-o", self.folder / name, SHOP], check=True)
+        return self.folder / "old", self.folder / "new"
+
+    def cost(self, *words):
+        """Seconds of processor time (all threads and children), seconds on the wall and MiB at the peak."""
+        with open(os.devnull, "w", encoding="ascii") as null:
+            start = time.monotonic()
+            child = subprocess.Popen([settings.mx(), "analyze", *map(str, words)], stdout=null, env=self.environment)
+            _, status, used = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(0, child.returncode)
+        return used.ru_utime + used.ru_stime, time.monotonic() - start, used.ru_maxrss / 1024
+
+
+class Output(AnalyzeTest):
+    def test_text_is_plain_in_a_pipe_and_coloured_on_a_terminal(self):
+        old, new = self.shop()
+        text = self.analyze(old, new)
+        self.assertRegex(text, r"functions +\d+ identical, \d+ changed, 1 added, 1 removed")
+        self.assertRegex(text, r"changed +sell ")
+        self.assertNotIn("\x1b", text)
+        shown = self.on_terminal("analyze", old, new, "--function", "sell")
+        self.assertIn("\x1b[", shown)
+        self.assertIn("analysing", shown)  # progress
+        sides = [line for line in self.analyze(old, new, "--function", "sell").splitlines() if " | " in line]
+        self.assertGreater(len(sides), 10)
+        self.assertEqual(1, self.analyze(old, new, "--function", "nobody", status=2).count("\n"))
+
+    def on_terminal(self, *words):
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 160, 0, 0))
+        environment = {k: v for k, v in self.environment.items() if k != "NO_COLOR"}
+        child = subprocess.Popen([settings.mx(), *map(str, words)], stdin=slave, stdout=slave, stderr=slave, env=environment)
+        os.close(slave)
+        out = b""
+        while True:
+            try:
+                piece = os.read(master, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            out += piece
+        os.close(master)
+        self.assertEqual(0, child.wait())
+        return out.decode()
+
+    def test_json_keeps_its_contract(self):
+        old, new = self.shop()
+        j = self.json(old, new)
+        self.assertEqual(1, j["schema"])
+        by_name = {f["name"]: f for f in j["functions"]}
+        for f in j["functions"]:
+            self.assertIn(f["status"], STATUSES)
+            self.assertEqual("old" in f, f["status"] != "added")
+            self.assertEqual("new" in f, f["status"] != "removed")
+            for side in ("old", "new"):
+                if side in f:
+                    self.assertRegex(f[side]["address"], r"^0x[0-9a-f]+$")
+            if f["status"] == "changed":
+                for direction in ("old_to_new", "new_to_old"):
+                    verdict = f["transplantable"][direction]
+                    self.assertIn(verdict["possible"], {"yes", "when-inactive", "no"})
+                    self.assertEqual(verdict["possible"] == "yes", verdict["reasons"] == [])
+        self.assertEqual("changed", by_name["sell"]["status"])
+        self.assertEqual(("added", "removed"), (by_name["refund"]["status"], by_name["clear"]["status"]))
+        self.assertEqual(sum(j["counts"].values()), len(j["functions"]))
+        self.assertEqual(["struct item"], [t["name"] for t in j["types"]])
+        self.assertIn({"from": "main", "to": "refund"}, j["call_graph"]["added"])
+        documented = (pathlib.Path(__file__).resolve().parents[2] / "docs/analyzer.md").read_text()
+        for key in {*j, *j["old"], *(k for f in j["functions"] for k in f), *(k for d in j["data"] for k in d)}:
+            self.assertIn(key, documented, "in docs/analyzer.md")
+
+    def test_dot_is_a_graph_around_the_changes(self):
+        dot = self.analyze(*self.shop(), "--format", "dot")
+        self.assertTrue(dot.startswith("digraph"))
+        self.assertEqual(dot.count("{"), dot.count("}"))
+        self.assertIn('"refund"', dot)
+        if shutil.which("dot"):
+            svg = subprocess.run(["dot", "-Tsvg"], input=dot.encode(), capture_output=True, check=True).stdout
+            self.assertIn(b"<svg", svg)
+
+    def test_html_is_one_page_that_loads_nothing(self):
+        page = self.analyze(*self.shop(), "--format", "html")
+        self.assertTrue(page.lstrip().lower().startswith("<!doctype html>"))
+        for loads in (r"<script[^>]+src", r"<link[^>]+href", r"@import", r"url\(\s*['\"]?http", r"<img[^>]+src=['\"]?http"):
+            self.assertIsNone(re.search(loads, page), loads)
+        for part in ("sell", "refund", "<input", "<svg"):
+            self.assertIn(part, page)
+
+    def test_the_page_works_in_a_browser(self):
+        browser = shutil.which("chromium")
+        if not browser:
+            self.skipTest("no chromium here")
+        (self.folder / "page.html").write_text(self.analyze(*self.shop(), "--format", "html"))
+        done = subprocess.run([browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={self.folder}/profile",
+                               "--virtual-time-budget=8000", "--dump-dom", f"file://{self.folder}/page.html"],
+                              capture_output=True, timeout=120, check=True)
+        dom = done.stdout.decode()
+        self.assertGreater(dom.count("<circle") + dom.count("<rect") + dom.count("<text"), 3, "the graph is drawn")
+        self.assertIn("refund", dom)
+
+
+class BadInput(AnalyzeTest):
+    def refused(self, bad, *names):
+        good = "/bin/true"
+        for pair in ((bad, good), (good, bad)):
+            error = self.analyze(*pair, status=2)
+            self.assertEqual(1, error.count("\n"), error)
+            for name in (os.path.basename(str(bad)), *names):
+                self.assertIn(name, error)
+
+    def made(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+    def test_wrong_kinds_of_file(self):
+        good = pathlib.Path("/bin/true").read_bytes()
+
+        def with_bytes(at, new):
+            return good[:at] + new + good[at + len(new):]
+        self.refused(self.folder / "missing", "cannot open")
+        self.refused(self.folder, "regular file")
+        self.refused(self.made("empty", b""), "empty")
+        self.refused(self.made("text", b"#!/bin/sh\n"), "not an ELF file")
+        self.refused(self.made("cut", good[:70]), "truncated")
+        self.refused(self.made("small", with_bytes(4, b"\1")), "64-bit")
+        self.refused(self.made("arm", with_bytes(18, b"\xb7\0")), "architecture")
+        self.refused(self.made("core", with_bytes(16, b"\4\0")), "core file")
+        self.refused(self.made("object", with_bytes(16, b"\1\0")), "object file")
+        os.mkfifo(self.folder / "pipe")
+        self.refused(self.folder / "pipe", "regular file")
+        with open(self.folder / "sparse", "wb") as f:
+            f.truncate(4 << 30)
+        self.refused(self.folder / "sparse", "larger than")
+
+    def test_half_a_program_is_refused_or_analysed(self):
+        good = pathlib.Path("/bin/bash").read_bytes()
+        for share in (0.1, 0.3, 0.5, 0.9, 0.99):
+            path = self.made("half", good[:int(len(good) * share)])
+            done = subprocess.run([settings.mx(), "analyze", path, "/bin/bash"], capture_output=True, check=False,
+                                  env=self.environment, timeout=100)
+            self.assertIn(done.returncode, (0, 2), done.stderr)
+            self.assertEqual(0 if done.returncode == 0 else 1, done.stderr.count(b"\n"))
+
+    def test_wrong_command_lines(self):
+        for words in ((), ("/bin/true",), ("/bin/true", "/bin/true", "--format", "poem"), ("/bin/true", "/bin/true", "--nonsense")):
+            self.assertEqual(1, self.analyze(*words, status=2).count("\n"))
+
+
+class RealPairs(AnalyzeTest):
+    """The releases that Debian serves. Where it serves one only, that one against itself: nothing may differ."""
+
+    def pair(self, package, path):
+        old, new = (folder / path for folder in two_releases(*package))
+        j = self.json(old, new)
+        counts = j["counts"]
+        print(f"\n{package[0]} {old.parts[-len(pathlib.Path(path).parts) - 1]} → {new.parts[-len(pathlib.Path(path).parts) - 1]}: {counts}")
+        changed = [f["name"] for f in j["functions"] if f["status"] != "identical"]
+        print("  " + " ".join(changed[:60]))
+        if old == new:
+            self.assertEqual([], changed)
+        return counts
+
+    def test_redis(self):
+        counts = self.pair(("redis-server", "redis-tools"), "usr/bin/redis-server")
+        self.assertGreater(counts["identical"], 100 * counts["changed"])
+
+    def test_nginx(self):
+        counts = self.pair(("nginx",), "usr/sbin/nginx")
+        self.assertGreater(counts["identical"], 20 * counts["changed"])
+
+    def test_libcrypto(self):
+        counts = self.pair(("libssl3",), LIBRARIES + "/libcrypto.so.3")
+        self.assertGreater(counts["identical"], 3 * (counts["changed"] + counts["added"] + counts["removed"]))
+
+    def test_bash(self):
+        self.pair(("bash",), "bin/bash")
+
+    def test_coreutils(self):
+        for program in ("ls", "sort", "cp"):
+            self.pair(("coreutils",), f"bin/{program}" if program != "sort" else "usr/bin/sort")
+
+
+class OnePatch(AnalyzeTest):
+    """The same source built twice, with and without one patch: what it touches has changed, and nothing outside its file
+    but what inlining spread."""
+
+    def changed(self, old, new):
+        j = self.json(old, new)
+        self.names = {f["name"] for f in j["functions"]}
+        found = {f["name"]: f for f in j["functions"] if f["status"] != "identical"}
+        print(f"\n{len(found)} of {len(j['functions'])} functions differ: {' '.join(found)}")
+        return found
+
+    def test_hmget(self):
+        found = self.changed(builds.redis(), builds.redis("hmget"))
+        for name in ("hmgetCommand", "hashTypeGetValue"):
+            self.assertEqual("changed", found[name]["status"])
+        for name, f in found.items():  # the others of this file have another __LINE__ in an assertion
+            self.assertEqual("changed", f["status"], name)
+            self.assertIn("/t_hash.c:", f["source"], name)
+        for direction in ("old_to_new", "new_to_old"):
+            self.assertEqual("yes", found["hmgetCommand"]["transplantable"][direction]["possible"])
+            self.assertNotEqual("no", found["hashTypeGetValue"]["transplantable"][direction]["possible"])
+        self.assertEqual(found["hmgetCommand"]["calls"]["old"], len(found["hmgetCommand"]["call_sites"]))
+        self.assertTrue(all(s["frame_same"] for s in found["hmgetCommand"]["call_sites"]))
+
+    def series(self):
+        lines = (builds.redis_tree() / "debian/patches/series").read_text().split()
+        return [line for line in lines if not line.startswith("#")]
+
+    def text(self, name):
+        return (builds.redis_tree() / "debian/patches" / name).read_text(errors="replace")
+
+    def files(self, name):
+        """What the patch changes in the server; empty when it changes anything else but tests."""
+        files = [f for f in re.findall(r"^\+\+\+ b?/?(\S+)", self.text(name), re.MULTILINE) if not f.startswith("tests/")]
+        return files if all(re.fullmatch(r"src/\w+\.c", f) for f in files) else []
+
+    def functions(self, name, files):
+        """Functions whose bodies hold lines that the patch takes away or adds, found in the source (a brace in the first
+        column ends a function)."""
+        found = set()
+        for part in re.split(r"^(?=diff |--- )", self.text(name), flags=re.MULTILINE):
+            head = re.search(r"^\+\+\+ b?/?(\S+)", part, re.MULTILINE)
+            if not head or head[1] not in files:
+                continue
+            source, current, owner = (builds.redis_tree() / head[1]).read_text(errors="replace").splitlines(), "", []
+            for line in source:
+                if re.match(r"\w.*\w\(", line) and not line.rstrip().endswith(";"):
+                    current = re.search(r"(\w+)\(", line)[1]
+                owner.append(current)
+                if line.startswith("}"):
+                    current = ""
+            for start, body in re.findall(r"^@@ -\S+ \+(\d+).*?@@.*\n((?:[ +-].*\n|\n)*)", part, re.MULTILINE):
+                at = int(start) - 1
+                for line in body.splitlines():
+                    if line[:1] in "+-" and line[1:].strip() and not re.match(r"\s*(/?\*|//|#)", line[1:]) and at < len(owner):
+                        found.add(owner[at])
+                    at += not line.startswith("-")
+        return found - {""}
+
+    def test_a_debian_patch(self):
+        name = next(n for n in reversed(self.series()) if self.files(n) and builds.reverses(n))
+        files, without = self.files(name), builds.redis_without(name)
+        found = self.changed(without, builds.redis())
+        print(f"  {name}: {files}")
+        self.assertTrue(found)
+        sources = {re.sub(r":\d+$", "", f["source"]).rpartition("/src/")[2] for f in found.values() if f.get("source")}
+        print(f"  defined in {sources}")
+        self.assertLessEqual({"src/" + s for s in sources}, set(files))
+        touched = self.functions(name, files)
+        print(f"  hunks in {touched}")
+        self.assertLessEqual(touched & self.names, set(found))
+
+
+class Cost(AnalyzeTest):
+    """Processor seconds, because other tests share the machine: on an idle one the wall clock shows less (two threads)."""
+
+    def best(self, old, new):
+        cold = min(self.cost(old, new)[:2] for _ in range(3))
+        self.cost(old, new, "--format", "mapping")  # fills the cache
+        cached = min(self.cost(old, new, "--format", "mapping")[:2] for _ in range(5))
+        print(f"\n{old.name}: cold {cold[0]:.2f} s of processor, {cold[1]:.2f} s wall; cached {cached[0] * 1000:.0f} ms, {cached[1] * 1000:.0f} ms")
+        return cold[0], cached[0]
+
+    def test_redis_and_nginx(self):
+        for package, path in ((("redis-server", "redis-tools"), "usr/bin/redis-server"), (("nginx",), "usr/sbin/nginx")):
+            old, new = (folder / path for folder in two_releases(*package))
+            cold, cached = self.best(old, new)
+            self.assertLessEqual(cold, 2.0)
+            self.assertLessEqual(cached, 0.020)
+
+    def test_a_hundred_megabytes(self):
+        library = release(("libllvm14",), served("libllvm14")[-1]) / LIBRARIES / "libLLVM-14.so.1"
+        size = library.stat().st_size / (1 << 20)
+        self.assertGreater(size, 100)
+        used, wall, peak = self.cost(library, library)
+        print(f"\n{library.name}, {size:.0f} MiB: {used:.0f} s of processor, {wall:.0f} s wall, {peak:.0f} MiB")
+        self.assertLessEqual(peak, 10 * size)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
