@@ -37,16 +37,14 @@ void fill_values(const Call& c, Fixed& f) {
 
 uint32_t fixed_size(const Fixed& f) { return 56 + stream::padded(f.sample_size); }
 
-// Whether the input buffers can be read before the kernel has looked at them (full lockstep).
-bool inputs_readable(const Call& c) {
-  for (int i = 0; i < c.d->nargs; i++) {
-    if (!(c.d->in_mask >> i & 1) || !c.args[i]) continue;
-    uint64_t n = sys::bytes_in(*c.d, i, c.args, c.before[i]);
-    if (n > (1u << 30) || !readable(reinterpret_cast<void*>(c.args[i]), n ? n : 1)) return false;
-    auto kind = c.d->args[i].kind;
-    if (kind >= sys::ArgKind::kIovIn && !full_arrays_readable(c, i)) return false;
-  }
-  return true;
+// Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel reports what it
+// has written before it came to the bad part): then there is nothing to compare.
+void describe_inputs(const Call& c, uint64_t& sum, uint8_t* sample, uint32_t& sample_size) {
+  bool good = guarded([&] {
+    sum = digest_inputs(c);
+    sample_size = sample_inputs(c, sample, kSample);
+  });
+  if (!good) sum = sample_size = 0;
 }
 
 void set_activity(Thread* t, Activity a, long nr) {
@@ -55,24 +53,6 @@ void set_activity(Thread* t, Activity a, long nr) {
 }
 
 }  // namespace
-
-bool full_arrays_readable(const Call& c, int i) {
-  auto kind = c.d->args[i].kind;
-  const Iovec* v = nullptr;
-  uint64_t n = 0;
-  if (kind == sys::ArgKind::kIovIn) {
-    v = reinterpret_cast<const Iovec*>(c.args[i]);
-    n = c.args[c.d->args[i].size_arg];
-  } else if (kind == sys::ArgKind::kMsgIn) {
-    auto* m = reinterpret_cast<const Msghdr*>(c.args[i]);
-    v = reinterpret_cast<const Iovec*>(m->iov);
-    n = m->iovlen;
-  }
-  if (n > 1024 || (n && !readable(v, n * sizeof(Iovec)))) return false;
-  for (uint64_t k = 0; k < n; k++)
-    if (v[k].len && !readable(reinterpret_cast<void*>(v[k].base), v[k].len)) return false;
-  return true;
-}
 
 bool may_block(const Call& c) {
   if (!sys::has(*c.d, sys::attr::kBlocking)) return false;
@@ -113,10 +93,7 @@ void leader_begin(Call& c) {
     Fixed f;
   } e{};
   fill_values(c, e.f);
-  if (inputs_readable(c)) {
-    e.h.digest = digest_inputs(c);
-    e.f.sample_size = sample_inputs(c, e.f.sample, kSample);
-  }
+  describe_inputs(c, e.h.digest, e.f.sample, e.f.sample_size);
   e.h.kind = EventKind::kIntent;
   e.h.nr = static_cast<uint16_t>(c.r->nr);
   e.h.size = fixed_size(e.f);
@@ -138,10 +115,8 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   fill_values(c, e.f);
   e.f.sample_size = 0;
   e.h.digest = 0;
-  if (c.d->in_mask && c.ret != kEfault && inputs_were_read(c, c.ret)) {
-    e.h.digest = digest_inputs(c);
-    e.f.sample_size = sample_inputs(c, e.f.sample, kSample);
-  }
+  if (c.d->in_mask && c.ret != kEfault && inputs_were_read(c, c.ret))
+    describe_inputs(c, e.h.digest, e.f.sample, e.f.sample_size);
   uint64_t size[6], total = fixed_size(e.f);
   for (int i = 0; i < c.d->nargs; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
@@ -154,7 +129,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   e.h.nr = static_cast<uint16_t>(c.r->nr);
   e.h.kind = kind;
   if (c.ret > 0 && c.d->in_mask && c.ret == handed_over(c)) flags |= stream::kWhole;
-  e.h.flags = flags | (t->pending ? stream::kSignalFollows : 0);
+  e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
   take_order(t, e.h);
   if (!lane_begin(t, sizeof(EventHeader) + total)) return;
@@ -181,19 +156,12 @@ void compare(Call& c, const EventHeader& h, const Fixed& f) {
     }
   }
   if (c.names_new) return;
-  if (h.digest && inputs_readable_cheaply(c) && digest_inputs(c) != h.digest) {
-    uint8_t mine[kSample];
-    uint32_t n = sample_inputs(c, mine, kSample);
-    report_bytes_divergence(c, f.sample, f.sample_size, mine, n);
-  }
-}
-
-bool inputs_readable_cheaply(const Call& c) {
-  // The leader's kernel accepted its pointers; ours are the same expressions of the same program.
-  // Only a null pointer is worth a check: a wild one would have faulted the program itself.
-  for (int i = 0; i < c.d->nargs; i++)
-    if ((c.d->in_mask >> i & 1) && c.args[i] && c.args[i] < 4096) return false;
-  return true;
+  if (!h.digest) return;
+  uint64_t sum = h.digest;
+  if (!guarded([&] { sum = digest_inputs(c); }) || sum == h.digest) return;
+  uint8_t mine[kSample];
+  uint32_t n = sample_inputs(c, mine, kSample);
+  report_bytes_divergence(c, f.sample, f.sample_size, mine, n);
 }
 
 namespace {
@@ -226,9 +194,9 @@ void follower_take(Call& c, const EventHeader& h) {
   c.ret = h.result;
   if (!t->intents) compare(c, h, f);
   // Other bytes, and more or fewer of them: each version hears that all of its own are written.
-  if ((h.flags & stream::kWhole) && inputs_readable_cheaply(c)) {
-    int64_t own = handed_over(c);
-    if (own >= 0) c.ret = own;
+  if (h.flags & stream::kWhole) {
+    int64_t own = -1;
+    if (guarded([&] { own = handed_over(c); }) && own >= 0) c.ret = own;
   }
   t->intents = 0;
   for (int i = 0; i < c.d->nargs && t->pos < end; i++) {

@@ -76,8 +76,6 @@ void follower_take(Call& c, const EventHeader& header);
 /// Which calls may wait long for the outside, given what is known of their descriptor.
 bool may_block(const Call& c);
 
-bool full_arrays_readable(const Call& c, int i);
-bool inputs_readable_cheaply(const Call& c);
 uint64_t digest_inputs(const Call& c);
 bool inputs_were_read(const Call& c, long ret);
 

@@ -1,5 +1,7 @@
 #include "shim/agent/children.h"
 
+#include "shim/agent/failover.h"
+
 namespace mx::agent {
 
 namespace {
@@ -19,6 +21,21 @@ Child* find_child(Thread* t, int32_t vpid) {
 void forget(Thread* t, Child* c) {
   LocalProcess* p = t->proc;
   *c = p->children[--p->n_children];
+}
+
+// What the program does after its wait relies on what the child has done, in shared memory for one. The
+// follower's child may be behind.
+void await_own_end(Thread* t, int32_t real) {
+  struct {
+    int32_t fd;
+    int16_t events, revents;
+  } ended{static_cast<int32_t>(sys(__NR_pidfd_open, real, 0)), 1 /*POLLIN*/, 0};
+  if (is_error(ended.fd)) return;
+  constexpr int kStepMs = 50;
+  int limit = static_cast<int>(control()->settings.hang_timeout_ms);
+  for (int waited = 0; limit == 0 || waited < limit; waited += kStepMs)
+    if (sys(__NR_poll, &ended, 1, kStepMs) > 0 || follower_must_end(t)) break;
+  sys(__NR_close, ended.fd);
 }
 
 }  // namespace
@@ -47,6 +64,7 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
     if (pair && pair->real_pid[version_index(t)] == c->real)
       pair->alive[static_cast<int>(stream::other(p->version))].store(0);
     if ((status & 0x7f) == kSigkill) sys(__NR_kill, c->real, kSigkill);  // from outside: so is ours
+    await_own_end(t, c->real);
     if (p->n_unreaped < kMaxChildren) p->unreaped[p->n_unreaped++] = c->real;
     forget(t, c);
   }

@@ -189,6 +189,11 @@ long fork_pair(Call& c, const Request& q) {
   if (t->role == Role::kLeader) leader_begin(c);
   long ret = make(born, 0);
   if (ret == 0) return 0;
+  if (ret == kEagain && leads(t)) {  // the follower may not have reaped its children yet: they count too
+    lane_rendezvous(t, false);
+    ret = make(born, 0);
+    if (ret == 0) return 0;
+  }
   c.ret = ret;
   if (ret > 0 && born.process < stream::kMaxProcesses) {
     Process& pair = control()->processes[born.process];

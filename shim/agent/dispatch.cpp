@@ -6,15 +6,18 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
 #include "shim/agent/kill.h"
+#include "shim/agent/listing.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/query.h"
 #include "shim/agent/report.h"
+#include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/special.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/timers.h"
+#include "shim/agent/vectors.h"
 
 namespace mx::agent {
 
@@ -34,7 +37,10 @@ constexpr HookTable make_hooks() {
   for (int nr : {__NR_open, __NR_openat, __NR_openat2, __NR_creat}) run(nr, run_open);
   for (int nr : {__NR_mkdir, __NR_mkdirat}) run(nr, run_mkdir);
   run(__NR_memfd_create, run_memfd);
+  h.at[__NR_getdents64].perform = perform_getdents64;
   run(__NR_mmap, run_mmap);
+  run(__NR_munmap, run_munmap);
+  for (int nr : {__NR_ftruncate, __NR_pwrite64}) localise(nr, localise_shadowed);
   for (int nr : {__NR_mprotect, __NR_pkey_mprotect}) run(nr, run_mprotect);
   run(__NR_close_range, run_close_range);
   h.at[__NR_close_range].perform = perform_close_range;
@@ -78,6 +84,9 @@ constexpr HookTable make_hooks() {
   h.at[__NR_ioctl].measure = measure_ioctl;
   localise(__NR_ioctl, localise_ioctl);
   localise(__NR_recvmsg, localise_recvmsg);
+  run(__NR_sendmmsg, run_sendmmsg);
+  h.at[__NR_sendmmsg].perform = perform_sendmmsg;
+  run(__NR_vmsplice, run_vmsplice);
   // Waiting
   h.at[__NR_epoll_ctl] = {nullptr, nullptr, prepare_epoll_ctl, nullptr, localise_epoll_ctl};
   for (int nr : {__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2}) {
@@ -95,6 +104,8 @@ constexpr HookTable make_hooks() {
   run(__NR_sigaltstack, run_sigaltstack);
   run(__NR_rt_sigsuspend, run_sigsuspend);
   for (int nr : {__NR_rt_sigpending, __NR_rt_sigtimedwait, __NR_pause}) run(nr, run_event);
+  h.at[__NR_rt_sigpending].perform = perform_sigpending;
+  localise(__NR_rt_sigprocmask, localise_sigprocmask);
   // Processes
   for (int nr : {__NR_fork, __NR_vfork}) run(nr, run_fork);
   run(__NR_clone, run_clone);
@@ -112,6 +123,7 @@ constexpr HookTable make_hooks() {
   localise(__NR_read, localise_read);
   h.at[__NR_kill].prepare = prepare_kill;
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) h.at[nr].prepare = prepare_tgkill;
+  for (int nr : {__NR_tkill, __NR_tgkill}) h.at[nr].perform = perform_tgkill;
   h.at[__NR_rt_sigqueueinfo].prepare = prepare_kill;
   h.at[__NR_setpgid].prepare = prepare_setpgid;
   h.at[__NR_wait4].prepare = prepare_wait4;
@@ -128,10 +140,12 @@ constexpr HookTable make_hooks() {
   run(__NR_arch_prctl, run_arch_prctl);
   run(__NR_seccomp, run_seccomp);
   run(__NR_prlimit64, run_prlimit);
+  run(__NR_setrlimit, run_setrlimit);
   // System V shared memory: each version has its own
   run(__NR_shmget, run_shmget);
   run(__NR_shmat, run_shmat);
   run(__NR_shmctl, run_shmctl);
+  for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) h.at[nr].measure = measure_ipc_control;
   // Timers
   run(__NR_timer_create, run_timer_create);
   for (int nr : {__NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete})
@@ -209,6 +223,7 @@ void dispatch(Thread* t, Regs* r) {
   c.names_new = false;
   t->regs = r;
   t->regs_redirected = 0;
+  t->announced = 0;
   if (t->role == Role::kLeader) park_if_failing(t);
   bool event = is_event(c);
   bool entered = t->pending && t->role != Role::kFollower && event &&

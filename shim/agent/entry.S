@@ -105,6 +105,38 @@ mx_gate_abort:
     ret
     .size mx_blocking, .-mx_blocking
 
+// long mx_try(f, argument, uint64_t* guard): calls f(argument) and returns 1. A fault meanwhile goes on at
+// mx_try_failed with the stack pointer that stands in *guard: returns 0.
+    .globl mx_try, mx_try_failed
+    .type mx_try, @function
+mx_try:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    push %rdx
+    mov %rsp, (%rdx)
+    mov %rdi, %rax
+    mov %rsi, %rdi
+    call *%rax
+    mov $1, %eax
+    jmp 1f
+mx_try_failed:
+    cld
+    xor %eax, %eax
+1:  pop %rdx
+    movq $0, (%rdx)
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+    .size mx_try, .-mx_try
+
 // A hooked function's trampoline jumps here: eax = its number, r11 = how to run it (see locks.h).
     .globl mx_lock_entry
     .type mx_lock_entry, @function

@@ -128,8 +128,11 @@ long perform_epoll_wait(Call& c) {
 void localise_epoll_wait(Call& c) {
   auto* events = reinterpret_cast<Event*>(c.args[1]);
   for (long i = 0; i < c.ret; i++) {
-    if (EpollEntry* e = find(c.t, static_cast<int>(c.args[0]), static_cast<int>(events[i].data), false))
-      events[i].data = e->data;
+    auto epfd = static_cast<int>(c.args[0]), fd = static_cast<int>(events[i].data);
+    EpollEntry* e = find(c.t, epfd, fd, false);
+    // The number was closed but the file is open under another one: what was registered last still counts.
+    if (!e && valid_fd(fd) && c.t->proc->epoll[fd].epfd == epfd) e = &c.t->proc->epoll[fd];
+    if (e) events[i].data = e->data;
   }
 }
 

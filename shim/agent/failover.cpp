@@ -6,7 +6,9 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/report.h"
+#include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/special.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/timers.h"
 
@@ -151,8 +153,16 @@ int take_descriptors(Thread* t) {
 
 // Signals that the leader had sent itself and blocked.
 void restore_pending(Thread* t) {
-  for (int sig = 1; sig < 32; sig++)
-    if (t->proc->sent_to_self & t->vmask & bit(sig)) sys(__NR_tgkill, t->proc->real_pid, t->tid, sig);
+  for (int sig = 1; sig < 32; sig++) {
+    if (!(t->proc->sent_to_self & t->vmask & bit(sig))) continue;
+    if (!(kNeverBlocked & bit(sig))) {
+      sys(__NR_tgkill, t->proc->real_pid, t->tid, sig);
+      continue;
+    }
+    t->held |= bit(sig);
+    t->held_info[sig] = {};
+    t->held_info[sig].signo = sig;
+  }
   t->proc->sent_to_self = 0;
 }
 
@@ -370,6 +380,7 @@ void take_over(Thread* t) {
     remap_shared(t);
     restore_timers(t);
     restore_owners(t);
+    restore_limits(t);
     restore_pending(t);
     report_failover(t, taken, p->failure_tsc);
     p->leader.store(static_cast<uint32_t>(t->proc->version));

@@ -9,6 +9,8 @@
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
+extern "C" char mx_try_failed[];
+
 namespace mx::agent {
 
 namespace {
@@ -113,6 +115,11 @@ void judge(Thread* t, int sig, const FaultBody& b) {
 }  // namespace
 
 void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
+  if (in_agent(uc->mc.rip) && t->guard) {
+    uc->mc.rsp = t->guard;
+    uc->mc.rip = reinterpret_cast<uint64_t>(mx_try_failed);
+    return;
+  }
   if (in_agent(uc->mc.rip) && t->regs) {
     fault_in_agent(t, sig, info);
   }

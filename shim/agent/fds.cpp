@@ -3,6 +3,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/shadow.h"
 
 namespace mx::agent {
 
@@ -52,6 +53,7 @@ void fd_opened(Thread* t, int fd, uint16_t bits) {
 void fd_closed(Thread* t, int fd) {
   if (!valid_fd(fd)) return;
   if (fd_bits(t, fd) & kFdEpoll) forget_epoll(t, fd);
+  if (t->role == Role::kFollower) forget_shadow_fd(fd);
   fd_bits(t, fd) = 0;
 }
 

@@ -105,7 +105,7 @@ bool own_image(const char* raw, const LocalProcess& proc) {
 }
 
 bool path_readable(uint64_t address) {
-  return address >= 4096 && readable(reinterpret_cast<void*>(address), 1);
+  return address >= stream::kPage && string_readable(address, 4096);
 }
 
 struct OpenRequest {

@@ -18,6 +18,5 @@ long run_fchdir(Call& c);
 /// True if the open file may be written through: a shared mapping of it is then a copy.
 bool shared_writable(int fd);
 /// After a failover: turns this version's copies of shared writable mappings into real ones.
-void remap_shared(Thread* t);
 
 }  // namespace mx::agent

@@ -112,17 +112,28 @@ void build_frame_now(Thread* t, Ucontext* uc) {
   build(t, t->frame_regs, t->frame_info, uc);
 }
 
-void leave_handler(Thread* t, Regs* r) {
-  auto* uc = reinterpret_cast<Ucontext*>(r->rsp);
+void read_frame(Thread* t, const Regs* r) {
+  auto* uc = reinterpret_cast<const Ucontext*>(r->rsp);
   t->vmask = uc->sigmask & ~kUnblockable;
   t->altstack = uc->stack;
   if (t->altstack.flags & 1) t->altstack.flags &= ~1;
+}
+
+void leave_handler(Thread* t, Regs* r, bool signals_follow) {
+  auto* uc = reinterpret_cast<Ucontext*>(r->rsp);
   uc->sigmask = kernel_mask(t);
   uc->stack = agent_stack(t);
   uc->mc.rip = relocated(uc->mc.rip);
   t->regs = nullptr;
   t->trap = nullptr;
-  if (t->pending) arm_deferred(t);
+  if (signals_follow) {  // SIGSYS to oneself, which comes in when the kernel has restored everything
+    uint64_t kick = bit(31);
+    t->at_sigreturn = 1;
+    sys(__NR_rt_sigprocmask, 0, &kick, nullptr, 8);
+    sys(__NR_tgkill, t->proc->real_pid, t->tid, 31);
+  } else if (t->pending && t->role != Role::kFollower) {
+    arm_deferred(t);
+  }
   mx_sigreturn(uc);
   __builtin_unreachable();
 }

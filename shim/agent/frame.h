@@ -11,8 +11,10 @@ namespace mx::agent {
 void enter_handler(Thread* t, Regs* r, const Siginfo& info, Ucontext* context);
 /// The second half of the above for context == null, called in the handler of that signal.
 void build_frame_now(Thread* t, Ucontext* uc);
-/// The program's rt_sigreturn: continues from the frame at r->rsp.
-[[noreturn]] void leave_handler(Thread* t, Regs* r);
+/// The program's rt_sigreturn: its mask and alternate stack are those of the frame at r->rsp.
+void read_frame(Thread* t, const Regs* r);
+/// … and it continues from that frame, after the signals that follow there.
+[[noreturn]] void leave_handler(Thread* t, Regs* r, bool signals_follow);
 
 void regs_from(const Ucontext* uc, Regs* r);
 void regs_to(const Regs* r, Ucontext* uc);

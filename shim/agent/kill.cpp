@@ -10,7 +10,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kSigabrt = 6, kSigkill = 9, kSigcont = 18, kSigstop = 19;
+constexpr int kSigabrt = 6, kSigkill = 9, kSigcont = 18, kSigstop = 19, kSigsys = 31;
 
 bool to_self(Thread* t, int64_t pid, int64_t tid) {
   return pid == t->proc->vpid && (tid == 0 || tid == t->vtid);
@@ -89,6 +89,18 @@ void prepare_tgkill(Call& c) {
   if (group && static_cast<int32_t>(c.args[0]) != t->proc->vpid) return;
   if (group) c.exec[0] = t->proc->real_pid;
   c.exec[group ? 1 : 0] = own_thread(t, static_cast<int32_t>(c.args[group ? 1 : 0]));
+}
+
+// SIGSYS by tgkill is the agent's kick: the program's carries a mark.
+long perform_tgkill(Call& c) {
+  bool group = c.r->nr == __NR_tgkill;
+  if (c.exec[group ? 2 : 1] != kSigsys) return execute(c);
+  Siginfo info{};
+  info.signo = kSigsys;
+  info.code = kSiQueue;
+  info.queue = {c.t->proc->vpid, static_cast<uint32_t>(sys(__NR_getuid)), kSentByTgkill};
+  uint64_t process = group ? c.exec[0] : c.t->proc->real_pid;
+  return sys(__NR_rt_tgsigqueueinfo, process, c.exec[group ? 1 : 0], kSigsys, &info);
 }
 
 long run_tgkill(Call& c) {

@@ -10,6 +10,7 @@ long run_setpgid(Call& c);
 long run_setsid(Call& c);
 void prepare_kill(Call& c);
 void prepare_tgkill(Call& c);
+long perform_tgkill(Call& c);
 void prepare_setpgid(Call& c);
 void prepare_pidfd_open(Call& c);
 

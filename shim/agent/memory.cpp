@@ -2,6 +2,8 @@
 
 #include "shim/agent/state.h"
 
+extern "C" long mx_try(void (*f)(void*), void* argument, uint64_t* guard);
+
 // Compilers emit calls to these; no libc is linked. `rep movsb` is fast on every CPU with ERMS and
 // keeps vector registers untouched.
 extern "C" {
@@ -149,5 +151,22 @@ bool probe(long nr, const void* p, size_t n) {
 
 bool readable(const void* p, size_t n) { return probe(__NR_process_vm_readv, p, n); }
 bool writable(const void* p, size_t n) { return probe(__NR_process_vm_writev, p, n); }
+
+bool string_readable(uint64_t address, size_t limit) {
+  char part[512];
+  long pid = this_thread()->proc->real_pid;
+  while (limit > 0) {
+    uint64_t n = stream::kPage - (address & (stream::kPage - 1));  // never beyond a page: all or nothing
+    if (n > sizeof part) n = sizeof part;
+    Iovec local{reinterpret_cast<uint64_t>(part), n}, remote{address, n};
+    if (sys(__NR_process_vm_readv, pid, &local, 1, &remote, 1, 0) != static_cast<long>(n)) return false;
+    if (string_length(part, n) < n) return true;
+    address += n;
+    limit = limit > n ? limit - n : 0;
+  }
+  return true;
+}
+
+bool try_access(void (*f)(void*), void* argument) { return mx_try(f, argument, &this_thread()->guard); }
 
 }  // namespace mx::agent

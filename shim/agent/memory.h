@@ -31,4 +31,14 @@ uint64_t digest(uint64_t seed, const void* bytes, size_t n);
 bool readable(const void* p, size_t n);
 bool writable(const void* p, size_t n);
 
+/// The same for a NUL-terminated string of at most `limit` bytes, in one or two system calls.
+bool string_readable(uint64_t address, size_t limit);
+
+/// Calls f(); false if it touched memory that is not there. What it did until then stands.
+bool try_access(void (*f)(void*), void* argument);
+template <typename F>
+bool guarded(F&& f) {
+  return try_access([](void* p) { (*static_cast<F*>(p))(); }, &f);
+}
+
 }  // namespace mx::agent

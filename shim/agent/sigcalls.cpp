@@ -64,7 +64,7 @@ long run_sigprocmask(Call& c) {
     }
     next &= ~kUnblockable;
     unblocks = old & ~next;
-    t->vmask = next;
+    c.scratch[0] = next;
   }
   if (c.args[2]) {
     if (!writable(reinterpret_cast<void*>(c.args[2]), 8)) return kEfault;
@@ -72,6 +72,7 @@ long run_sigprocmask(Call& c) {
   }
   if (!c.args[1]) return 0;
   if (!unblocks) {
+    t->vmask = c.scratch[0];
     if (t->role != Role::kFollower) apply_mask(t, t->trap);
     return 0;
   }
@@ -79,11 +80,44 @@ long run_sigprocmask(Call& c) {
 }
 
 long perform_sigprocmask(Call& c) {
+  c.t->vmask = c.scratch[0];
   apply_mask(c.t, c.t->trap);
+  release_held(c.t);
   return 0;
 }
 
-long run_sigreturn(Call& c) { leave_handler(c.t, c.r); }
+// Not before: a handler that runs first has the old mask in its frame, and the call is made again.
+void localise_sigprocmask(Call& c) { c.t->vmask = c.scratch[0]; }
+
+long perform_sigpending(Call& c) {
+  long ret = execute(c);
+  if (ret == 0 && c.args[1] >= 8) *reinterpret_cast<uint64_t*>(c.args[0]) |= c.t->held;
+  return ret;
+}
+
+// An event, so that signals which the handler's mask held back come in both versions before the program
+// goes on.
+long run_sigreturn(Call& c) {
+  Thread* t = c.t;
+  if (t->role == Role::kFollower) {
+    EventHeader h;
+    Match m = follower_match(c, h);
+    if (m == Match::kRedirected) return c.r->rax;
+    if (m == Match::kMatched) {
+      follower_take(c, h);
+      bool follow = t->signal_follows;
+      t->signal_follows = 0;
+      read_frame(t, c.r);
+      leave_handler(t, c.r, follow);
+    }
+  }
+  read_frame(t, c.r);
+  apply_mask(t, nullptr);
+  release_held(t);
+  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  bool follow = t->role == Role::kLeader ? t->announced : announce_signals(t);
+  leave_handler(t, c.r, follow);
+}
 
 long run_sigaltstack(Call& c) {
   Thread* t = c.t;
@@ -118,6 +152,7 @@ static void enter_suspend(Thread* t, uint64_t mask) {
   t->suspend_mask = t->vmask;
   t->in_suspend = 1;
   t->vmask = mask & ~kUnblockable;
+  if (t->role != Role::kFollower) release_held(t);
 }
 
 long run_sigsuspend(Call& c) {

@@ -89,22 +89,83 @@ void to_call_start(Thread* t, Regs* r) {
   r->rax = r->nr;
 }
 
-// One signal in a version that acts for real. True if a handler is entered.
-bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t flags, Ucontext* uc) {
-  SignalAction& a = t->proc->actions[info.signo];
-  if (t->vmask & bit(info.signo)) {  // blocked since it was queued: back to the kernel
+bool ends_or_runs(const SignalAction& a, int sig) {
+  return a.handler > kSigIgn || (a.handler == kSigDfl && default_terminates(sig));
+}
+
+uint64_t mask_in_handler(const Thread* t, int sig) {
+  const SignalAction& a = t->proc->actions[sig];
+  return t->vmask | a.mask | ((a.flags & kSaNodefer) ? 0 : bit(sig));
+}
+
+// Whether one of the first `count` queued signals will have an event under `mask`.
+bool any_follows(const Thread* t, uint32_t count, uint64_t mask) {
+  for (uint32_t i = 0; i < count && i < t->pending; i++) {
+    int sig = t->queue[i].info.signo;
+    if (!(mask & bit(sig)) && ends_or_runs(t->proc->actions[sig], sig)) return true;
+  }
+  return false;
+}
+
+// Blocked since it was queued: back to the kernel, or held here where the kernel must not block it.
+void put_back(Thread* t, const Siginfo& info) {
+  if (kNeverBlocked & bit(info.signo)) {
+    t->held |= bit(info.signo);
+    t->held_info[info.signo & 31] = info;
+  } else {
     sys(__NR_rt_tgsigqueueinfo, t->proc->real_pid, t->tid, info.signo, &info);
+  }
+}
+
+// One signal in a version that acts for real; `left` more may follow. True if a handler is entered.
+bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t flags, uint32_t left, Ucontext* uc) {
+  int sig = info.signo;
+  SignalAction& a = t->proc->actions[sig];
+  if (t->vmask & bit(sig)) {
+    put_back(t, info);
     return false;
   }
-  if (a.handler == kSigIgn || (a.handler == kSigDfl && !default_terminates(info.signo))) return false;
+  if (!ends_or_runs(a, sig)) return false;
   if (a.handler == kSigDfl) {
-    publish_plain(t, EventKind::kTermSignal, 0, info.signo, 0, nullptr, 0);
+    publish_plain(t, EventKind::kTermSignal, 0, sig, 0, nullptr, 0);
     if (t->role == Role::kLeader) lane_flush(t);
-    die_of(t, info.signo);
+    die_of(t, sig);
   }
-  publish_signal(t, info, flags | (t->pending ? stream::kSignalFollows : 0));
+  bool more = any_follows(t, left, mask_in_handler(t, sig));
+  publish_signal(t, info, flags | (more ? stream::kSignalFollows : 0));
   if (point == SignalPoint::kCallStart && !uc) to_call_start(t, r);
   enter_handler(t, r, info, uc ? uc : t->trap);
+  return true;
+}
+
+bool act_on_queue(Thread* t, Regs* r, uint32_t count, SignalPoint point, uint8_t flags, Ucontext* uc) {
+  bool entered = false;
+  Siginfo info;
+  while (count > 0 && pop(t, info)) entered |= act(t, r, info, point, flags, --count, uc);
+  return entered;
+}
+
+// The signals that came with the mask that rt_sigreturn has just restored: before the program goes on.
+void deliver_at_sigreturn(Thread* t, Ucontext* uc) {
+  Regs r;
+  t->at_sigreturn = 0;
+  regs_from(uc, &r);
+  t->regs = &r;
+  t->regs_redirected = 1;
+  if (t->role == Role::kFollower) follow_signal(t, &r, SignalPoint::kCallEnd, uc);
+  else act_on_queue(t, &r, t->announced, SignalPoint::kCallEnd, 0, uc);
+  t->announced = 0;
+  t->regs = nullptr;
+  t->regs_redirected = 0;
+  regs_to(&r, uc);
+}
+
+// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent otherwise, see
+// perform_tgkill.
+bool from_program(Siginfo* info) {
+  constexpr int32_t kTkill = -6;
+  if (info->code != kSiUser && info->code != kSiQueue) return false;
+  if (info->code == kSiQueue && info->queue.value == kSentByTgkill) info->code = kTkill;
   return true;
 }
 
@@ -167,7 +228,7 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
     on_fault(t, sig, info, uc);
     return;
   }
-  if (sig == kSigsys) {
+  if (sig == kSigsys && !from_program(info)) {
     on_kick(t, info, uc);
     return;
   }
@@ -190,6 +251,10 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     build_frame_now(t, uc);
     return;
   }
+  if (t->at_sigreturn) {
+    deliver_at_sigreturn(t, uc);
+    return;
+  }
   t->kicked = 1;
   uint64_t rip = uc->mc.rip;
   if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) && rip < reinterpret_cast<uint64_t>(mx_gate_end) &&
@@ -207,8 +272,7 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     park_if_failing(t);
     t->regs = nullptr;
   } else {
-    Siginfo signal;
-    while (pop(t, signal)) act(t, &r, signal, SignalPoint::kCallEnd, stream::kAsync, uc);
+    act_on_queue(t, &r, t->pending, SignalPoint::kCallEnd, stream::kAsync, uc);
     kick_follower(t);
   }
   regs_to(&r, uc);
@@ -230,13 +294,27 @@ void arm_deferred(Thread* t) {
   sys(__NR_timer_settime, t->defer_timer - 1, 0, spec, nullptr);
 }
 
+bool announce_signals(Thread* t) {
+  t->announced = t->pending;
+  return t->announced && any_follows(t, t->announced, t->vmask);
+}
+
+void release_held(Thread* t) {
+  for (uint64_t let = t->held & ~t->vmask; let; let &= let - 1) {
+    int sig = __builtin_ctzll(let) + 1;
+    t->held &= ~bit(sig);
+    queue(t, t->held_info[sig & 31]);
+  }
+}
+
 bool deliver_pending(Thread* t, Regs* r, SignalPoint point) {
-  bool entered = false;
   uint8_t flags = point == SignalPoint::kCallStart   ? stream::kRestart
                   : point == SignalPoint::kLocalEnd ? stream::kAsync
                                                     : 0;
-  Siginfo info;
-  while (t->pending && pop(t, info)) entered |= act(t, r, info, point, flags, nullptr);
+  // At the end of an event: those that it announced. What came since waits for the next boundary.
+  uint32_t count = point == SignalPoint::kCallEnd && t->role == Role::kLeader ? t->announced : t->pending;
+  t->announced = 0;
+  bool entered = act_on_queue(t, r, count, point, flags, nullptr);
   if (entered && point == SignalPoint::kLocalEnd) kick_follower(t);
   return entered;
 }
@@ -255,7 +333,7 @@ bool restart_after_signal(Call& c) {
   return true;
 }
 
-void follow_signal(Thread* t, Regs* r, SignalPoint point) {
+void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
   EventHeader h;
   SignalBody body;
   bool more = true;
@@ -274,7 +352,7 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point) {
     const SignalAction& a = t->proc->actions[body.info.signo];
     if (point == SignalPoint::kCallStart) to_call_start(t, r);
     t->regs_redirected = 1;
-    if (a.handler > kSigIgn) enter_handler(t, r, body.info, t->trap);
+    if (a.handler > kSigIgn) enter_handler(t, r, body.info, uc ? uc : t->trap);
   }
 }
 

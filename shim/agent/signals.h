@@ -18,6 +18,9 @@ enum class SignalPoint : uint8_t {
 inline constexpr uint64_t kSyncSignals =
     bit(4) | bit(5) | bit(7) | bit(8) | bit(11);  // ILL TRAP BUS FPE SEGV
 inline constexpr uint64_t kNeverBlocked = kSyncSignals | bit(31);
+inline constexpr int32_t kSiUser = 0, kSiQueue = -1;  ///< si_code
+/// Value of a SIGSYS that the program has sent itself by tgkill (raise), so that it is not taken for a kick.
+inline constexpr uint64_t kSentByTgkill = 0x6d7831f;
 inline constexpr uint64_t kUnblockable = bit(9) | bit(19);
 
 /// Installs the agent's handlers for a new program image; learns which signals are ignored.
@@ -31,12 +34,17 @@ uint64_t kernel_mask(const Thread* t);
 /// The kernel's handler for everything but SIGSYS traps, which go to trap.cpp.
 void on_signal(int sig, Siginfo* info, Ucontext* uc);
 
+/// Leader, at the end of a call: which of the queued signals belong to it. True if the follower has to look
+/// for their events behind the call's.
+bool announce_signals(Thread* t);
+/// Leader, alone: held signals that the program's mask lets through are queued.
+void release_held(Thread* t);
 /// Leader, alone: runs the program's handlers for what is queued. True if r was redirected.
 bool deliver_pending(Thread* t, Regs* r, SignalPoint point);
 /// After -EINTR: true if the call is to be executed again after the handler (r is set up).
 bool restart_after_signal(Call& c);
 /// Follower: the event at the cursor is a kSignal; enters the program's handler.
-void follow_signal(Thread* t, Regs* r, SignalPoint point);
+void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc = nullptr);
 /// Follower: signals that belong to the end of the call just consumed, or that came at no
 /// particular point.
 void follow_trailing_signals(Thread* t, Regs* r);
@@ -61,6 +69,8 @@ long run_sigaction(Call& c);
 long run_sigprocmask(Call& c);
 long perform_sigprocmask(Call& c);
 long run_sigreturn(Call& c);
+long perform_sigpending(Call& c);
+void localise_sigprocmask(Call& c);
 long run_sigaltstack(Call& c);
 long run_sigsuspend(Call& c);
 void localise_sigtimedwait(Call& c);

@@ -8,6 +8,10 @@
 
 namespace mx::agent {
 
+namespace {
+constexpr uint64_t kRlimitNproc = 6;
+}
+
 bool own_identity(Call& c, long& result) {
   switch (c.r->nr) {
     case __NR_getpid:
@@ -30,8 +34,14 @@ long run_set_tid_address(Call& c) {
 long run_prctl(Call& c) {
   constexpr int kGetName = 16, kSetSeccomp = 22, kSetDumpable = 4;
   switch (static_cast<int>(c.args[0])) {
-    case kGetName:
+    case kGetName:  // also written through /proc/self/comm, the leader's
+      c.blob = c.args[1];
+      c.blob_size = 16;
+      return run_event(c);
     case 2 /*PR_GET_PDEATHSIG*/:
+      c.blob = c.args[1];
+      c.blob_size = 4;
+      return run_event(c);
     case 37 /*PR_GET_CHILD_SUBREAPER*/:
     case 25 /*PR_GET_TSC*/:
     case 40 /*PR_GET_TID_ADDRESS*/:
@@ -90,9 +100,28 @@ long run_seccomp(Call& c) {
   return run_event(c);
 }
 
+// The kernel counts the processes of both versions against RLIMIT_NPROC. The leader's forks are refused for
+// that when the program's would be or earlier; the follower, which only does what the leader did, is not limited.
+long limit_processes(Call& c, uint64_t limit) {
+  long ret = run_event(c);
+  if (c.consumed && ret == 0) memcpy(c.t->proc->process_limit, reinterpret_cast<void*>(limit), 16);
+  return ret;
+}
+
+void restore_limits(Thread* t) {
+  const uint64_t* limit = t->proc->process_limit;
+  if (limit[0] || limit[1]) sys(__NR_setrlimit, kRlimitNproc, limit);
+}
+
+long run_setrlimit(Call& c) {
+  bool processes = c.args[0] == kRlimitNproc && c.t->role == Role::kFollower;
+  return processes ? limit_processes(c, c.args[1]) : run_both(c);
+}
+
 long run_prlimit(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
   if (pid != 0 && pid != c.t->proc->vpid) return run_event(c);
+  if (c.args[1] == kRlimitNproc && c.args[2] && c.t->role == Role::kFollower) return limit_processes(c, c.args[2]);
   if (pid != 0) c.exec[0] = 0;
   return run_both(c);
 }
@@ -128,6 +157,19 @@ long run_shmget(Call& c) {
 long run_shmat(Call& c) {
   c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
   return run_local(c);
+}
+
+// shmctl, msgctl, semctl: what IPC_STAT and its kin return.
+void measure_ipc_control(Call& c) {
+  constexpr uint64_t kStat = 2, kInfo = 3, kVersion = 0x100;
+  bool semaphores = c.r->nr == __NR_semctl, messages = c.r->nr == __NR_msgctl;
+  uint64_t command = c.args[semaphores ? 2 : 1] & ~kVersion;
+  uint64_t stat_size = semaphores ? 104 : messages ? 120 : 112, info_size = semaphores ? 40 : messages ? 32 : command == kInfo ? 72 : 48;
+  // IPC_STAT, IPC_INFO, then those of the kind: SHM_STAT, SHM_INFO, SHM_STAT_ANY from 13, others from 11 or 18
+  uint64_t first = semaphores ? 18 : messages ? 11 : 13;
+  c.blob = c.args[semaphores ? 3 : 2];
+  if (command == kStat || command == first || command == first + 2) c.blob_size = stat_size;
+  if (command == kInfo || command == first + 1) c.blob_size = info_size;
 }
 
 long run_shmctl(Call& c) {

@@ -13,8 +13,13 @@ long run_seccomp(Call& c);
 long run_seccomp_filter(Call& c);
 long run_accepted(Call& c);
 long run_prlimit(Call& c);
+long run_setrlimit(Call& c);
+/// A version takes over: limits that the follower was spared.
+void restore_limits(Thread* t);
 long run_shmget(Call& c);
 long run_shmat(Call& c);
 long run_shmctl(Call& c);
+
+void measure_ipc_control(Call& c);
 
 }  // namespace mx::agent

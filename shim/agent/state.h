@@ -107,6 +107,7 @@ struct LocalProcess {
   int32_t max_fd;
   uint32_t n_unreaped;
   uint64_t sent_to_self;  ///< follower: signals the leader sent itself and has not been seen to take
+  uint64_t process_limit[2];  ///< follower: RLIMIT_NPROC as the program set it; both 0: it has not
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];
   int64_t itimer_deadline[3][4];  ///< value and interval as last set, and when
@@ -184,6 +185,11 @@ struct Thread {
   Siginfo frame_info;
   stream::PastCall past[stream::kPastCalls];  ///< a ring, for the report of a crash
   uint64_t past_calls;     ///< how many there have been
+  uint64_t guard;          ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
+  uint32_t announced;      ///< leader: queued signals that the last event said to belong to its end
+  uint32_t at_sigreturn;   ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
+  uint64_t held;           ///< pending signals that the program blocks and the kernel must not (kNeverBlocked)
+  Siginfo held_info[32];   ///< by signal number
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
 };

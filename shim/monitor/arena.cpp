@@ -36,7 +36,7 @@ Arena::Arena() {
 }
 
 Arena::~Arena() {
-  if (base_) munmap(base_, kArenaSize);
+  // Stays mapped: the thread that waits for messages reads it until the process ends.
   if (fd_ >= 0) close(fd_);
 }
 

@@ -273,6 +273,9 @@ void Monitor::on_trace_stop(pid_t pid, int status) {
   auto it = traced_.find(pid);
   int sig = WSTOPSIG(status);
   bool at_exec = status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8));
+  unsigned long former = 0;  // a thread that calls execve becomes the process's first one, and changes its id
+  if (at_exec && it == traced_.end() && ptrace(PTRACE_GETEVENTMSG, pid, 0, &former) == 0)
+    it = traced_.find(static_cast<pid_t>(former));
   if (it == traced_.end() || !at_exec) {
     bool event = status >> 16;
     ptrace(PTRACE_CONT, pid, 0, event || sig == SIGTRAP ? 0 : sig);
