@@ -30,7 +30,7 @@ bool fits_signed(int64_t v, unsigned size) {
 }  // namespace
 
 Carrier::Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement, Imports imports)
-    : m_(mapping), own_(own), other_(other), at_(placement), imports_(std::move(imports)) {}
+    : m_(mapping), own_(own), other_(other), at_(placement), imports_(std::move(imports)), same_thread_locals_(own.same_thread_locals(other)) {}
 
 void Carrier::run() {
   copy_segments();
@@ -118,8 +118,9 @@ void Carrier::copy_segments() {
       put(s.address, bytes.data(), bytes.size());
       continue;
     }
-    for (uint64_t k = 0; k < bytes.size(); ++k)
-      if (other_.constant(s.address + k)) image_[s.address + k - other_.first_page()] = bytes[k];
+    auto [relro, relro_end] = other_.made_read_only();
+    uint64_t from = std::max(s.address, relro), to = std::min(s.address + bytes.size(), relro_end);
+    if (from < to) put(from, bytes.data() + (from - s.address), to - from);
   }
   for (const auto& f : m_.functions()) {
     uint64_t a = m_.other_address(f);
@@ -324,7 +325,7 @@ void Carrier::add_table(const SidedMapping::Function& f, uint64_t table, Transla
 // In a program, thread-local variables are reached by their distance from fs, which is part of the instruction: it must
 // be the same in both versions, or the function must not use any.
 std::string Carrier::check_thread_local(const SidedMapping::Function& f) const {
-  if (other_.tls_size() == 0 || own_.same_thread_locals(other_)) return "";
+  if (other_.tls_size() == 0 || same_thread_locals_) return "";
   auto code = other_.bytes(m_.other_address(f), m_.other_size(f));
   for (size_t i = 0; i + 8 <= code.size(); ++i) {
     if (code[i] != 0x64) continue;

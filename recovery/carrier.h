@@ -82,6 +82,7 @@ class Carrier {
   const ElfView &own_, &other_;
   Placement at_;
   Imports imports_;
+  bool same_thread_locals_;
   std::vector<uint8_t> image_;
   std::map<size_t, Translation> translations_;
   std::set<size_t> carried_;

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "analyzer/base/result.h"
@@ -43,6 +44,8 @@ class ElfView {
   bool executable(uint64_t address) const;
   /// Read-only once the program runs: not writable, or made read-only after relocation.
   bool constant(uint64_t address) const;
+  /// What becomes read-only after relocation (PT_GNU_RELRO): start and end.
+  std::pair<uint64_t, uint64_t> made_read_only() const { return {relro_, relro_ + relro_size_}; }
   /// File bytes at an address; empty when not all of them come from the file.
   std::span<const uint8_t> bytes(uint64_t address, size_t size) const;
   /// From `address` to the end of its segment's file part.

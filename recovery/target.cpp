@@ -20,17 +20,6 @@ constexpr uint64_t kRedZone = 128;
 constexpr size_t kMostVectorState = 16384;
 constexpr int kMostStops = 16;
 
-bool wait_stop(pid_t tid, int& signal) {
-  int status;
-  pid_t got;
-  do {
-    got = waitpid(tid, &status, __WALL);
-  } while (got < 0 && errno == EINTR);
-  if (got != tid || !WIFSTOPPED(status)) return false;
-  signal = status >> 16 ? 0 : WSTOPSIG(status);
-  return true;
-}
-
 /// Everything that a call in the thread may change.
 class SavedThread {
  public:
@@ -57,6 +46,19 @@ class SavedThread {
 };
 
 }  // namespace
+
+bool wait_for_stop(pid_t tid, int* signal) {
+  siginfo_t info{};
+  int got;
+  do {
+    got = waitid(P_PID, static_cast<id_t>(tid), &info, WSTOPPED | WEXITED | WNOWAIT | __WALL);
+  } while (got < 0 && errno == EINTR);
+  if (got != 0 || (info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)) return false;
+  int status;
+  if (waitpid(tid, &status, __WALL) != tid || !WIFSTOPPED(status)) return false;
+  if (signal) *signal = status >> 16 ? 0 : WSTOPSIG(status);
+  return true;
+}
 
 bool Target::read(uint64_t at, void* to, size_t size) const {
   iovec local{to, size}, remote{reinterpret_cast<void*>(at), size};
@@ -92,7 +94,7 @@ bool PtraceTarget::system_call(long number, const uint64_t (&a)[6], uint64_t& re
   // A signal that arrives meanwhile stops the thread before the instruction: it is left for later by stepping again.
   for (int stop = 0; stop < kMostStops; ++stop) {
     int signal;
-    if (ptrace(PTRACE_SINGLESTEP, tid_, 0, 0) != 0 || !wait_stop(tid_, signal)) return false;
+    if (ptrace(PTRACE_SINGLESTEP, tid_, 0, 0) != 0 || !wait_for_stop(tid_, &signal)) return false;
     if (ptrace(PTRACE_GETREGS, tid_, 0, &r) != 0) return false;
     if (r.rip == syscall_ + 2) {
       result = r.rax;
@@ -120,7 +122,7 @@ bool PtraceTarget::function_call(uint64_t function, uint64_t first, uint64_t sec
   if (ptrace(PTRACE_SETREGS, tid_, 0, &r) != 0) return false;
   for (int stop = 0; stop < kMostStops; ++stop) {
     int signal;
-    if (ptrace(PTRACE_CONT, tid_, 0, 0) != 0 || !wait_stop(tid_, signal)) return false;
+    if (ptrace(PTRACE_CONT, tid_, 0, 0) != 0 || !wait_for_stop(tid_, &signal)) return false;
     if (signal == SIGSEGV) return ptrace(PTRACE_GETREGS, tid_, 0, &r) == 0 && r.rip == 0;
     if (signal == SIGSYS || signal == SIGTRAP || signal == SIGILL || signal == SIGBUS || signal == SIGFPE || signal == SIGABRT)
       return false;

@@ -27,6 +27,9 @@ class Target {
   virtual bool function_call(uint64_t function, uint64_t first, uint64_t second) = 0;
 };
 
+/// Waits until the traced thread has stopped. False: it has ended; its status is left for whoever reaps it.
+bool wait_for_stop(pid_t tid, int* signal = nullptr);
+
 /// REQUIRES: the calling thread traces thread `tid` of the process, which is in a ptrace stop outside a system
 /// call (or at the exit of one); the other threads stand still. Every call leaves the registers as they were.
 class PtraceTarget : public Target {

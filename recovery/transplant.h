@@ -102,6 +102,9 @@ class Transplanter {
   /// Asks for the mappings of all modules that the two processes have and that differ, so that they are there when
   /// a crash comes. Call it once after start-up, and again after failover; cheap.
   void prepare(pid_t old_process, pid_t new_process);
+  /// Plans what apply() would do in `process` (or a fork of it), so that the first crash finds it ready. Changes nothing;
+  /// does nothing without a mapping.
+  void plan_ahead(pid_t process, Side side, pid_t survivor);
   /// Brings the survivor's code in. The second time in the same process image (or a fork of it) it only patches.
   Outcome apply(const Request& request);
   /// Takes it out: entries are the version's own again; frames in the brought code go back where they agree, else

@@ -244,6 +244,38 @@ void Transplanter::prepare(pid_t old_process, pid_t new_process) {
     state_->mapping_of(p, Side::kOld, why);
 }
 
+namespace {
+
+/// A process that is only looked at.
+class Onlooker : public Target {
+ public:
+  explicit Onlooker(pid_t pid) : pid_(pid) {}
+  pid_t pid() const override { return pid_; }
+  bool write(uint64_t, const void*, size_t) override { return false; }
+  bool system_call(long, const uint64_t (&)[6], uint64_t&) override { return false; }
+  bool function_call(uint64_t, uint64_t, uint64_t) override { return false; }
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace
+
+void Transplanter::plan_ahead(pid_t process, Side side, pid_t survivor) {
+  Onlooker target(process);
+  std::vector<ThreadState> threads;
+  Outcome o;
+  Request request{target, side, survivor, threads};
+  Application a(state_->known, request, o);
+  auto own = address_space(process), other = address_space(survivor);
+  if (!own || !other) return;
+  for (const ModulePair& p : differing_modules(own.value(), other.value())) {
+    std::string why;
+    if (auto mapping = state_->mapping_of(p, side, why))
+      a.plan_module(own.value(), other.value(), p, state_->view(mapping, side));
+  }
+}
+
 Outcome Transplanter::apply(const Request& request) {
   Outcome o;
   Clock clock(o);

@@ -4,30 +4,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <string>
 
+#include "recovery/find_analyzer.h"
 #include "shim/cli/verbs.h"
 
 namespace mx::cli {
 
-namespace {
-
-namespace fs = std::filesystem;
-
-// Beside mx, in libexec of the same prefix (as installed), or where the build puts it. Empty: nowhere.
-fs::path find_analyzer() {
-  std::error_code ignored;
-  fs::path here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const char* place : {"mx-analyze", "../libexec/mx/mx-analyze", "../../analyzer/mx-analyze"})
-    if (access((here / place).c_str(), X_OK) == 0) return here / place;
-  return {};
-}
-
-}  // namespace
-
 int analyze(int, char** argv) {
-  fs::path program = find_analyzer();
+  std::string program = recovery::find_analyzer();
   if (program.empty()) {
     fputs("mx: mx-analyze is not installed: neither beside mx nor in ../libexec/mx\n", stderr);
     return 125;
