@@ -99,6 +99,29 @@ void await_closed(Process* p, bool dead, int pidfd) {
     futex_wait(&p->descriptors_taken, 1, 20);
 }
 
+// Moves the pidfd to a number that the descriptors in `list` leave free. Above the arena's if the
+// limit allows, else (a low limit: containers often have 1024) into any gap.
+int clear_of(const int32_t* list, uint32_t count, int pidfd) {
+  auto wanted = [&](long fd) {
+    for (uint32_t i = 0; i < count; i++)
+      if ((list[i] & 0x7fffffff) == fd) return true;
+    return false;
+  };
+  long free = control()->settings.reserved_fd + 1;
+  long moved = sys(__NR_fcntl, pidfd, 1030 /*F_DUPFD_CLOEXEC*/, free);
+  for (free = 0; is_error(moved) && free < control()->settings.reserved_fd; free++) {
+    if (wanted(free)) continue;
+    moved = sys(__NR_fcntl, pidfd, 1030, free);
+    if (!is_error(moved) && wanted(moved)) {  // `free` is in use by a private file of this version
+      sys(__NR_close, moved);
+      moved = kEbadf;
+    }
+  }
+  if (is_error(moved)) return pidfd;
+  sys(__NR_close, pidfd);
+  return static_cast<int>(moved);
+}
+
 // Follower: takes each descriptor from whoever holds the leader's. Returns their number, or -1.
 int take_descriptors(Thread* t) {
   Process* p = t->proc->shared;
@@ -112,12 +135,8 @@ int take_descriptors(Thread* t) {
     sys(__NR_close, pidfd);
     return -1;
   }
-  long high = sys(__NR_fcntl, pidfd, 1030, control()->settings.reserved_fd + 1);
-  if (!is_error(high)) {
-    sys(__NR_close, pidfd);
-    pidfd = high;
-  }
   auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
+  pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
   int taken = 0;
   for (uint32_t i = 0; i < p->fd_count; i++) {
     int fd = list[i] & 0x7fffffff;

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "oci/configure/edit.hpp"
+#include "oci/store/store.hpp"
 #include "shim/cli/verbs.h"
 
 namespace {
@@ -21,6 +23,9 @@ constexpr Verb kVerbs[] = {
     {"promote", mx::cli::promote, "promote ID old|new"},
     {"drop", mx::cli::drop, "drop ID old|new"},
     {"analyze", mx::cli::analyze, "analyze OLD NEW [--format text|json|dot|html] [--function NAME]"},
+    {"image", mx::oci::image_main, "image add NAME SOURCE | ls | rm NAME | gc"},
+    {"configure", mx::oci::configure_main,
+     "configure docker|containerd|crio|podman [--dry-run] [--undo] [--set-default]"},
 };
 
 void usage(FILE* to) {

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -23,9 +24,13 @@ sigset_t inherited_mask;
 
 const sigset_t& original_mask() { return inherited_mask; }
 
-int open_signals() {
+int open_signals(bool every) {
   sigset_t set;
   sigemptyset(&set);
+  if (every) {
+    sigfillset(&set);
+    for (int sig : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) sigdelset(&set, sig);
+  }
   for (int sig : {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH,
                   SIGIO, SIGPWR})
     sigaddset(&set, sig);
@@ -34,6 +39,11 @@ int open_signals() {
   int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) throw system_error("signalfd");
   return fd;
+}
+
+void wait_readable(int fd) {
+  pollfd one{fd, POLLIN, 0};
+  poll(&one, 1, -1);
 }
 
 int open_message_wakeups(Control& control) {

@@ -6,10 +6,13 @@
 
 namespace mx::monitor {
 
-/// Blocks the signals that the monitor handles or forwards and returns a signalfd for them.
-int open_signals();
+/// Blocks the signals that the monitor handles or forwards and returns a signalfd for them. `every`:
+/// all but the faults of this process (a container's first process gets them for the program).
+int open_signals(bool every);
 /// The signal mask that mx was started with: the program's.
 const sigset_t& original_mask();
+/// Sleeps until `fd` can be read.
+void wait_readable(int fd);
 /// An eventfd that counts whenever an agent has sent a message (a thread turns the futex into it).
 int open_message_wakeups(stream::Control& control);
 /// The program's streams are the program's: a pipe must see its end when the program closes it.

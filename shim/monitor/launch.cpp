@@ -3,8 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <signal.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -15,6 +14,7 @@
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/filter.h"
+#include "shim/monitor/gate.h"
 #include "shim/monitor/inject.h"
 
 namespace mx::monitor {
@@ -23,26 +23,14 @@ using namespace stream;
 
 namespace {
 
+// What the child tells when it cannot become the program.
 struct Failure {
-  int step;  // index into kSteps
+  int step;  // index into kSteps; from kIdentity on a start::Step
   int error;
 };
 constexpr const char* kSteps[] = {"chroot", "reserve a descriptor", "install the seccomp filter",
                                   "map the start-up code", "execute"};
-
-using RawCall = long (*)(long nr, long a, long b, long c);
-
-// A `syscall` instruction inside the range the filter allows: for execve and what must follow if it
-// fails.  mov %rdi,%rax; mov %rsi,%rdi; mov %rdx,%rsi; mov %rcx,%rdx; syscall; ret
-RawCall map_gate() {
-  static constexpr uint8_t code[] = {0x48, 0x89, 0xf8, 0x48, 0x89, 0xf7, 0x48, 0x89, 0xd6,
-                                     0x48, 0x89, 0xca, 0x0f, 0x05, 0xc3};
-  void* p = mmap(reinterpret_cast<void*>(kTextAddress), kPage, PROT_READ | PROT_WRITE | PROT_EXEC,
-                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-  if (p == MAP_FAILED) return nullptr;
-  std::memcpy(p, code, sizeof code);
-  return reinterpret_cast<RawCall>(p);
-}
+constexpr int kIdentity = 100;
 
 std::vector<char*> pointers(const std::vector<std::string>& v) {
   std::vector<char*> out;
@@ -63,6 +51,20 @@ void reserve_descriptor(int fd, int number, F&& fail) {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The follower's shared descriptors are the leader's: it has none of its own.
+void close_follower_streams(int reserved, int failed) {
+  for (int fd = 0; fd < 3; fd++)
+    if (fd != failed) close(fd);
+  syscall(SYS_close_range, 3, reserved - 1, CLOSE_RANGE_CLOEXEC);
+  syscall(SYS_close_range, reserved + 1, ~0u, 0);
+}
+
+void await_go(int go) {
+  char byte;
+  while (read(go, &byte, 1) < 0 && errno == EINTR) {
+  }
+}
+
 // In the child, until execve. Never returns.
 [[noreturn]] void become(const Arena& arena, const VersionSpec& spec, bool follower, int go, int failed) {
   auto fail = [&](int step) {
@@ -71,34 +73,80 @@ void reserve_descriptor(int fd, int number, F&& fail) {
     _exit(125);
   };
   const auto& s = arena.control().settings;
-  char byte;
-  while (read(go, &byte, 1) < 0 && errno == EINTR) {
-  }
+  await_go(go);
   if (!spec.root.empty() && spec.root != "/" && (chroot(spec.root.c_str()) != 0 || chdir("/") != 0)) fail(0);
   reserve_descriptor(arena.fd(), static_cast<int>(s.reserved_fd), fail);
   if (follower) {
     setsid();  // what the terminal sends goes to the leader only
-    for (int fd = 0; fd < 3; fd++)
-      if (fd != failed) close(fd);
-    syscall(SYS_close_range, 3, s.reserved_fd - 1, CLOSE_RANGE_CLOEXEC);
-    syscall(SYS_close_range, s.reserved_fd + 1, ~0u, 0);
+    close_follower_streams(static_cast<int>(s.reserved_fd), failed);
   }
-  RawCall call = map_gate();
-  if (!call) fail(3);
+  Gate gate;
+  if (!gate.map()) fail(3);
   auto argv = pointers(spec.argv);
   if (int e = install_filter(s.cookie)) {
     errno = e;
     fail(2);
   }
-  long ret = call(SYS_execve, reinterpret_cast<long>(spec.program.c_str()),
-                  reinterpret_cast<long>(argv.data()), reinterpret_cast<long>(environ));
+  long ret = gate.call(SYS_execve, reinterpret_cast<long>(spec.program.c_str()),
+                       reinterpret_cast<long>(argv.data()), reinterpret_cast<long>(environ));
   Failure f{4, static_cast<int>(-ret)};
-  call(SYS_write, failed, reinterpret_cast<long>(&f), sizeof f);
-  call(SYS_exit_group, 125, 0, 0);
+  gate.call(SYS_write, failed, reinterpret_cast<long>(&f), sizeof f);
+  gate.call(SYS_exit_group, 125);
+  __builtin_unreachable();
+}
+
+// A container's program is the leader of a session, with the terminal as its own if it has one.
+// (As the container's first process it would be; here the monitor is that, and has let go of it.)
+void open_session(bool terminal) {
+  setsid();
+  if (terminal) ioctl(0, TIOCSCTTY, 0);
+}
+
+struct IdentityContext {
+  const Gate& gate;
+  uint64_t cookie;
+};
+
+// In the child of a container's monitor, until execve. Never returns.
+[[noreturn]] void become_identity(const Arena& arena, const VersionSpec& spec, bool follower, int go, int failed) {
+  auto fail = [&](int step) {
+    Failure f{step, errno};
+    (void)!write(failed, &f, sizeof f);
+    _exit(125);
+  };
+  const auto& s = arena.control().settings;
+  await_go(go);
+  open_session(spec.terminal && !follower);
+  reserve_descriptor(arena.fd(), static_cast<int>(s.reserved_fd), fail);
+  if (follower) close_follower_streams(static_cast<int>(s.reserved_fd), failed);
+  Gate gate;
+  if (!gate.map()) fail(3);
+  IdentityContext context{gate, s.cookie};
+  start::Hooks hooks;
+  hooks.context = &context;
+  hooks.keep = {static_cast<int>(s.reserved_fd), failed};
+  hooks.monitor_filter = [](void* p) {
+    auto* c = static_cast<IdentityContext*>(p);
+    const int error = c->gate.carry_trapped_calls();
+    return error != 0 ? error : install_filter(c->cookie);
+  };
+  hooks.execute = [](void* p, const char* program, char* const* argv, char* const* envp) {
+    return static_cast<int>(-static_cast<IdentityContext*>(p)->gate.call(
+        SYS_execve, reinterpret_cast<long>(program), reinterpret_cast<long>(argv), reinterpret_cast<long>(envp)));
+  };
+  const start::StartError error = start::apply_identity(*spec.identity, hooks);
+  Failure f{kIdentity + static_cast<int>(error.step), error.error};
+  gate.call(SYS_write, failed, reinterpret_cast<long>(&f), sizeof f);
+  gate.call(SYS_exit_group, 125);
   __builtin_unreachable();
 }
 
 [[noreturn]] void explain(const VersionSpec& spec, const Failure& f) {
+  if (f.step >= kIdentity) {
+    const start::StartError error{static_cast<start::Step>(f.step - kIdentity), f.error};
+    throw Error(std::string(start::name_of(error.step)) + " (" + spec.program + "): " + std::strerror(f.error),
+                start::exit_status_for(error));
+  }
   if (f.step == 4) {
     std::string what = "cannot execute " + spec.program + ": " + std::strerror(f.error);
     if (f.error == ENOENT) what += " (the file, or the loader it names, is missing)";
@@ -150,6 +198,7 @@ pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, Vers
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, nullptr);
+    if (spec.identity != nullptr) become_identity(arena, spec, follower, go.fd[0], failed.fd[1]);
     become(arena, spec, follower, go.fd[0], failed.fd[1]);
   }
   failed.close_end(1);

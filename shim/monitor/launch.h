@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "oci/start/identity.hpp"
 #include "shim/monitor/arena.h"
 
 namespace mx::monitor {
@@ -13,6 +14,10 @@ struct VersionSpec {
   std::string program;            ///< path in its root
   std::string root;               ///< "" or "/": no chroot
   std::vector<std::string> argv;  ///< argv[0] included
+  /// In a container: user, rights, root, arguments and environment. Then only `program` (for
+  /// messages) of the above counts.
+  const start::Launch* identity = nullptr;
+  bool terminal = false;  ///< with `identity`: standard input is the program's controlling terminal
 };
 
 /// Forks and execs; the new image has the agent in it and runs when this returns. `process` is the

@@ -112,22 +112,36 @@ int Monitor::run() {
   Lane& lane = arena_.control().lanes[0];
   lane.users.store(2);
   lane.in_use.store(1);
+  for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start(options_.leader, false);
-  try {
-    start(other(options_.leader), true);
-  } catch (...) {
-    kill(roots_[static_cast<int>(options_.leader)].pid, SIGKILL);
-    throw;
-  }
+  start_follower(other(options_.leader));
   release_standard_streams();
   watch();
   finish();
   return exit_code();
 }
 
+// On the command line a version that cannot start is the user's mistake. A container is a service:
+// it goes on with the leader alone.
+void Monitor::start_follower(Version v) {
+  try {
+    start(v, true);
+  } catch (const Error& e) {
+    if (!options_.container) {
+      kill(roots_[static_cast<int>(options_.leader)].pid, SIGKILL);
+      throw;
+    }
+    Root& r = roots_[static_cast<int>(v)];
+    r.ended = r.was_dropped = true;
+    root().alive[static_cast<int>(v)].store(0);
+    let_leader_go(arena_.control(), root());
+    report_.write("dropped", {{"version", name(v)}, {"reason", std::string("it could not start: ") + e.what()}});
+  }
+}
+
 void Monitor::start(Version v, bool follower) {
   int i = static_cast<int>(v);
-  VersionSpec spec{options_.program[i], options_.root[i], {}};
+  VersionSpec spec{options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
   // One view of paths: both versions are called by the same name.
   spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)]
                                              : options_.argv0);
@@ -141,7 +155,7 @@ void Monitor::start(Version v, bool follower) {
 
 void Monitor::open_events() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  signals_ = open_signals();
+  signals_ = open_signals(options_.container);
   wake_ = open_message_wakeups(arena_.control());
   for (int fd : {signals_, wake_}) {
     epoll_event e{};
@@ -312,9 +326,10 @@ void Monitor::detach_after_exec(const Message& m) {
 
 void Monitor::forward_signal(int sig, int code, pid_t sender) {
   // From the terminal: the leader's process group has got it as well.
-  if (code == SI_KERNEL) return;
+  // (In a container the program has a session of its own, and may signal its "pid 1".)
   Process& p = root();
-  if (sender == p.real_pid[0] || sender == p.real_pid[1]) return;
+  bool own = code == SI_KERNEL || sender == p.real_pid[0] || sender == p.real_pid[1];
+  if (own && !options_.container) return;
   int target = p.real_pid[static_cast<int>(leader())];
   if (target > 0) kill(target, sig);
 }
@@ -386,7 +401,8 @@ void Monitor::finish() {
   }
   for (auto& [nr, count] : refused_)
     report_.write("refused", {{"call", call_name(nr)}, {"count", count}});
-  if (others_alive()) {
+  // With a container's first process everything in it ends, as it would without mx.
+  if (others_alive() && !options_.container) {
     // The program has left processes behind (a daemon): the monitor stays with them.
     if (fork() != 0) _exit(exit_code());
     report_.write("exit", fields);

@@ -32,6 +32,7 @@ class Monitor {
  private:
   void fill_settings();
   void start(stream::Version v, bool follower);
+  void start_follower(stream::Version v);
   void watch();
   void open_events();
   void on_message(stream::Message& m);

@@ -1,9 +1,10 @@
-// What `mx run` was asked for.
+// What `mx run` or a container's settings asked for.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "oci/start/identity.hpp"
 #include "shim/stream/arena.h"
 
 namespace mx::monitor {
@@ -21,6 +22,11 @@ struct Options {
   std::string id;  ///< of this run's state folder; empty: a fresh one
   /// Where control.sock and crash/ go. Empty: the monitor makes a state folder of its own (shim/operator).
   std::string state_folder;
+  /// A container: this process is its first one, and each version starts as its identity says.
+  bool container = false;
+  const start::Launch* identity[2] = {nullptr, nullptr};
+  bool terminal = false;           ///< standard input is the container's terminal
+  std::vector<std::string> notes;  ///< sentences for the report
 };
 
 }  // namespace mx::monitor

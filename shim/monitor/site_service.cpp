@@ -48,10 +48,12 @@ int open_mapped(pid_t pid, uint64_t address) {
     if (!(in >> std::hex >> begin >> dash >> end >> perms >> offset >> dev >> ino)) continue;
     if (address < begin || address >= end) continue;
     std::getline(in >> std::ws, path);
-    std::string full = "/proc/" + std::to_string(pid) + "/root" + path;
-    int fd = open(full.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd >= 0 && same_code(pid, begin, end, offset, fd)) return fd;
-    if (fd >= 0) close(fd);
+    // The kernel prints paths as this process sees them; in another mount namespace as that one does.
+    for (const std::string& root : {std::string(), "/proc/" + std::to_string(pid) + "/root"}) {
+      int fd = open((root + path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+      if (fd >= 0 && same_code(pid, begin, end, offset, fd)) return fd;
+      if (fd >= 0) close(fd);
+    }
     return -1;
   }
   return -1;
