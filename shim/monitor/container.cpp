@@ -89,6 +89,8 @@ Options options_of(const Control& control) {
   o.hang_timeout_s = s.hang_timeout;
   o.rules = s.rules_file;
   o.report = control.state_path("report.jsonl");
+  o.id = s.id;
+  o.state_folder = "/proc/self/fd/" + std::to_string(control.state_fd);
   o.notes = s.notes;
   if (!control.hidden) o.notes.push_back("mx's own folders could not be unmounted in the container");
   return o;
