@@ -71,6 +71,7 @@ void finish_retiring(const ContainerState& state) {
     chmod(state.reports.c_str(), 0700);
     const fs::path target = state.reports / (state.id + "-" + rfc3339_now());
     fs::create_directory(target, error);
+    unlink((state.out() / "control.sock").c_str());  // fs::copy stops at a socket
     // /run is another file system: copy. Links a container may have planted stay links.
     fs::copy(state.out(), target, fs::copy_options::recursive | fs::copy_options::copy_symlinks,
              error);

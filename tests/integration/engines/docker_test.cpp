@@ -121,6 +121,33 @@ TEST_F(Docker, TerminalAndAttach) {
   EXPECT_NE(mx.output.find("terminal"), std::string::npos) << mx.output;
 }
 
+// docker's default seccomp profile and capabilities are in force here.
+TEST_F(Docker, RedisServesOnWhenItsLeaderIsKilledUnderLoad) {
+  add_redis();
+  const std::string command =
+      " -c 'CMD [\"/usr/bin/redis-server\",\"--port\",\"17450\",\"--save\",\"\"]' - ";
+  ok("tar -C $W/old -c . | $DOCKER import" + command + "redis:old");
+  ok("tar -C $W/new -c . | $DOCKER import" + command + "redis:new");
+  ok("$IMAGE image add --daemon-host unix://$W/d.sock redis:new docker-daemon:redis:new");
+  ok("$DOCKER run -d --name box --network host --runtime mx -e MX_NEW=image:redis:new redis:old");
+  ASSERT_TRUE(wait_for("redis-cli -p 17450 set key value")) << ok("$DOCKER logs box");
+  const std::string before = ok("$DOCKER inspect -f '{{.Id}} {{.State.Pid}}' box");
+  start_daemon("redis-benchmark -p 17450 -n 100000 -c 20 -t get,set -q", folder_ / "load");
+  ASSERT_TRUE(wait_for("grep -q SET: $W/load"));
+  ok("$DOCKER exec box kill -9 " + pid_of("old"));
+  ASSERT_TRUE(wait_for("grep -q '\"failover\"' $W/state/*/out/report.jsonl"));
+  EXPECT_EQ(ok("redis-cli -p 17450 get key"), "value");
+  ASSERT_TRUE(wait_for("grep -q 'GET:.* requests per second' $W/load", 60));
+  EXPECT_EQ(ok("grep -i -c error $W/load || true"), "0") << ok("cat $W/load");
+  EXPECT_EQ(ok("$DOCKER inspect -f '{{.Id}} {{.State.Pid}}' box"), before);
+  EXPECT_EQ(ok("$DOCKER inspect -f '{{.State.Status}} {{.RestartCount}}' box"), "running 0");
+  EXPECT_EQ(ok("$DOCKER exec box cat /etc/version"), "new");  // exec enters the leader's root
+  ok("$DOCKER stop -t 10 box");
+  EXPECT_EQ(ok("$DOCKER inspect -f '{{.State.ExitCode}}' box"), "0");
+  ok("$DOCKER rm box");
+  EXPECT_EQ(ok("grep -c '\"failover\"' $W/store/reports/*/report.jsonl"), "1");
+}
+
 TEST_F(Docker, TheExampleRuns) {
   EXPECT_NE(ok("DOCKER=\"$DOCKER\" MX=$IMAGE MX_IMAGE_OPTIONS=\"--daemon-host "
                "unix://$W/d.sock\" " MX_SOURCE "/examples/docker/run.sh")

@@ -84,6 +84,16 @@ void Workshop::make_trees() {
      " rm $W/new/etc/resolv.conf; ln -s ../run/systemd/resolv.conf $W/new/etc/resolv.conf");
 }
 
+void Workshop::add_redis() {
+  ok("for v in old new; do for f in /usr/bin/redis-server $(ldd /usr/bin/redis-server | grep -o "
+     "'/lib[^ ]*' | sort -u); do mkdir -p $W/$v$(dirname $f); cp -L $f $W/$v$f; done; done");
+}
+
+std::string Workshop::pid_of(const std::string& version) {
+  return ok("sed -n 's/.*\"start\",\"version\":\"" + version +
+            "\",\"pid\":\\([0-9]*\\).*/\\1/p' $W/state/*/out/report.jsonl");
+}
+
 Json Workshop::default_config() {
   ok("mkdir -p $W/bundle && cd $W/bundle && rm -f config.json && runc spec");
   Json config = Json::parse(oci::read_file(folder_ / "bundle/config.json"));

@@ -37,6 +37,10 @@ class Workshop : public ::testing::Test {
   // Root trees $W/old and $W/new: busybox, /etc/version, different /etc/passwd, links that try to
   // lead a mount astray.
   void make_trees();
+  // Adds redis-server and its libraries to both trees (dynamic programs: each version its own libc).
+  void add_redis();
+  // The pid in the container of a version's first process, from the only report in $W/state.
+  std::string pid_of(const std::string& version);
   // An OCI bundle $W/bundle of runc spec's defaults for $W/old, changed by `change`.
   template <typename Change>
   void make_bundle(Change change) {
