@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <linux/seccomp.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,6 +15,7 @@
 
 #include "oci/base/failure.hpp"
 #include "oci/start/identity.hpp"
+#include "shim/stream/layout.h"
 
 namespace mx::oci {
 namespace {
@@ -77,6 +79,40 @@ TEST(Seccomp, WideningTouchesTheMonitorsCallsOnly) {
                           true),
           SYS_getppid),
       0);
+}
+
+// At a failover the agent takes the leader's descriptors; docker's profile refuses that to everybody.
+TEST(Seccomp, DescriptorsMayBeTakenOverByTheAgentsCodeOnly) {
+  const std::string program = compile_profile(
+      profile("SCMP_ACT_ALLOW", {{{"names", {"pidfd_getfd", "getppid"}},
+                                  {"action", "SCMP_ACT_ERRNO"},
+                                  {"errnoRet", 95}}}),
+      true);
+  EXPECT_EQ(errno_under(program, SYS_pidfd_getfd, -1, 0, 0), 95);
+  // mov %rdi,%rax; xor %edi,%edi; dec %rdi; syscall; ret
+  const unsigned char code[] = {0x48, 0x89, 0xf8, 0x31, 0xff, 0x48, 0xff, 0xcf, 0x0f, 0x05, 0xc3};
+  void* page = mmap(reinterpret_cast<void*>(stream::kTextAddress), 4096,
+                    PROT_READ | PROT_WRITE | PROT_EXEC,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  ASSERT_EQ(page, reinterpret_cast<void*>(stream::kTextAddress));
+  memcpy(page, code, sizeof code);
+  const auto from_agent = reinterpret_cast<long (*)(long)>(page);
+  const auto result_under = [&](long number) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      const sock_fprog filter = {static_cast<unsigned short>(program.size() / sizeof(sock_filter)),
+                                 reinterpret_cast<sock_filter*>(const_cast<char*>(program.data()))};
+      prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+      if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) != 0) _exit(255);
+      _exit(static_cast<int>(-from_agent(number)));
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WEXITSTATUS(status);
+  };
+  EXPECT_EQ(result_under(SYS_pidfd_getfd), EBADF);
+  EXPECT_EQ(result_under(SYS_getppid), 95);
+  munmap(page, 4096);
 }
 
 TEST(Seccomp, RefusesWhatItCannotCarry) {
