@@ -106,7 +106,7 @@ mx_gate_abort:
     .size mx_blocking, .-mx_blocking
 
 // long mx_try(f, argument, uint64_t* guard): calls f(argument) and returns 1. A fault meanwhile goes on at
-// mx_try_failed with the stack pointer that stands in *guard: returns 0.
+// mx_try_failed with the stack pointer that stands in *guard: returns 0. May be nested.
     .globl mx_try, mx_try_failed
     .type mx_try, @function
 mx_try:
@@ -116,7 +116,9 @@ mx_try:
     push %r13
     push %r14
     push %r15
+    pushq (%rdx)
     push %rdx
+    sub $8, %rsp
     mov %rsp, (%rdx)
     mov %rdi, %rax
     mov %rsi, %rdi
@@ -126,8 +128,9 @@ mx_try:
 mx_try_failed:
     cld
     xor %eax, %eax
-1:  pop %rdx
-    movq $0, (%rdx)
+1:  add $8, %rsp
+    pop %rdx
+    popq (%rdx)
     pop %r15
     pop %r14
     pop %r13

@@ -128,56 +128,48 @@ uint64_t digest(uint64_t seed, const void* bytes, size_t n) {
   return h * kOdd1;
 }
 
+bool try_access(void (*f)(void*), void* argument) { return mx_try(f, argument, &this_thread()->guard); }
+
 namespace {
-// Calls that every seccomp profile allows (docker's refuses process_vm_readv) and that answer EFAULT
-// instead of raising SIGSEGV. All but one of a page's bytes need no look of their own.
 
-// The set is copied before the kernel finds that there is no such `how`.
-bool can_read(uint64_t at) {
-  constexpr long kNoSuchHow = 99;
-  return sys(__NR_rt_sigprocmask, kNoSuchHow, at & ~uint64_t{7}, 0, 8) != kEfault;
-}
-
-// Adds 0, atomically: what another thread writes meanwhile stays. (It may wake somebody who waits on this
-// very word, which every waiter on a futex must bear.)
-bool can_write(uint64_t at) {
-  constexpr long kWakeOpPrivate = 5 | 128;
-  constexpr long kAddNothing = (1 << 28) | (2 << 24);  // FUTEX_OP(ADD, 0, LT, 0)
-  uint32_t nobody = 0;
-  return sys(__NR_futex, &nobody, kWakeOpPrivate, 0, 0, at & ~uint64_t{3}, kAddNothing) != kEfault;
-}
-
-bool probe(bool (*works)(uint64_t), const void* p, size_t n) {
-  static constexpr uint64_t page = stream::kPage;
-  uint64_t first = reinterpret_cast<uint64_t>(p);
+// Calls touch(address) once in each page of [p, p + n).
+template <typename F>
+bool each_page(const void* p, size_t n, F&& touch) {
+  auto first = reinterpret_cast<uint64_t>(p);
   uint64_t last = first + (n ? n - 1 : 0);
   if (last < first) return false;
-  for (uint64_t at = first;; at = (at | (page - 1)) + 1) {
-    if (at > last) return true;
-    if (!works(at)) return false;
-    if ((at | (page - 1)) >= last) return true;
-  }
+  return guarded([&] {
+    for (uint64_t at = first; at <= last; at = (at | (stream::kPage - 1)) + 1) {
+      touch(at);
+      if ((at | (stream::kPage - 1)) >= last) return;
+    }
+  });
 }
+
+void read_byte(uint64_t at) {
+  char byte;
+  asm volatile("movb (%1), %0" : "=q"(byte) : "r"(at) : "memory");
+}
+
+// Nothing changes, even if another thread writes there at this moment.
+void write_byte(uint64_t at) { asm volatile("lock orb $0, (%0)" : : "r"(at) : "memory", "cc"); }
+
 }  // namespace
 
-bool readable(const void* p, size_t n) { return probe(can_read, p, n); }
-bool writable(const void* p, size_t n) { return probe(can_write, p, n); }
+// No system call: a container's seccomp profile may forbid process_vm_readv(2), and a good pointer,
+// the usual case, costs nothing.
+bool readable(const void* p, size_t n) { return each_page(p, n, read_byte); }
+bool writable(const void* p, size_t n) { return each_page(p, n, write_byte); }
 
 bool string_readable(uint64_t address, size_t limit) {
-  char part[512];
-  long pid = this_thread()->proc->real_pid;
-  while (limit > 0) {
-    uint64_t n = stream::kPage - (address & (stream::kPage - 1));  // never beyond a page: all or nothing
-    if (n > sizeof part) n = sizeof part;
-    Iovec local{reinterpret_cast<uint64_t>(part), n}, remote{address, n};
-    if (sys(__NR_process_vm_readv, pid, &local, 1, &remote, 1, 0) != static_cast<long>(n)) return false;
-    if (string_length(part, n) < n) return true;
-    address += n;
-    limit = limit > n ? limit - n : 0;
-  }
-  return true;
+  return guarded([&] {
+    auto* s = reinterpret_cast<const char*>(address);
+    for (size_t n = 0; n < limit; n++) {
+      char byte;
+      asm volatile("movb (%1), %0" : "=q"(byte) : "r"(s + n) : "memory");
+      if (!byte) return;
+    }
+  });
 }
-
-bool try_access(void (*f)(void*), void* argument) { return mx_try(f, argument, &this_thread()->guard); }
 
 }  // namespace mx::agent

@@ -26,12 +26,12 @@ size_t append_number(char* to, size_t at, uint64_t n);
 uint64_t digest(uint64_t seed, const void* bytes, size_t n);
 
 /// Whether the program's memory [p, p+n) can be read (written). A pointer from the program may be
-/// bad: the kernel would answer EFAULT, the agent must not fault. Costs a system call; used only
+/// bad: the kernel would answer EFAULT, the agent must not fault. Used only
 /// where the kernel has not already accessed the range.
 bool readable(const void* p, size_t n);
 bool writable(const void* p, size_t n);
 
-/// The same for a NUL-terminated string of at most `limit` bytes, in one or two system calls.
+/// The same for a NUL-terminated string of at most `limit` bytes.
 bool string_readable(uint64_t address, size_t limit);
 
 /// Calls f(); false if it touched memory that is not there. What it did until then stands.
