@@ -134,8 +134,6 @@ std::optional<Prepared> prepare_versions(const Config& config, const Bundle& bun
   try {
     make_upper(state, root);
     write_files(state, rewritten, text, root);
-    for (const std::string& note : rewritten.settings.notes)
-      add_event(state, "note", {{"text", note}});
     if (root.mapped && fs::exists(state.report()) &&
         chown(state.report().c_str(), root.uid, root.gid) != 0)
       throw system_failure("cannot prepare the report", errno);
