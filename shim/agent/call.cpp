@@ -4,10 +4,12 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/report.h"
+#include "shim/agent/settle.h"
 #include "shim/agent/signals.h"
 
 extern "C" long mx_blocking(long nr, const uint64_t args[6]);
@@ -60,15 +62,20 @@ bool may_block(const Call& c) {
   return !never_blocks(c.t, static_cast<int>(c.args[c.d->fd_arg]));
 }
 
-long execute(Call& c) {
-  if (!may_block(c)) {
-    return raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
-  }
+long execute(Call& c) { return enter_kernel(c, c.r->nr, c.exec); }
+
+long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   Thread* t = c.t;
+  if (!may_block(c)) {
+    long ret = raw6(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+    count_moved(t, nr, ret);
+    return ret;
+  }
   for (;;) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->kicked = 0;
-    long ret = mx_blocking(c.r->nr, c.exec);
+    long ret = mx_blocking(nr, args);
+    count_moved(t, nr, ret);
     if (ret != kEintr || t->pending || !t->kicked) return ret;
     park_if_failing(t);  // kicked: either to park, or for nothing
   }
@@ -83,11 +90,23 @@ void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_
   if (lane_put(t, &h, sizeof h) && lane_put(t, payload, size) && lane_pad(t, size)) lane_commit(t);
 }
 
+namespace {
+void announce(Call& c);
+}
+
 void leader_begin(Call& c) {
   Thread* t = c.t;
   inject_fault(t);
   set_activity(t, Activity::kEventCall, c.r->nr);
-  if (!full_lockstep() || harmless(*c.d) || follower_gone(t)) return;
+  if (full_lockstep() && !harmless(*c.d) && !follower_gone(t)) announce(c);
+  begin_flight(c);
+}
+
+namespace {
+
+// Full lockstep: tells what is about to be done, and waits until the follower agrees.
+void announce(Call& c) {
+  Thread* t = c.t;
   struct {
     EventHeader h;
     Fixed f;
@@ -104,6 +123,8 @@ void leader_begin(Call& c) {
   t->intents++;
   wait_for_agreement(t);
 }
+
+}  // namespace
 
 void publish(Call& c, EventKind kind, uint8_t flags) {
   Thread* t = c.t;
@@ -248,12 +269,16 @@ long run_event(Call& c) {
       case Match::kOnOwn:
         return raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
       case Match::kTakeover:
-        break;
+        if (!settle(c)) break;
+        if (hooks && hooks->localise) hooks->localise(c);
+        return c.ret;
     }
   }
-  if (t->role == Role::kLeader) leader_begin(c);
+  bool leads = t->role == Role::kLeader;
+  if (leads) leader_begin(c);
   if (hooks && hooks->prepare) hooks->prepare(c);
-  c.ret = hooks && hooks->perform ? hooks->perform(c) : execute(c);
+  c.ret = hooks && hooks->perform ? hooks->perform(c) : leads ? execute_staged(c) : execute(c);
+  end_flight(t, c.ret);
   if (c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
   if (hooks && hooks->localise) hooks->localise(c);
@@ -278,6 +303,7 @@ long run_both(Call& c) {
   }
   if (t->role == Role::kLeader) leader_begin(c);
   c.ret = execute(c);
+  end_flight(t, c.ret);
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
   // A folder may be renamed or removed by the leader's next calls: wait until both are in it.
   if (t->role == Role::kLeader && c.d->path_arg >= 0 && c.ret == 0) lane_rendezvous(t, false);

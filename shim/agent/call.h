@@ -41,6 +41,8 @@ void dispatch(Thread* t, Regs* r);
 
 /// Executes c in the kernel with exec[], minding signals if it may block.
 long execute(Call& c);
+/// The same with another call of the kernel (which moves bytes as `nr` does).
+long enter_kernel(Call& c, long nr, const uint64_t args[6]);
 /// Leader: executes and publishes. Follower: matches and takes the results. Alone: executes.
 long run_event(Call& c);
 /// Both versions execute it on their own; it is still an event, and the leader's result counts.

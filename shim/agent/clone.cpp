@@ -2,11 +2,13 @@
 #include "shim/agent/align.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/report.h"
+#include "shim/agent/settle.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
 
@@ -54,6 +56,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->tid = p->real_pid;
   t->pending = t->kicked = t->signal_follows = t->intents = 0;
   t->defer_timer = 0;
+  t->die_after = t->unsettled = 0;
   t->events = 0;
   p->threads.store(1);
   if (!p->is_vfork_child) p->multi_threaded = 0;
@@ -95,6 +98,7 @@ Born prepare_pair(Thread* t) {
   pair->lane = born.lane;
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
+  memcpy(pair->inherited, t->proc->shared->inherited, sizeof pair->inherited);
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
   return born;
 }
@@ -113,7 +117,10 @@ void write_tid(uint64_t at, int32_t vtid) {
 long fork_plain(Call& c, const Request& q, const Born& born, int32_t vpid) {
   Thread* t = c.t;
   uint64_t old = block_signals();
-  long ret = sys(__NR_clone, q.flags & ~kUntraced, 0, q.ptid, q.ctid, q.tls);
+  int32_t* child = leads(t) ? &t->lane->flight.child : nullptr;
+  uint64_t flags = (q.flags & ~kUntraced) | (child ? kParentSettid : 0);
+  long ret = sys(__NR_clone, flags, 0, child ? reinterpret_cast<uint64_t>(child) : q.ptid, q.ctid, q.tls);
+  if (child && ret > 0 && (q.flags & kParentSettid)) write_tid(q.ptid, static_cast<int32_t>(ret));
   if (ret == 0) {
     begin_process(t, born, vpid);
     if (q.flags & kChildSettid) write_tid(q.ctid, t->vtid);
@@ -146,8 +153,11 @@ long fork_shared(Call& c, const Request& q, const Born& born, int32_t vpid) {
   uint64_t old = block_signals();
   child->start_mask = old;
   child->start_call = t->role == Role::kLeader && (q.flags & kVfork) ? &c : nullptr;
-  long ret = mx_clone(q.flags & ~kUntraced, r, reinterpret_cast<void*>(q.ptid),
+  int32_t* told = leads(t) ? &t->lane->flight.child : nullptr;
+  uint64_t flags = (q.flags & ~kUntraced) | (told ? kParentSettid : 0);
+  long ret = mx_clone(flags, r, told ? static_cast<void*>(told) : reinterpret_cast<void*>(q.ptid),
                       reinterpret_cast<void*>(q.ctid), reinterpret_cast<void*>(q.tls), child);
+  if (told && ret > 0 && (q.flags & kParentSettid)) write_tid(q.ptid, static_cast<int32_t>(ret));
   if (ret < 0 || (q.flags & kVfork)) {  // the child has called exec or ended: its tables are free
     free_thread(child);
     free_process(p);
@@ -169,14 +179,21 @@ long fork_pair(Call& c, const Request& q) {
     c.blob_size = sizeof born;
     Match m = follower_match(c, h);
     if (m == Match::kRedirected) return c.r->rax;
-    if (m == Match::kMatched) {
-      follower_take(c, h);
+    int32_t made = m == Match::kTakeover ? settle_child(t, born.process, born.lane) : 0;
+    if (m == Match::kMatched || made) {
+      if (made) c.ret = made;
+      else follower_take(c, h);
       if (c.ret < 0) return c.ret;
       auto vpid = static_cast<int32_t>(c.ret);
+      if (made) t->role = Role::kFollower;  // for the new process: its leader is the one that was made
       bool paired = born.process < stream::kMaxProcesses;
-      if (!paired) return vpid;  // the leader's child runs alone
+      if (!paired) {  // the leader's child runs alone
+        if (made) t->role = Role::kSolo;
+        return vpid;
+      }
       long own = make(born, vpid);
       if (own == 0) return 0;
+      if (made) t->role = Role::kSolo;
       if (own < 0) leave_as_follower(t, "fork failed in the follower");
       child_born(t, vpid, static_cast<int32_t>(own));
       if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
@@ -187,6 +204,10 @@ long fork_pair(Call& c, const Request& q) {
   c.blob = reinterpret_cast<uint64_t>(&born);
   c.blob_size = sizeof born;
   if (t->role == Role::kLeader) leader_begin(c);
+  if (t->role == Role::kLeader) {
+    t->lane->flight.born_process = born.process;
+    t->lane->flight.born_lane = born.lane;
+  }
   long ret = make(born, 0);
   if (ret == 0) return 0;
   if (ret == kEagain && leads(t)) {  // the follower may not have reaped its children yet: they count too
@@ -195,6 +216,7 @@ long fork_pair(Call& c, const Request& q) {
     if (ret == 0) return 0;
   }
   c.ret = ret;
+  end_flight(t, ret);
   if (ret > 0 && born.process < stream::kMaxProcesses) {
     Process& pair = control()->processes[born.process];
     pair.vpid = static_cast<int32_t>(ret);

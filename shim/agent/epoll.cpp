@@ -1,6 +1,7 @@
 #include "shim/agent/epoll.h"
 
 #include "shim/agent/fds.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 
 extern "C" long mx_blocking(long nr, const uint64_t args[6]);
@@ -11,10 +12,7 @@ namespace {
 
 constexpr int kAdd = 1, kDel = 2, kMod = 3;
 
-struct __attribute__((packed)) Event {
-  uint32_t events;
-  uint64_t data;
-};
+using Event = EpollEvent;
 static_assert(sizeof(Event) == 12);
 
 // The registration of fd at epfd; the first one of a descriptor stands in a table by number.
@@ -121,8 +119,12 @@ long wait_for_events(Call& c, const EventWait& w, int64_t timeout_ms) {
 }  // namespace
 
 long perform_epoll_wait(Call& c) {
-  if (c.r->nr != __NR_epoll_wait && (c.r->nr == __NR_epoll_pwait2 || c.args[4])) return execute(c);
-  return wait_for_events(c, {__NR_epoll_wait, {c.args[0], c.args[1], c.args[2], 0, 0, 0}, 3}, static_cast<int>(c.args[3]));
+  stage_events(c);
+  bool plain = c.r->nr == __NR_epoll_wait || (c.r->nr == __NR_epoll_pwait && !c.args[4]);
+  long n = plain ? wait_for_events(c, {__NR_epoll_wait, {c.exec[0], c.exec[1], c.exec[2], 0, 0, 0}, 3},
+                                   static_cast<int>(c.args[3]))
+                 : execute(c);
+  return unstage_events(c, n);
 }
 
 void localise_epoll_wait(Call& c) {

@@ -6,6 +6,7 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/report.h"
+#include "shim/agent/settle.h"
 #include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/special.h"
@@ -170,8 +171,19 @@ int take_descriptors(Thread* t) {
   die_of(t, 9);
 }
 
-// Signals that the leader had sent itself and blocked.
+// Signals that the leader never took: by the kernel's last words, or, if it still stands, those that it had
+// sent itself and blocked.
 void restore_pending(Thread* t) {
+  Process* p = t->proc->shared;
+  if (p->last_words.known.load()) {
+    uint64_t left = p->last_words.pending;
+    each_lane(p, [&](Lane& l) { left |= l.queued; });
+    left &= ~(bit(9) | bit(19) | kNeverBlocked);
+    for (int sig = 1; sig <= 64; sig++)
+      if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
+    t->proc->sent_to_self = 0;
+    return;
+  }
   for (int sig = 1; sig < 32; sig++) {
     if (!(t->proc->sent_to_self & t->vmask & bit(sig))) continue;
     if (!(kNeverBlocked & bit(sig))) {
@@ -392,6 +404,7 @@ void take_over(Thread* t) {
     if (!p->failure_tsc) p->failure_tsc = tsc();
     int taken = take_descriptors(t);
     if (taken < 0) abandon_takeover(t);
+    if (p->last_words.known.load()) weigh_moved_bytes(p);
     t->proc->promoted = 1;
     drop_stale_signals(t);
     t->role = Role::kSolo;
@@ -412,6 +425,7 @@ void take_over(Thread* t) {
     while (p->taker.load() != 2) futex_wait(&p->taker, 1, 50);
   }
   t->role = Role::kSolo;
+  t->unsettled = p->last_words.known.load();
   t->intents = 0;
   apply_mask(t, t->trap);
   int zero = 0;
@@ -454,6 +468,7 @@ void inject_fault(Thread* t) {
   uint64_t before = p->event_count[index_of(t->proc->version)].load() + t->events;
   if (p->order.load() > before) before = p->order.load();  // several threads
   if (before + 1 < s.fault_event) return;
+  if (s.fault_kind == 3) t->die_after = 1;
   if (s.fault_kind == 1) sys(__NR_kill, t->proc->real_pid, 9);
   if (s.fault_kind == 2) asm volatile("ud2");
 }

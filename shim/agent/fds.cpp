@@ -44,7 +44,7 @@ bool never_blocks(Thread* t, int fd) {
 
 void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (!valid_fd(fd)) return;
-  fd_bits(t, fd) = bits;
+  fd_bits(t, fd) = bits | kFdTouched | kFdOpen;
   if (fd > t->proc->max_fd) t->proc->max_fd = fd;
   Word& shared = t->proc->shared->max_fd;
   if (static_cast<uint32_t>(fd) > shared.load(std::memory_order_relaxed)) shared.store(fd);
@@ -54,7 +54,23 @@ void fd_closed(Thread* t, int fd) {
   if (!valid_fd(fd)) return;
   if (fd_bits(t, fd) & kFdEpoll) forget_epoll(t, fd);
   if (t->role == Role::kFollower) forget_shadow_fd(fd);
-  fd_bits(t, fd) = 0;
+  fd_bits(t, fd) = kFdTouched;
+}
+
+bool fd_known_open(Thread* t, int fd) {
+  uint16_t bits = fd_bits(t, fd);
+  if (bits & kFdTouched) return bits & kFdOpen;
+  return fd < 4096 && (t->proc->shared->inherited[fd / 64] >> (fd % 64) & 1);
+}
+
+void note_inherited(Thread* t) {
+  Process* p = t->proc->shared;
+  int top = static_cast<int>(p->max_fd.load());
+  if (top < 2) top = 2;
+  for (int fd = 0; fd < 4096; fd++) {
+    if (fd % 64 == 0) p->inherited[fd / 64] = 0;
+    if (fd <= top && !is_error(sys(__NR_fcntl, fd, kGetfd, 0))) p->inherited[fd / 64] |= uint64_t{1} << (fd % 64);
+  }
 }
 
 long place_private(Thread* t, int own, int fd, bool cloexec) {
@@ -144,6 +160,8 @@ long run_fcntl(Call& c) {
   int fd = static_cast<int>(c.args[0]);
   if (fd_reserved(fd)) return kEbadf;
   if (cmd == kDupfd || cmd == kDupfdCloexec) {
+    Word& top = c.t->proc->shared->max_fd;  // where the keeper looks for what was opened last
+    if (c.t->role == Role::kLeader && valid_fd(c.args[2]) && c.args[2] > top.load()) top.store(c.args[2]);
     long ret = run_event(c);
     if (c.consumed || c.t->role != Role::kFollower) localise_dup(c);
     return ret;

@@ -18,6 +18,10 @@ bool never_blocks(Thread* t, int fd);
 /// Records a new descriptor (bits) and raises the process's highest number.
 void fd_opened(Thread* t, int fd, uint16_t bits);
 void fd_closed(Thread* t, int fd);
+/// Whether the leader had it open, by what it published.
+bool fd_known_open(Thread* t, int fd);
+/// Leader, new image: records which descriptors it begins with.
+void note_inherited(Thread* t);
 /// Follower: moves its own descriptor `own` to number `fd`. Returns fd, or an error.
 long place_private(Thread* t, int own, int fd, bool cloexec);
 /// Follower: the leader has opened a private file that this version does not open.

@@ -2,6 +2,7 @@
 #include "shim/agent/boot.h"
 #include "shim/agent/call.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/patch.h"
@@ -60,6 +61,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, nullptr, 0);
     if (t->role == Role::kLeader) lane_flush(t);
   }
+  if (t->role == Role::kLeader) note_inherited(t);
   // execve has unshared the descriptor table: the keeper of the old image holds that one's.
   if (t->role == Role::kLeader && (b.initial || p->shared->keeper_pid)) start_keeper(t);
   if (t->role == Role::kFollower) {

@@ -95,7 +95,8 @@ void publish_descriptor_list(Thread* t) {
   if (!p->fd_list_state.compare_exchange_strong(asked, 3)) return;
   auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
   uint32_t n = 0, top = p->max_fd.load();
-  if (top < 16) top = 16;
+  // Beyond the highest number published there may be what the last call opened.
+  top = top < 16 ? 272 : top + 256;
   for (uint32_t fd = 0; fd <= top && n < stream::kLaneRing / 4; fd++) {
     if (fd == control()->settings.reserved_fd) continue;
     long flags = sys(__NR_fcntl, fd, 1 /*F_GETFD*/, 0);

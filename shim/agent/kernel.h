@@ -71,6 +71,15 @@ struct Msghdr {
   uint32_t flags;
   uint32_t pad2;
 };
+struct Mmsghdr {
+  Msghdr hdr;
+  uint32_t len;
+  uint32_t pad;
+};
+struct __attribute__((packed)) EpollEvent {
+  uint32_t events;
+  uint64_t data;
+};
 
 // struct rt_sigframe as arch/x86/kernel/signal_64.c lays it out.
 struct Mcontext {

@@ -140,12 +140,6 @@ uint64_t msg_size(const Msghdr* m, uint64_t data) {
   return sizeof(MsgSizes) + (m->name ? m->namelen : 0) + (m->control ? m->controllen : 0) + data;
 }
 
-struct Mmsghdr {
-  Msghdr hdr;
-  uint32_t len;
-  uint32_t pad;
-};
-
 // How many bytes recvmsg really put into the buffers (MSG_TRUNC makes ret larger).
 uint64_t received(const Msghdr* m, uint64_t ret) {
   uint64_t room = iov_total(m->iov, m->iovlen);

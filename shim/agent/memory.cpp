@@ -57,6 +57,10 @@ int memcmp(const void* a, const void* b, size_t n) {
 
 namespace mx::agent {
 
+bool copy_guarded(void* to, const void* from, size_t n) {
+  return n == 0 || guarded([&] { memcpy(to, from, n); });
+}
+
 size_t string_length(const char* s, size_t limit) {
   size_t n = 0;
   while (n < limit && s[n]) n++;

@@ -40,5 +40,7 @@ template <typename F>
 bool guarded(F&& f) {
   return try_access([](void* p) { (*static_cast<F*>(p))(); }, &f);
 }
+/// Copies between the agent's and the program's memory; false if the program's cannot be accessed.
+bool copy_guarded(void* to, const void* from, size_t n);
 
 }  // namespace mx::agent

@@ -183,6 +183,11 @@ long run_exit(Call& c) {
     t->proc->shared->threads.fetch_sub(1);
   }
   t->proc->shared->event_count[version_index(t)].fetch_add(t->events);
+  if (t->lane && t->role == Role::kLeader)
+    for (int k : {stream::kRead, stream::kWritten}) {
+      t->proc->shared->io_ended[k].fetch_add(t->lane->io[k]);
+      t->lane->io[k] = 0;
+    }
   if (t->lane) {
     if (!follows) t->lane->activity.store(static_cast<uint32_t>(Activity::kParked));
     if (t->lane->users.fetch_sub(1) == 1 || t->role == Role::kSolo) t->lane->in_use.store(0);

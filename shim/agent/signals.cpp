@@ -56,6 +56,7 @@ void queue(Thread* t, const Siginfo& info) {
     if (info.signo < 32 && t->queue[i].info.signo == info.signo) return;
   t->queue[t->pending].info = info;
   t->pending++;
+  if (t->role == Role::kLeader) t->lane->queued |= bit(info.signo);
 }
 
 bool pop(Thread* t, Siginfo& info) {
@@ -120,6 +121,13 @@ void put_back(Thread* t, const Siginfo& info) {
 // One signal in a version that acts for real; `left` more may follow. True if a handler is entered.
 bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t flags, uint32_t left, Ucontext* uc) {
   int sig = info.signo;
+  struct Told {  // at the end: until then a survivor has to hear of it
+    Thread* t;
+    int sig;
+    ~Told() {
+      if (t->role == Role::kLeader) t->lane->queued &= ~bit(sig);
+    }
+  } told{t, sig};
   SignalAction& a = t->proc->actions[sig];
   if (t->vmask & bit(sig)) {
     put_back(t, info);

@@ -56,6 +56,8 @@ enum FdBits : uint16_t {
   kFdEpoll = 64,
   kFdOwned = 128,    ///< F_SETOWN names this process
   kFdSignalfd = 256,
+  kFdTouched = 512,  ///< kFdOpen is valid; else see Process::inherited
+  kFdOpen = 1024,    ///< open in the leader
 };
 inline constexpr int kMaxFds = 1 << 20;
 
@@ -176,6 +178,8 @@ struct Thread {
   uint32_t waits_for_lock; ///< follower: waits for the event of a lock, which may be hours away
   uint32_t busy;           ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint64_t ticket;         ///< reserved place in the order of events + 1, see order.h
+  uint32_t die_after;      ///< injected fault: SIGKILL when the kernel has executed the call
+  uint32_t unsettled;      ///< survivor: the killed leader's call of this lane is yet to be judged, see settle.h
   uint32_t signal_follows; ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;
   uint32_t build_frame;    ///< the next SIGSYS from oneself builds a frame, see frame.cpp
@@ -205,6 +209,10 @@ inline Control* control() {
 inline uint8_t* lane_ring(uint32_t index) {
   return reinterpret_cast<uint8_t*>(stream::kArenaBase + stream::kRingsOffset +
                                     uint64_t{index} * stream::kLaneRing);
+}
+inline stream::Staging* staging(uint32_t lane) {
+  return reinterpret_cast<stream::Staging*>(stream::kArenaBase + stream::kStagingOffset +
+                                            uint64_t{lane} * stream::kStagingStride);
 }
 inline Thread* this_thread() {
   Thread* t;

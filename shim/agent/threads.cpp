@@ -1,5 +1,6 @@
 #include "shim/agent/threads.h"
 
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/signals.h"
 
@@ -141,6 +142,7 @@ uint32_t new_lane(uint32_t process) {
   l.vtid = 0;
   l.real_tid[0] = l.real_tid[1] = 0;
   l.users.store(2);
+  clear_staging(static_cast<uint32_t>(index));
   stream::note_taken(c->lanes_end, static_cast<uint32_t>(index));
   l.in_use.store(1);
   return static_cast<uint32_t>(index);

@@ -1,5 +1,7 @@
 #include "shim/monitor/inject.h"
 
+#include "shim/monitor/last_words.h"
+
 #include <elf.h>
 #include <signal.h>
 #include <sys/auxv.h>
@@ -143,6 +145,18 @@ void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t a
   write_memory(pid, at, p.at_random, sizeof p.at_random);
 }
 
+// The kernel counts bytes from the process's birth, the agent from here.
+void count_from_here(const Arena& arena, const Injection& in) {
+  Process& p = arena.control().processes[in.process];
+  if (p.leader.load() != static_cast<uint32_t>(in.version) || p.lane >= kMaxLanes) return;
+  uint64_t io[2];
+  if (!moved_bytes(in.pid, io)) return;
+  for (int k : {kRead, kWritten}) {
+    arena.control().lanes[p.lane].io[k] = io[k];
+    p.io_ended[k].store(0);
+  }
+}
+
 }  // namespace
 
 std::string inject(const Arena& arena, const Injection& in) {
@@ -169,6 +183,7 @@ std::string inject(const Arena& arena, const Injection& in) {
   agent::BootInfo info = boot_info(in, arena, regs, stack);
   std::memcpy(page.data() + AgentImage::boot_info_offset(), &info, sizeof info);
   if (!write_memory(in.pid, kBootAddress, page.data(), page.size())) return "the agent could not be written";
+  count_from_here(arena, in);
   regs.rip = kBootAddress;
   regs.orig_rax = -1;
   if (ptrace(PTRACE_SETREGS, in.pid, 0, &regs) != 0) return "its registers cannot be set";

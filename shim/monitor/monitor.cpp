@@ -14,6 +14,7 @@
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/inject.h"
+#include "shim/monitor/last_words.h"
 
 namespace mx::monitor {
 
@@ -54,11 +55,11 @@ void fault_from_environment(Settings& s) {
   std::string text = fault;
   size_t colon = text.find(':');
   std::string kind = text.substr(0, colon);
-  s.fault_kind = kind == "kill" ? 1 : kind == "ill" ? 2 : 0;
+  s.fault_kind = kind == "kill" ? 1 : kind == "ill" ? 2 : kind == "kill-after" ? 3 : 0;
   bool number = colon != std::string::npos && colon + 1 < text.size() && text.size() - colon < 18 &&
                 text.find_first_not_of("0123456789", colon + 1) == std::string::npos;
   if (!s.fault_kind || !number)
-    throw Error("MX_FAULT=" + text + ": expected kill:N or ill:N (see docs/testing.md)");
+    throw Error("MX_FAULT=" + text + ": expected kill:N, kill-after:N or ill:N (see docs/testing.md)");
   s.fault_event = std::stoull(text.substr(colon + 1));
   unsetenv("MX_FAULT");
 }
@@ -179,9 +180,21 @@ void Monitor::watch() {
     drop_hung_followers();
     int status;
     pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) on_child(pid, status);
+    while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | __WALL) == pid) on_child(pid, status);
   }
   take_messages();
+}
+
+// A child that waitpid has news of, or 0. Before it is taken away: what the kernel says of one that was killed.
+pid_t Monitor::next_child() {
+  siginfo_t info{};
+  if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) != 0) return 0;
+  if (info.si_code != CLD_KILLED) return info.si_pid;
+  for (Process& p : processes_taken(arena_.control())) {
+    uint32_t v = p.leader.load() & 1;
+    if (p.real_pid[v] == info.si_pid && p.alive[v].load()) hear_last_words(info.si_pid, p);
+  }
+  return info.si_pid;
 }
 
 // Sleeps until something happens, and serves it.
@@ -222,7 +235,21 @@ void Monitor::on_child(pid_t pid, int status) {
   }
   traced_.erase(pid);
   for (Version v : {Version::kOld, Version::kNew})
-    if (roots_[static_cast<int>(v)].pid == pid) on_root_end(v, status);
+    if (roots_[static_cast<int>(v)].pid == pid) return on_root_end(v, status);
+  on_orphan_end(pid, status);
+}
+
+// A process whose parent has ended: nobody else hears of its death.
+void Monitor::on_orphan_end(pid_t pid, int status) {
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) return;
+  for (Process& p : processes_taken(arena_.control())) {
+    uint32_t v = p.leader.load() & 1;
+    bool led = p.real_pid[v] == pid && p.alive[v].load();
+    if (!led || p.state.load() != static_cast<uint32_t>(PairState::kPaired) || !p.alive[1 - v].load()) continue;
+    p.alive[v].store(0);
+    report_.write("crash", {{"version", name(static_cast<Version>(v))}, {"signal", SIGKILL}, {"pid", pid}, {"reason", "killed"}});
+    declare_dead(arena_.control(), p);
+  }
 }
 
 void Monitor::on_root_end(Version v, int status) {

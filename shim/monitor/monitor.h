@@ -38,6 +38,8 @@ class Monitor {
   void on_message(stream::Message& m);
   void take_messages();
   void on_child(pid_t pid, int status);
+  pid_t next_child();
+  void on_orphan_end(pid_t pid, int status);
   void on_root_end(stream::Version v, int status);
   void on_trace_stop(pid_t pid, int status);
   void attach_for_exec(const stream::Message& m);

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shim/stream/flight.h"
 #include "shim/stream/layout.h"
 
 namespace mx::stream {
@@ -37,8 +38,9 @@ struct alignas(64) Lane {
   uint64_t events;
   Word activity;  ///< enum Activity
   Word call;      ///< number of the call in progress
-  uint64_t intent_head;  ///< head at the time the call in progress started
-  uint64_t intent_args[6];
+  alignas(64) Flight flight;
+  uint64_t io[2];   ///< bytes this thread read and wrote since the image began (first lane: the process before, too)
+  uint64_t queued;  ///< signals the agent has taken and not published yet
   // Written by the consumer at every event.
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
   Word acked;                              ///< count of intents agreed to (full lockstep)
@@ -89,6 +91,9 @@ struct alignas(64) Process {
   uint32_t lane;   ///< lane of the main thread
   uint8_t at_random[16];  ///< AT_RANDOM of the current image, equal in both versions
   Word max_fd;     ///< highest descriptor number the leader ever got
+  uint64_t inherited[64];  ///< descriptors that were open when the image began, a bit each
+  std::atomic<uint64_t> io_ended[2];  ///< Lane::io of threads that have ended
+  LastWords last_words;
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   int32_t main_vtid;
   Word taker;  ///< 0 nobody, 1 a thread of the survivor carries the descriptors over, 2 done
@@ -189,6 +194,7 @@ struct Control {
   Process processes[kMaxProcesses];
   Lane lanes[kMaxLanes];
 };
+static_assert(sizeof(Staging) <= kStagingStride);
 static_assert(kControlOffset + sizeof(Control) <= kRingsOffset);
 
 /// A part of a table, for `for`.

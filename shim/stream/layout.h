@@ -16,7 +16,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 8;
+inline constexpr uint32_t kProtocolVersion = 9;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -43,6 +43,8 @@ inline constexpr uint64_t kRingsOffset = 0x800000;
 inline constexpr uint64_t kSitesOffset = kRingsOffset + kMaxLanes * kLaneRing;
 inline constexpr uint64_t kSitesSize = 16 << 20;  // tables of rewritable sites
 inline constexpr size_t kMaxSiteTables = 512;
-inline constexpr uint64_t kArenaSize = kSitesOffset + kSitesSize;
+inline constexpr uint64_t kStagingOffset = kSitesOffset + kSitesSize;  // struct Staging, one a lane, see flight.h
+inline constexpr uint64_t kStagingStride = 80 * 1024;
+inline constexpr uint64_t kArenaSize = kStagingOffset + kMaxLanes * kStagingStride;
 
 }  // namespace mx::stream

@@ -113,12 +113,13 @@ class Session:
             self.under_mx(mode, mode, native, {})
         elif mode == "killed":
             report = self.under_mx("counted", "window", native, {})
+            kind, at = self.options.fault.split("@")
             try:
-                half = max(1, leader_events(report) // 2)
+                event = max(1, int(leader_events(report) * float(at)))
             except (KeyError, TypeError) as error:
                 raise Failure(f"report: the exit event does not tell the number of events "
                               f"({error!r}): {report}\n") from error
-            self.under_mx("killed", "window", native, {"MX_FAULT": f"kill:{half}"}, killed=True)
+            self.under_mx("killed", "window", native, {"MX_FAULT": f"{kind}:{event}"}, killed=True)
 
 
 def run_program(options, name):
@@ -152,6 +153,8 @@ def parse_options(arguments):
     parser.add_argument("--mode", required=True, choices=("native", "window", "full", "killed"))
     parser.add_argument("--mx", metavar="PATH", help="the mx command (all modes but native)")
     parser.add_argument("--timeout", type=float, default=20, metavar="SECONDS", help="for each run (20)")
+    parser.add_argument("--fault", default="kill@0.5", metavar="KIND@PART",
+                        help="mode killed: kill or kill-after, at which part of the leader's events (kill@0.5)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run everything N times")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
     parser.add_argument("programs", nargs="+", metavar="PROGRAM", help="name, without .c or .cpp")

@@ -1,0 +1,327 @@
+#include "shim/agent/settle.h"
+
+#include "shim/agent/fds.h"
+#include "shim/agent/flight.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+
+namespace mx::agent {
+
+using stream::Flight;
+using stream::FlightPhase;
+using stream::kRead;
+using stream::kWritten;
+using stream::StageShape;
+
+namespace {
+
+constexpr long kEexist = -17, kEisconn = -106, kEnotconn = -107, kEalready = -114, kEinprogress = -115,
+               kEaddrinuse = -98, kEnodata = -61;
+
+bool in_phase(const Flight& f, FlightPhase p) { return f.phase.load() == static_cast<uint32_t>(p); }
+bool has_shape(const Flight& f, StageShape s) { return f.shape.load() == static_cast<uint32_t>(s); }
+bool in_flight(const Lane& l) { return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load(); }
+
+template <typename F>
+void each_lane(Process* p, F&& f) {
+  auto index = static_cast<uint32_t>(p - control()->processes);
+  for (Lane& l : stream::lanes_taken(*control()))
+    if (l.in_use.load() && l.process == index) f(l);
+}
+
+// Whether the lane's call, begun and not done, may account for bytes in this direction.
+bool may_have_moved(const Lane& l, int direction) {
+  if (!in_flight(l) || !in_phase(l.flight, FlightPhase::kBegun)) return false;
+  if (has_shape(l.flight, StageShape::kBytes)) {
+    auto index = static_cast<uint32_t>(&l - control()->lanes);
+    uint64_t first;
+    memcpy(&first, staging(index)->data, sizeof first);
+    return direction == kRead && first != stream::kUntouched;
+  }
+  return moves(l.flight.nr) >> direction & 1;
+}
+
+uint64_t published_bytes(const Lane& l, int direction) {
+  const Flight& f = l.flight;
+  if (!in_flight(l)) return l.io[direction];
+  uint64_t n = f.io[direction];
+  bool bytes = has_shape(f, StageShape::kBytes) ? direction == kRead : moves(f.nr) >> direction & 1;
+  if (in_phase(f, FlightPhase::kDone) && f.result > 0 && bytes) n += f.result;
+  return n;
+}
+
+void doubt(Thread* t, const Call& c, const char* what) {
+  char text[160];
+  copy_string(text, c.d->name, 32);
+  size_t n = string_length(text, 32);
+  copy_string(text + n, what, sizeof text - n);
+  note(t, text);
+}
+
+bool open_here(int fd) { return !is_error(sys(__NR_fcntl, fd, 1 /*F_GETFD*/, 0)); }
+
+bool is_socket(int fd) {
+  int type, size = sizeof type;
+  return sys(__NR_getsockopt, fd, 1 /*SOL_SOCKET*/, 3 /*SO_TYPE*/, &type, &size) == 0;
+}
+
+// Numbers that the leader's table had and no event told of: up to `want` of them.
+int find_new_descriptors(Call& c, int* fds, int want) {
+  Thread* t = c.t;
+  bool socket = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket ||
+                c.r->nr == __NR_socketpair;
+  auto reserved = static_cast<int>(control()->settings.reserved_fd);
+  int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
+  for (int fd = 0; fd <= top && fd < kMaxFds && found < want; fd++) {
+    if (fd == reserved || fd_private(t, fd) || fd_known_open(t, fd) || !open_here(fd)) continue;
+    if (socket != is_socket(fd)) continue;
+    fds[found++] = fd;
+  }
+  return found;
+}
+
+bool settle_new_descriptor(Call& c) {
+  int fd;
+  if (c.r->nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != 1030) return false;
+  if (find_new_descriptors(c, &fd, 1) != 1) return false;
+  c.ret = fd;
+  bool accepts = c.r->nr == __NR_accept || c.r->nr == __NR_accept4;
+  if (accepts && c.args[1]) sys(__NR_getpeername, fd, c.args[1], c.args[2]);
+  return true;
+}
+
+bool settle_descriptor_pair(Call& c) {
+  int fds[2];
+  if (find_new_descriptors(c, fds, 2) != 2) return false;
+  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.r->nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
+  c.ret = 0;
+  return true;
+}
+
+uint64_t moved(const Flight& f, int direction) {
+  if (in_phase(f, FlightPhase::kDone)) return f.result > 0 ? f.result : 0;
+  return f.moved[direction];
+}
+
+bool settle_bytes_read(Call& c, const Flight& f) {
+  uint64_t n = moved(f, kRead);
+  if (!n) return false;
+  if (has_shape(f, StageShape::kBytes)) {
+    if (n > stream::kStageBytes) return false;
+    if (c.r->nr == __NR_recvmsg) return false;
+    c.ret = deliver_bytes(c, n) ? static_cast<long>(n) : kEfault;
+    return true;
+  }
+  // A file: its position has moved, its contents are still there.
+  if (c.r->nr != __NR_read && c.r->nr != __NR_readv) return false;
+  if (sys(__NR_lseek, c.args[0], -static_cast<int64_t>(n), 1 /*SEEK_CUR*/) < 0)
+    doubt(c.t, c, ": what the killed leader read last is lost");
+  return false;
+}
+
+void advance(uint64_t offset_at, uint64_t n) {
+  int64_t offset;
+  if (offset_at && copy_guarded(&offset, reinterpret_cast<void*>(offset_at), 8)) {
+    offset += n;
+    copy_guarded(reinterpret_cast<void*>(offset_at), &offset, 8);
+  }
+}
+
+bool settle_bytes_written(Call& c, const Flight& f) {
+  uint64_t n = moved(f, kWritten);
+  if (!n) return false;
+  c.ret = static_cast<long>(n);
+  if (c.r->nr == __NR_sendfile) {
+    advance(c.args[2], n);
+    if (!c.args[2] && fd_private(c.t, static_cast<int>(c.args[1]))) sys(__NR_lseek, c.args[1], n, 1);
+  }
+  if (c.r->nr == __NR_copy_file_range) {
+    advance(c.args[1], n);
+    advance(c.args[3], n);
+  }
+  return true;
+}
+
+bool settle_events(Call& c) {
+  auto* e = reinterpret_cast<EpollEvent*>(staging(c.t->lane_index)->events);
+  auto room = static_cast<int32_t>(c.args[2]);
+  long n = 0;
+  while (n < room && n < static_cast<long>(stream::kStageEvents) && e[n].events) n++;
+  if (!n || !copy_guarded(reinterpret_cast<void*>(c.args[1]), e, n * sizeof *e)) return false;
+  c.ret = n;
+  return true;
+}
+
+bool bound(int fd) {
+  uint16_t name[64];
+  uint32_t size = sizeof name;
+  if (sys(__NR_getsockname, fd, name, &size) != 0 || size <= 2) return false;
+  return name[0] == 1 || name[1] != 0;  // a unix socket with a name, or a port
+}
+
+// Errors that say that a call, made again, has already been made.
+bool says_done(const Call& c, const Flight& f, long error) {
+  switch (c.r->nr) {
+    case __NR_epoll_ctl:
+      return (c.args[1] == 1 && error == kEexist) || (c.args[1] == 2 && error == kEnoent);
+    case __NR_connect:
+      return error == kEisconn;
+    case __NR_bind:
+      return (error == kEinval || error == kEaddrinuse) && bound(static_cast<int>(c.args[0]));
+    case __NR_shutdown:
+      return error == kEnotconn;
+    case __NR_unlink: case __NR_unlinkat: case __NR_rmdir: case __NR_rename: case __NR_renameat: case __NR_renameat2:
+      return error == kEnoent && f.note;
+    case __NR_mkdir: case __NR_mkdirat: case __NR_mknod: case __NR_mknodat: case __NR_link: case __NR_linkat:
+    case __NR_symlink: case __NR_symlinkat:
+      return error == kEexist && !f.note;
+    case __NR_inotify_rm_watch:
+      return error == kEinval;
+    case __NR_removexattr: case __NR_lremovexattr: case __NR_fremovexattr:
+      return error == kEnodata;
+    default:
+      return false;
+  }
+}
+
+bool made_again(long nr) {
+  switch (nr) {
+    case __NR_epoll_ctl: case __NR_connect: case __NR_bind: case __NR_shutdown: case __NR_unlink:
+    case __NR_unlinkat: case __NR_rmdir: case __NR_rename: case __NR_renameat: case __NR_renameat2:
+    case __NR_mkdir: case __NR_mkdirat: case __NR_mknod: case __NR_mknodat: case __NR_link: case __NR_linkat:
+    case __NR_symlink: case __NR_symlinkat: case __NR_inotify_rm_watch: case __NR_removexattr:
+    case __NR_lremovexattr: case __NR_fremovexattr:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool repeat_and_judge(Call& c, const Flight& f) {
+  const Hooks* hooks = hooks_of(c.r->nr);
+  if (hooks && hooks->prepare) hooks->prepare(c);
+  c.ret = execute(c);
+  if (c.r->nr == __NR_connect && c.ret == kEalready) c.ret = kEinprogress;
+  if (says_done(c, f, c.ret)) c.ret = 0;
+  return true;
+}
+
+// Calls whose effect nothing tells of, and which do harm when made twice.
+void warn_of_repetition(const Call& c) {
+  switch (c.r->nr) {
+    case __NR_splice: case __NR_tee: case __NR_vmsplice: case __NR_msgsnd: case __NR_msgrcv: case __NR_semop:
+    case __NR_semtimedop: case __NR_mq_timedsend: case __NR_mq_timedreceive: case __NR_kill: case __NR_tgkill:
+    case __NR_recvmmsg: case __NR_rt_sigtimedwait:
+      doubt(c.t, c, ": the killed leader may have executed it, it is made again");
+      return;
+    default:
+      return;
+  }
+}
+
+bool sent_to_oneself(const Call& c) {
+  Thread* t = c.t;
+  bool direct = c.r->nr == __NR_kill || c.r->nr == __NR_tkill;
+  if (!direct && c.r->nr != __NR_tgkill) return false;
+  if (static_cast<int32_t>(c.args[0]) != t->proc->vpid) return false;
+  uint64_t sig = c.args[direct ? 1 : 2];
+  if (sig < 1 || sig > 64) return false;
+  return (t->proc->shared->last_words.pending | t->lane->queued) & bit(static_cast<int>(sig));
+}
+
+bool settle_by_class(Call& c, const Flight& f) {
+  if (has_shape(f, StageShape::kSent)) return (c.ret = deliver_sent(c)) != 0;
+  if (has_shape(f, StageShape::kReceived)) {
+    auto* m = reinterpret_cast<Mmsghdr*>(staging(c.t->lane_index)->vector);
+    if (m->len == stream::kNoMessage || m->len > stream::kStageBytes) return false;
+    c.ret = deliver_message(c);
+    return true;
+  }
+  if (has_shape(f, StageShape::kEvents)) return settle_events(c);
+  if (has_shape(f, StageShape::kBytes) || moves(c.r->nr) == 1) return settle_bytes_read(c, f);
+  if (moves(c.r->nr)) return settle_bytes_written(c, f);
+  switch (c.r->nr) {
+    case __NR_pipe: case __NR_pipe2: case __NR_socketpair:
+      return settle_descriptor_pair(c);
+    case __NR_fcntl:
+      return settle_new_descriptor(c);
+    case __NR_dup2: case __NR_dup3:
+      return false;
+    case __NR_close:
+      c.ret = 0;
+      return !open_here(static_cast<int>(c.args[0])) && fd_known_open(c.t, static_cast<int>(c.args[0]));
+    case __NR_lseek:
+      if (c.args[2] == 1 && c.args[1]) sys(__NR_lseek, c.args[0], f.note, 0);
+      return false;
+    case __NR_getdents: case __NR_getdents64:
+      sys(__NR_lseek, c.args[0], f.note, 0);
+      return false;
+    default:
+      break;
+  }
+  if (c.d->ret == sys::RetKind::kFd) return settle_new_descriptor(c);
+  if (sent_to_oneself(c)) return (c.ret = 0) == 0;
+  if (made_again(c.r->nr)) return repeat_and_judge(c, f);
+  warn_of_repetition(c);
+  return false;
+}
+
+}  // namespace
+
+void weigh_moved_bytes(Process* p) {
+  for (int direction : {kRead, kWritten}) {
+    uint64_t known = p->io_ended[direction].load(), movers = 0;
+    each_lane(p, [&](Lane& l) {
+      known += published_bytes(l, direction);
+      movers += may_have_moved(l, direction);
+    });
+    uint64_t total = p->last_words.io[direction], left = total > known ? total - known : 0;
+    each_lane(p, [&](Lane& l) {
+      Flight& f = l.flight;
+      f.moved[direction] = 0;
+      if (!may_have_moved(l, direction) || !left) return;
+      // Several at once: a call that was executed has most probably moved all that it was asked to.
+      bool whole = movers == 1 || f.count >= left;
+      f.moved[direction] = whole ? left : f.count;
+      left -= f.moved[direction];
+      movers--;
+    });
+  }
+}
+
+bool settle(Call& c) {
+  Thread* t = c.t;
+  if (!t->unsettled) return false;
+  t->unsettled = 0;
+  Flight& f = t->lane->flight;
+  if (!in_flight(*t->lane)) return false;
+  int64_t fd = c.d->fd_arg < 0 ? -1 : static_cast<int64_t>(c.args[c.d->fd_arg]);
+  if (f.nr != c.r->nr || f.fd != fd) {
+    doubt(t, c, ": the killed leader was in another call, whose effect is not known");
+    return false;
+  }
+  if (in_phase(f, FlightPhase::kDone)) {
+    if (f.result == kEintr) return false;
+    bool all_told = f.result < 0 || (!c.d->out_mask && !c.blob_size && !f.shape.load());
+    if (all_told) {
+      c.ret = f.result;
+      return true;
+    }
+  }
+  return settle_by_class(c, f);
+}
+
+int32_t settle_child(Thread* t, uint32_t& process, uint32_t& lane) {
+  if (!t->unsettled) return 0;
+  t->unsettled = 0;
+  const Flight& f = t->lane->flight;
+  if (!in_flight(*t->lane) || f.child <= 0 || f.born_process >= stream::kMaxProcesses ||
+      f.born_lane >= stream::kMaxLanes)
+    return 0;
+  process = f.born_process;
+  lane = f.born_lane;
+  return f.child;
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,33 @@
+#include "shim/monitor/last_words.h"
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+namespace mx::monitor {
+
+bool moved_bytes(pid_t pid, uint64_t (&io)[2]) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/io");
+  std::string key;
+  uint64_t value;
+  int found = 0;
+  while (in >> key >> value) {
+    if (key == "rchar:") io[stream::kRead] = value, found++;
+    if (key == "wchar:") io[stream::kWritten] = value, found++;
+  }
+  return found == 2;
+}
+
+void hear_last_words(pid_t pid, stream::Process& p) {
+  uint64_t io[2];
+  if (!moved_bytes(pid, io)) return;
+  for (int k : {stream::kRead, stream::kWritten}) p.last_words.io[k] = io[k];
+  p.last_words.pending = 0;
+  std::ifstream in("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("SigPnd:") || line.starts_with("ShdPnd:"))
+      p.last_words.pending |= std::stoull(line.substr(7), nullptr, 16);
+  p.last_words.known.store(1);
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,77 @@
+"""SIGKILL of the leader at any moment: every reply comes once, in order, on connections that stay open.
+
+A small server under load is killed again and again, from outside and by kill-after:N (the kernel has executed the call,
+nobody was told). MX_KILLS sets how many servers are killed (default 24).
+"""
+import os
+import pathlib
+import random
+import signal
+
+from mxtest import Exchange, ProgramTest, free_port, main, scenario
+from mxtest.debian import made_once, run
+from mxtest import settings
+
+SOURCE = pathlib.Path(__file__).parent / "programs" / "echo_server.c"
+CONNECTIONS, REPLIES = 20, 40
+ALLOWED = ("failover", "crash")
+
+
+def server_program():
+    folder = settings.cache() / "echo-server"
+    made_once(folder, lambda to: run(["gcc", "-O2", "-o", to / "echo_server", SOURCE]))
+    return folder / "echo_server"
+
+
+def lines(number, count):
+    """Requests of one connection; the server's answer counts them, so that a repeated one shows."""
+    for i in range(1, count + 1):
+        text = b"%d-%d" % (number, i)
+        yield text + b"\n", b"%d %s\n" % (i, text)
+
+
+def take(buffer, expected):
+    from mxtest.resp import take as exact
+    return exact(buffer, expected)
+
+
+class KilledServer(ProgramTest):
+
+    def serve(self, box, fault=None, kill=None):
+        """One server, one load; kill(server, load) may end the leader. Returns what all modes must agree in."""
+        port = free_port()
+        env = {"MX_FAULT": fault} if fault and not box.native else None
+        server = box.start([server_program(), port], ready=port, env=env)
+        load = Exchange(port, lambda n: lines(n, 10 ** 9), take, connections=CONNECTIONS, depth=8)
+        load.start()
+        load.wait_for_replies(REPLIES * CONNECTIONS)
+        if kill and not box.native:
+            kill(server)
+        load.wait_for_replies(REPLIES * CONNECTIONS)
+        load.finish().checked()
+        if not box.native:
+            self.assertEqual(len(server.report.events("failover")), 1)
+        server.stop()
+        return {"status": "served"}
+
+    @scenario("window", allow=ALLOWED)
+    def from_outside(self, box):
+        rounds = int(os.environ.get("MX_KILLS", "24"))
+
+        def kill(server):
+            os.kill(server.report.pid("old"), signal.SIGKILL)
+            server.report.wait("failover", 20)
+        for _ in range(1 if box.native else rounds):
+            self.serve(box, kill=kill)
+        return {"status": "served"}
+
+    @scenario("window", "full", allow=ALLOWED)
+    def after_the_kernel_has_executed(self, box):
+        draw = random.Random(7)
+        for _ in range(1 if box.native else 12):
+            self.serve(box, fault=f"kill-after:{draw.randrange(60, 700)}")
+        return {"status": "served"}
+
+
+if __name__ == "__main__":
+    main()

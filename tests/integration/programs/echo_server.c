@@ -1,0 +1,72 @@
+// An epoll server: numbers the lines of each connection and sends them back, by read/write or recv/send in turn.
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { kConnections = 1024 };
+static struct {
+  char in[4096];
+  size_t used;
+  long lines;
+} connections[kConnections];
+
+static void put(int fd, const char* text, size_t n) {
+  while (n) {
+    ssize_t done = fd % 2 ? send(fd, text, n, MSG_NOSIGNAL) : write(fd, text, n);
+    if (done <= 0) exit(3);
+    text += done;
+    n -= (size_t)done;
+  }
+}
+
+static void serve(int fd) {
+  char* in = connections[fd].in;
+  size_t* used = &connections[fd].used;
+  size_t room = sizeof connections[fd].in - *used;
+  ssize_t n = fd % 3 ? recv(fd, in + *used, room, fd % 3 == 2 ? MSG_DONTWAIT : 0) : read(fd, in + *used, room);
+  if (n <= 0) {
+    close(fd);
+    memset(&connections[fd], 0, sizeof connections[fd]);
+    return;
+  }
+  *used += (size_t)n;
+  char *line = in, *end;
+  while ((end = memchr(line, '\n', *used - (size_t)(line - in)))) {
+    char out[4200];
+    int size = snprintf(out, sizeof out, "%ld %.*s\n", ++connections[fd].lines, (int)(end - line), line);
+    put(fd, out, (size_t)size);
+    line = end + 1;
+  }
+  *used -= (size_t)(line - in);
+  memmove(in, line, *used);
+}
+
+int main(int argc, char** argv) {
+  if (argc != 2) return 2;
+  signal(SIGPIPE, SIG_IGN);
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, set = epoll_create1(0);
+  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  if (bind(listener, (struct sockaddr*)&at, sizeof at) || listen(listener, 128)) return 1;
+  struct epoll_event e = {.events = EPOLLIN, .data = {.fd = listener}}, ready[64];
+  epoll_ctl(set, EPOLL_CTL_ADD, listener, &e);
+  for (;;) {
+    int n = epoll_wait(set, ready, 64, -1);
+    for (int i = 0; i < n; i++) {
+      int fd = ready[i].data.fd;
+      if (fd != listener) {
+        serve(fd);
+        continue;
+      }
+      int got = accept(listener, NULL, NULL);
+      if (got < 0 || got >= kConnections) return 4;
+      e = (struct epoll_event){.events = EPOLLIN, .data = {.fd = got}};
+      epoll_ctl(set, EPOLL_CTL_ADD, got, &e);
+    }
+  }
+}
