@@ -2,6 +2,7 @@
 
 #include "shim/agent/align.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/signals.h"
 
@@ -10,11 +11,6 @@ namespace mx::agent {
 namespace {
 
 constexpr uint32_t kMaxMessages = 1024;  // the kernel's limit too
-
-struct Mmsghdr {
-  Msghdr hdr;
-  uint32_t len, pad;
-};
 
 // vmsplice as the table would describe it on a pipe's reading end.
 sys::Desc reading_vmsplice() {
@@ -43,7 +39,7 @@ bool has_results(Thread* t, const EventHeader& h) {
 }  // namespace
 
 long perform_sendmmsg(Call& c) {
-  long ret = execute(c);
+  long ret = c.t->role == Role::kLeader ? execute_staged(c) : execute(c);
   auto* lengths = reinterpret_cast<uint32_t*>(c.blob);
   auto* messages = reinterpret_cast<const Mmsghdr*>(c.args[1]);
   for (long i = 0; i < ret && c.blob; i++) lengths[i] = messages[i].len;
