@@ -69,6 +69,8 @@ long lead(const LockCall& c) {
   return ret;
 }
 
+bool has_limit(uint32_t condition_function) { return condition_function != sites::kConditionWait; }
+
 long follow_condition(Thread* t, const LockCall& c) {
   if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock]) return c.run();
   call(sites::kMutexUnlock, c.args[1]);
@@ -77,7 +79,7 @@ long follow_condition(Thread* t, const LockCall& c) {
   if (take) {
     long leaders = static_cast<long>(t->lock_event.result);
     mx_lock_step(kDone, 0, 0, 0);
-    return ret ? ret : leaders;
+    return ret || (leaders == kTimedOut && !has_limit(c.function)) ? ret : leaders;
   }
   if (t->role == Role::kSolo) return ret;  // took over: a wake-up for nothing, which programs expect
   return c.run();  // the leader has left the wait another way: it was cancelled
@@ -115,6 +117,21 @@ void publish_lock(Thread* t, uint16_t function, long result, uint64_t error) {
   if (lane_put(t, &h, sizeof h)) lane_commit(t);
 }
 
+// The others went on without this thread, see order.cpp.
+bool given_up(Thread* t, const EventHeader& h) {
+  return h.kind == EventKind::kLock && (h.flags & stream::kOrdered) && h.order < t->proc->shared->turn.load();
+}
+
+bool is_condition(uint32_t function) {
+  return function < sites::kLockFunctionCount && sites::kLockFunctions[function].kind == LockKind::kCondition;
+}
+
+// Waits with and without a time limit are one to the order: which one it is may depend on what a thread
+// read without a lock.
+bool alike(uint32_t leaders, uint32_t own) {
+  return leaders == own || (is_condition(leaders) && is_condition(own));
+}
+
 // Waits for the leader's event. Queries and private opens before it are behind this thread.
 Plan await_event(Thread* t, Regs* r, uint16_t function) {
   EventHeader h;
@@ -130,7 +147,11 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
       follow_signal(t, r, SignalPoint::kCallStart);
       break;
     }
-    if (h.kind == EventKind::kLock && h.nr == function) {
+    if (given_up(t, h)) {
+      skip_event(t, h);
+      continue;
+    }
+    if (h.kind == EventKind::kLock && alike(h.nr, function)) {
       await_turn(t, h);
       if (follower_must_end(t)) end_follower(t);
       lane_skip(t, sizeof h);

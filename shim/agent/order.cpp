@@ -7,6 +7,9 @@ namespace mx::agent {
 
 namespace {
 
+constexpr int64_t kLookAgainMs = 50;
+constexpr int kPatience = 6;  // looks without any progress
+
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
 
 // Whose turn it is may sleep because nobody thought its events worth a wake-up.
@@ -17,6 +20,44 @@ void wake_who_is_next(Process* p) {
   Lane& l = control()->lanes[lane - 1];
   if (l.head.load() == l.tail.load() || l.consumer_waits.load() != 1) return;
   if (l.consumer_waits.exchange(0) == 1) futex_wake(&l.consumer_waits, 1);
+}
+
+// The event of this position in the lane of a thread that does not move; false if it is not there yet.
+bool find_event(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
+  const uint8_t* ring = lane_ring(index);
+  uint64_t at = l.tail.load(std::memory_order_acquire), head = l.head.load(std::memory_order_acquire);
+  while (head - at >= sizeof h) {
+    for (uint64_t i = 0; i < sizeof h; i++)
+      reinterpret_cast<uint8_t*>(&h)[i] = ring[(at + i) & (stream::kLaneRing - 1)];
+    if ((h.flags & stream::kOrdered) && h.order >= order) return h.order == order;
+    at += sizeof h + stream::padded(h.size);
+  }
+  return false;
+}
+
+// It is the turn of a lock that this version's thread may never take: what threads read without a lock
+// (jemalloc's background thread does) may lead them elsewhere. The others go on; only the order of this
+// one lock is given up.
+bool give_up_lock(Thread* t) {
+  Process* p = t->proc->shared;
+  uint64_t turn = p->turn.load();
+  uint32_t lane = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
+  if (lane == 0 || lane > stream::kMaxLanes || lane - 1 == t->lane_index) return false;
+  Lane& l = control()->lanes[lane - 1];
+  uint64_t tail = l.tail.load();
+  EventHeader h;
+  if (!find_event(l, lane - 1, turn, h) || h.kind != EventKind::kLock || l.tail.load() != tail) return false;
+  t->stray_lane = lane;
+  t->stray_tail = tail;
+  pass_turn(t, h);
+  return true;
+}
+
+// A thread whose lock was given up, and which has not moved since.
+bool still_stray(Thread* t) {
+  Process* p = t->proc->shared;
+  uint32_t lane = p->order_lane[p->turn.load() % stream::kOrderLanes].load(std::memory_order_relaxed);
+  return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
 }  // namespace
@@ -40,6 +81,8 @@ void take_ticket(Thread* t) {
 void await_turn(Thread* t, const EventHeader& h) {
   if (!(h.flags & stream::kOrdered)) return;
   Process* p = t->proc->shared;
+  int patience = kPatience;
+  uint64_t seen = p->turn.load();
   for (int spin = 0; p->turn.load(std::memory_order_acquire) < h.order; spin++) {
     if (spin < 200) {
       pause();
@@ -51,7 +94,14 @@ void await_turn(Thread* t, const EventHeader& h) {
     wake_who_is_next(p);
     Word& slot = slot_of(p, h.order);
     slot.store(1);
-    if (p->turn.load() < h.order) futex_wait(&slot, 1, 50);
+    if (p->turn.load() >= h.order) break;
+    bool idle = !still_stray(t) && futex_wait(&slot, 1, kLookAgainMs) == kEtimedout;
+    if (p->turn.load() != seen) {
+      seen = p->turn.load();
+      patience = kPatience;
+    } else if ((still_stray(t) || (idle && --patience < 0)) && give_up_lock(t)) {
+      patience = kPatience;
+    }
   }
 }
 

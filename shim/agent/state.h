@@ -177,6 +177,8 @@ struct Thread {
   uint32_t lock_taken;     ///< the turn is held until the lock is
   uint32_t waits_for_lock; ///< follower: waits for the event of a lock, which may be hours away
   uint32_t busy;           ///< waits in a row that may still be worth a short look first, see epoll.cpp
+  uint32_t stray_lane;     ///< + 1: whose lock was given up last, see order.cpp
+  uint64_t stray_tail;     ///< … and where its consumer stood
   uint64_t ticket;         ///< reserved place in the order of events + 1, see order.h
   uint32_t die_after;      ///< injected fault: SIGKILL when the kernel has executed the call
   uint32_t unsettled;      ///< survivor: the killed leader's call of this lane is yet to be judged, see settle.h

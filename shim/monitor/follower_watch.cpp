@@ -10,8 +10,10 @@ int FollowerWatch::interval_ms() const {
   return quarter > 50 ? quarter : 50;
 }
 
-bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, double now) const {
-  if (tail != p.tail || head == tail) p.moved = now;
+bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const {
+  // A thread that strayed from its locks may leave their events for long; the others then show progress.
+  if (tail != p.tail || head == tail || turn != p.turn) p.moved = now;
+  p.turn = turn;
   if (head != p.head) {
     if (p.head == p.tail) p.pause = now - p.published;
     p.published = now;
@@ -34,8 +36,8 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     uint64_t tail = lane.tail.load(), head = lane.head.load();
     auto known = lanes_.find(i);
     bool same = known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
-    Progress progress = same ? known->second : Progress{head, tail, now, now, 0};
-    if (hangs(progress, head, tail, now) && (hung.empty() || hung.back() != lane.process))
+    Progress progress = same ? known->second : Progress{head, tail, p.turn.load(), now, now, 0};
+    if (hangs(progress, head, tail, p.turn.load(), now) && (hung.empty() || hung.back() != lane.process))
       hung.push_back(lane.process);
     seen.emplace(i, progress);
   }

@@ -21,12 +21,12 @@ class FollowerWatch {
 
  private:
   struct Progress {
-    uint64_t head, tail;
+    uint64_t head, tail, turn;
     double moved;      // when the follower last took something, or had taken everything
     double published;  // when the leader last added something
     double pause;      // how long it had worked on that: the follower may need as long
   };
-  bool hangs(Progress& p, uint64_t head, uint64_t tail, double now) const;
+  bool hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const;
 
   double limit_;
   std::map<uint32_t, Progress> lanes_;

@@ -49,6 +49,7 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"__cxa_guard_acquire", LockKind::kLock},
 };
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
-inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2;
+inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20;
+static_assert(kLockFunctions[kConditionWait].name[13] == 'w' && kLockFunctions[kConditionWait].kind == LockKind::kCondition);
 
 }  // namespace mx::sites
