@@ -192,7 +192,9 @@ long route(Call& c) {
 bool is_event(const Call& c) { return c.d->treatment != Treatment::kLocal; }
 
 void remember(const Call& c, long ret) {
-  stream::PastCall& p = c.t->past[c.t->past_calls++ % stream::kPastCalls];
+  stream::History* h = c.t->history;
+  if (!h) return;
+  stream::PastCall& p = h->calls[h->count++ % stream::kPastCalls];
   p.nr = c.d->nr;
   p.result = ret;
   for (int i = 0; i < 6; i++) p.args[i] = c.args[i];

@@ -346,18 +346,38 @@ void end_follower(Thread* t) {
   __builtin_unreachable();
 }
 
-void leave_as_follower(Thread* t, const char* reason) {
+static void part_from_leader(Thread* t, const char* reason) {
   Process* p = t->proc->shared;
-  if (change(p, PairState::kPaired, PairState::kSolo)) {
-    Message* m = new_message(t, MessageKind::kDropped);
-    if (m) {
-      m->number[0] = t->proc->real_pid;
-      set_text(m, reason);
-      send(m);
-    }
-    wake_all(p);
+  if (!change(p, PairState::kPaired, PairState::kSolo)) return;
+  Message* m = new_message(t, MessageKind::kDropped);
+  if (m) {
+    m->number[0] = t->proc->real_pid;
+    set_text(m, reason);
+    send(m);
   }
+  wake_all(p);
+}
+
+void leave_as_follower(Thread* t, const char* reason) {
+  part_from_leader(t, reason);
   end_follower(t);
+}
+
+void leave_as_crashed_follower(Thread* t) {
+  constexpr int kLookMs = 100, kLongest = 100;
+  part_from_leader(t, "crashed");
+  Word never{0};
+  for (int i = 0; i < kLongest && sys(__NR_kill, control()->settings.monitor_pid, 0) != kEsrch; i++)
+    futex_wait(&never, 0, kLookMs);
+  end_follower(t);
+}
+
+int64_t crash_lane(const Thread* t) { return t->history ? int64_t{t->lane_index} + 1 : 0; }
+
+void save_registers(Thread* t, const Regs& r) {
+  if (!t->history) return;
+  t->history->registers = {1,     r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11,    r.r10, r.r9,
+                           r.r8,  r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.eflags, r.rsp};
 }
 
 void leader_failed(Thread* t, const EventHeader& h) {
@@ -369,10 +389,8 @@ void leader_failed(Thread* t, const EventHeader& h) {
     m->number[1] = real_leader_pid(t);
     m->number[2] = h.result;
     m->number[3] = static_cast<int64_t>(h.digest);
-    if (h.kind == EventKind::kFault && h.size <= sizeof m->text) {
-      lane_peek(t, sizeof h, m->text, h.size);
-      m->text_size = h.size;
-    }
+    m->number[4] = crash_lane(t);
+    if (t->regs) save_registers(t, *t->regs);
     send(m);
   }
   lane_skip(t, sizeof h + stream::padded(h.size));

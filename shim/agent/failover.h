@@ -33,6 +33,11 @@ bool follower_must_end(Thread* t);
 [[noreturn]] void end_follower(Thread* t);
 /// Reports why, lets the leader go on alone, ends this process.
 [[noreturn]] void leave_as_follower(Thread* t, const char* reason);
+/// The same for a version that crashed: it stands still until the monitor, which looks at it, ends it.
+[[noreturn]] void leave_as_crashed_follower(Thread* t);
+/// For the monitor: which history belongs to a crash (lane + 1; 0: none), and the registers that go with it.
+int64_t crash_lane(const Thread* t);
+void save_registers(Thread* t, const Regs& r);
 /// The leader faulted, exited wrongly: tells it, and takes over.
 void leader_failed(Thread* t, const EventHeader& h);
 bool declare_leader_hung(Thread* t);

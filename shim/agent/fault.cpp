@@ -21,13 +21,6 @@ struct FaultBody {
   uint64_t rip, address;
 };
 
-// Oldest first. Returns how many there are.
-uint32_t past_calls(const Thread* t, stream::PastCall* to) {
-  uint64_t n = t->past_calls < stream::kPastCalls ? t->past_calls : stream::kPastCalls;
-  for (uint64_t i = 0; i < n; i++) to[i] = t->past[(t->past_calls - n + i) % stream::kPastCalls];
-  return static_cast<uint32_t>(n);
-}
-
 void report_own_crash(Thread* t, int sig, const FaultBody& b) {
   Message* m = new_message(t, MessageKind::kCrash);
   if (!m) return;
@@ -35,22 +28,17 @@ void report_own_crash(Thread* t, int sig, const FaultBody& b) {
   m->number[1] = t->proc->real_pid;
   m->number[2] = static_cast<int64_t>(b.rip);
   m->number[3] = static_cast<int64_t>(b.address);
-  auto* calls = reinterpret_cast<stream::PastCall*>(m->text);
-  static_assert(sizeof(stream::PastCall) * stream::kPastCalls <= sizeof m->text);
-  m->text_size = past_calls(t, calls) * sizeof *calls;
+  m->number[4] = crash_lane(t);
   send(m);
 }
 
 // Leader: says that it faulted, and learns whether the follower did too.
 Verdict leader_verdict(Thread* t, int sig, const FaultBody& b) {
   t->lane->verdict.store(0);
-  stream::PastCall calls[stream::kPastCalls];
-  uint32_t size = past_calls(t, calls) * sizeof calls[0];
-  EventHeader h{size, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
+  EventHeader h{0, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
                 b.address};
   take_order(t, h);
-  if (!lane_begin(t, sizeof h + size) || !lane_put(t, &h, sizeof h) || !lane_put(t, calls, size))
-    return Verdict::kFollowerDropped;
+  if (!lane_begin(t, sizeof h) || !lane_put(t, &h, sizeof h)) return Verdict::kFollowerDropped;
   lane_commit(t);
   return lane_rendezvous(t, true);
 }
@@ -76,7 +64,7 @@ bool leader_agrees(Thread* t, int sig, bool& takeover) {
       continue;
     }
     if (h.kind != EventKind::kFault || h.nr != sig) return false;
-    lane_skip(t, sizeof h + stream::padded(h.size));
+    lane_skip(t, sizeof h);
     finish_event(t, h);
     t->lane->verdict.store(static_cast<uint32_t>(Verdict::kAgreed));
     wake_producer(t);
@@ -98,7 +86,7 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   bool takeover = false;
   if (leader_agrees(t, sig, takeover) || takeover) return;
   report_own_crash(t, sig, b);
-  leave_as_follower(t, "crashed");
+  leave_as_crashed_follower(t);
 }
 
 // The agent itself touched bad memory on behalf of the program: a crash at this call, judged as one of
@@ -106,6 +94,7 @@ void judge(Thread* t, int sig, const FaultBody& b) {
 [[noreturn]] void fault_in_agent(Thread* t, int sig, Siginfo* info) {
   if (t->building_frame) die_of(t, 11);  // no room for a signal frame: the kernel kills for that
   FaultBody b{t->regs->rip, info->fault.addr};
+  save_registers(t, *t->regs);
   if (t->role == Role::kLeader) lane_rewind(t);
   if (t->role == Role::kSolo) report_own_crash(t, sig, b);
   judge(t, sig, b);
@@ -126,6 +115,7 @@ void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
   FaultBody b{uc->mc.rip, info->fault.addr};
   Regs r;
   regs_from(uc, &r);
+  save_registers(t, r);
   judge(t, sig, b);
   t->trap = uc;
   deliver_fault(t, &r, *info, uc);
@@ -134,6 +124,9 @@ void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
   regs_to(&r, uc);
 }
 
-void judge_abort(Thread* t, int sig) { judge(t, sig, {t->regs->rip, 0}); }
+void judge_abort(Thread* t, int sig) {
+  save_registers(t, *t->regs);
+  judge(t, sig, {t->regs->rip, 0});
+}
 
 }  // namespace mx::agent

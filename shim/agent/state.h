@@ -5,6 +5,7 @@
 #include "shim/agent/kernel.h"
 #include "shim/stream/arena.h"
 #include "shim/stream/event.h"
+#include "shim/stream/history.h"
 #include "shim/syscalls/syscalls.h"
 
 namespace mx::agent {
@@ -189,8 +190,7 @@ struct Thread {
   uint32_t fast_frame;
   Regs* frame_regs;
   Siginfo frame_info;
-  stream::PastCall past[stream::kPastCalls];  ///< a ring, for the report of a crash
-  uint64_t past_calls;     ///< how many there have been
+  stream::History* history;  ///< null without a lane
   uint64_t guard;          ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
   uint32_t announced;      ///< leader: queued signals that the last event said to belong to its end
   uint32_t at_sigreturn;   ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
@@ -215,6 +215,9 @@ inline uint8_t* lane_ring(uint32_t index) {
 inline stream::Staging* staging(uint32_t lane) {
   return reinterpret_cast<stream::Staging*>(stream::kArenaBase + stream::kStagingOffset +
                                             uint64_t{lane} * stream::kStagingStride);
+}
+inline stream::History* history_of(uint32_t lane, Version v) {
+  return reinterpret_cast<stream::History*>(stream::kArenaBase + stream::history_offset(lane, static_cast<int>(v)));
 }
 inline Thread* this_thread() {
   Thread* t;

@@ -139,6 +139,10 @@ uint32_t new_lane(uint32_t process) {
   Lane& l = c->lanes[index];
   memset(&l, 0, __builtin_offsetof(Lane, in_use));
   l.process = process;
+  for (Version v : {Version::kOld, Version::kNew}) {
+    stream::History* h = history_of(static_cast<uint32_t>(index), v);
+    if (h->count) h->count = h->registers.valid = 0;
+  }
   l.vtid = 0;
   l.real_tid[0] = l.real_tid[1] = 0;
   l.users.store(2);
@@ -175,6 +179,7 @@ void use_lane(Thread* t, uint32_t index) {
     t->limit = t->lane->head.load();
   }
   t->lane->real_tid[static_cast<int>(t->proc->version)] = t->tid;
+  t->history = history_of(index, t->proc->version);
 }
 
 void set_gs(Thread* t) { sys(__NR_arch_prctl, 0x1001 /*ARCH_SET_GS*/, t); }

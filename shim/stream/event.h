@@ -42,14 +42,6 @@ struct EventHeader {
 };
 static_assert(sizeof(EventHeader) == 32);
 
-/// A call that a thread has made; the last ones travel with a kFault event and in a crash's message.
-struct PastCall {
-  uint64_t nr;
-  int64_t result;
-  uint64_t args[6];
-};
-inline constexpr uint32_t kPastCalls = 8;
-
 constexpr uint64_t padded(uint64_t n) { return (n + 7) & ~uint64_t{7}; }
 
 }  // namespace mx::stream

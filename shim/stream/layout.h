@@ -16,7 +16,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 9;
+inline constexpr uint32_t kProtocolVersion = 12;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -45,6 +45,8 @@ inline constexpr uint64_t kSitesSize = 16 << 20;  // tables of rewritable sites
 inline constexpr size_t kMaxSiteTables = 512;
 inline constexpr uint64_t kStagingOffset = kSitesOffset + kSitesSize;  // struct Staging, one a lane, see flight.h
 inline constexpr uint64_t kStagingStride = 80 * 1024;
-inline constexpr uint64_t kArenaSize = kStagingOffset + kMaxLanes * kStagingStride;
+inline constexpr uint64_t kHistoryOffset = kStagingOffset + kMaxLanes * kStagingStride;  // a History for each version of each lane
+inline constexpr uint64_t kHistorySize = 2 * kPage;
+inline constexpr uint64_t kArenaSize = kHistoryOffset + kMaxLanes * 2 * kHistorySize;
 
 }  // namespace mx::stream
