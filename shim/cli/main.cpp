@@ -17,6 +17,7 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"run", mx::cli::run, "run --old PROGRAM --new PROGRAM [options] [-- ARGS...]"},
+    {"compare", mx::cli::compare, "compare --old PROGRAM --new PROGRAM [-- ARGS...]"},
     {"ps", mx::cli::ps, "ps [-a] [--json]"},
     {"status", mx::cli::status, "status [--json] ID"},
     {"events", mx::cli::events, "events [-f] ID"},

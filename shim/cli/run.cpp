@@ -47,6 +47,7 @@ int run(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber)->type_name("SECONDS");
   app.add_option("--rules", o.rules, "expected divergences")->type_name("FILE");
   app.add_option("--report", o.report, "JSON lines, one event each; '-' for standard error")->type_name("FILE");
+  app.add_option("--crash-dir", o.crash_dir, "where the folder of each crash goes (default: in the state folder, see mx events)")->type_name("DIR");
   app.add_option("--id", o.id, "name of this run for mx ps, status, promote (default: a fresh one)")->type_name("ID");
   app.add_option("args", o.args, "the program's arguments, after --")->type_name("ARGS");
   app.positionals_at_end();

@@ -4,6 +4,7 @@
 namespace mx::cli {
 
 int run(int argc, char** argv);
+int compare(int argc, char** argv);
 int ps(int argc, char** argv);
 int status(int argc, char** argv);
 int events(int argc, char** argv);

@@ -10,8 +10,6 @@
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
-#include "shim/stream/event.h"
-#include "shim/syscalls/format.h"
 #include "shim/syscalls/syscalls.h"
 
 namespace mx::monitor {
@@ -65,18 +63,6 @@ ordered_json own_values(const Message& m) {
   });
 }
 
-// The crashed thread's last calls, oldest first. What its pointers pointed to is not known any more.
-ordered_json last_calls(const Message& m) {
-  ordered_json list = ordered_json::array();
-  size_t n = std::min<size_t>(m.text_size, sizeof m.text) / sizeof(PastCall);
-  for (size_t i = 0; i < n; i++) {
-    PastCall c;
-    memcpy(&c, m.text + i * sizeof c, sizeof c);
-    list.push_back(sys::format_call(sys::describe(static_cast<long>(c.nr)), c.args, c.result, sys::read_nothing));
-  }
-  return list;
-}
-
 ordered_json divergence_fields(const Message& m) {
   ordered_json f{{"version", name(m.version)},
                  {"call", call_name(m.number[1])},
@@ -120,6 +106,33 @@ ordered_json divergence_fields(const Message& m) {
 
 double ticks_to_microseconds(int64_t ticks) { return ticks / tsc_per_microsecond(); }
 
+void Monitor::on_crash(const Message& m) {
+  ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
+  Crash crash;
+  crash.version = m.version;
+  crash.pid = static_cast<pid_t>(m.number[1]);
+  crash.signal = static_cast<int>(m.number[0]);
+  crash.lane = m.number[4] - 1;
+  crash.stands = crash.pid > 1;
+  crash.survivor = arena_.control().processes[m.process].real_pid[static_cast<int>(other(m.version))];
+  if (m.number[0]) {
+    f["address"] = hex(m.number[2]);
+    f["fault_address"] = hex(m.number[3]);
+    add_symbol(f, crash.pid, static_cast<uint64_t>(m.number[2]));
+  } else {
+    f["reason"] = "wrong exit";
+    f["status"] = m.number[2];
+  }
+  write_crash(crash, f);
+}
+
+void Monitor::write_crash(const Crash& crash, ordered_json& line) {
+  line["last_calls"] = last_calls(arena_, crash.lane, crash.version);
+  const std::string folder = crashes_.open(crash, line);
+  if (!folder.empty()) line["directory"] = folder;
+  report_.write("crash", line);
+}
+
 void Monitor::on_message(Message& m) {
   if (m.process >= kMaxProcesses) return;
   m.version = static_cast<Version>(static_cast<uint32_t>(m.version) & 1);
@@ -135,21 +148,11 @@ void Monitor::on_message(Message& m) {
       sites_.serve(static_cast<uint32_t>(m.number[0]), p.real_pid[static_cast<int>(m.version)], m.number[1]);
       break;
     case MessageKind::kDivergence:
-      report_.write("divergence", divergence_fields(m));
+      if (ordered_json fields = divergence_fields(m); !rules_.expected(fields)) report_.write("divergence", fields);
       break;
-    case MessageKind::kCrash: {
-      ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
-      if (m.number[0]) {
-        f["address"] = hex(m.number[2]);
-        f["fault_address"] = hex(m.number[3]);
-        f["last_calls"] = last_calls(m);
-      } else {
-        f["reason"] = "wrong exit";
-        f["status"] = m.number[2];
-      }
-      report_.write("crash", f);
+    case MessageKind::kCrash:
+      on_crash(m);
       break;
-    }
     case MessageKind::kHang:
       report_.write("hang", {{"version", name(m.version)}, {"pid", m.number[0]}});
       break;
@@ -166,8 +169,8 @@ void Monitor::on_message(Message& m) {
       report_.write("dropped", {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
       if (&p == &root()) {
         roots_[static_cast<int>(m.version)].was_dropped = true;
-        kill_version(m.version);
-      } else if (m.number[0] > 1) {
+        if (!crashes_.looks_at(roots_[static_cast<int>(m.version)].pid)) kill_version(m.version);
+      } else if (m.number[0] > 1 && !crashes_.looks_at(static_cast<pid_t>(m.number[0]))) {
         kill(static_cast<pid_t>(m.number[0]), SIGKILL);
       }
       break;

@@ -67,7 +67,8 @@ void fault_from_environment(Settings& s) {
 }  // namespace
 
 Monitor::Monitor(const Options& options)
-    : options_(options), report_(options.report), sites_(arena_), follower_watch_(options.hang_timeout_s) {
+    : options_(options), rules_(Rules::read(options.rules)), report_(options.report), sites_(arena_),
+      follower_watch_(options.hang_timeout_s) {
   fill_settings();
   started_ = seconds();
   open_state();
@@ -234,6 +235,10 @@ void Monitor::on_child(pid_t pid, int status) {
     return;
   }
   traced_.erase(pid);
+  if (const pid_t victim = crashes_.finished(pid)) {
+    on_looked_at(victim);
+    return;
+  }
   for (Version v : {Version::kOld, Version::kNew})
     if (roots_[static_cast<int>(v)].pid == pid) return on_root_end(v, status);
   on_orphan_end(pid, status);
@@ -265,8 +270,15 @@ void Monitor::on_root_end(Version v, int status) {
   auto state = static_cast<PairState>(p.state.load());
   if (v == leader() && state == PairState::kPaired && killed && !announced && !twin.ended) {
     // Nobody but the kernel ends a process like this: the other version takes over.
-    report_.write("crash", {{"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}});
-    declare_dead(arena_.control(), p);
+    declare_dead(arena_.control(), p);  // first: the program waits for this
+    nlohmann::ordered_json line{{"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}};
+    Crash crash;
+    crash.version = v;
+    crash.pid = r.pid;
+    crash.signal = SIGKILL;
+    crash.lane = p.lane;
+    crash.survivor = twin.pid;
+    write_crash(crash, line);
     return;
   }
   if (v == leader() || twin.ended) {
@@ -280,6 +292,19 @@ void Monitor::on_root_end(Version v, int status) {
   if (state == PairState::kPaired && !r.was_dropped && !announced && WIFSIGNALED(status)) {
     report_.write("crash", {{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}});
     drop_root_follower(v, "killed");
+  }
+}
+
+// A crashed follower has stood still to be looked at.
+void Monitor::on_looked_at(pid_t victim) {
+  for (Version v : {Version::kOld, Version::kNew}) {
+    Root& r = roots_[static_cast<int>(v)];
+    if (r.pid == victim && r.was_dropped && v != leader()) kill_version(v);
+  }
+  for (Process& p : processes_taken(arena_.control())) {
+    const uint32_t follower = 1 - (p.leader.load() & 1);
+    const bool solo = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
+    if (&p != &root() && solo && p.real_pid[follower] == victim && !p.husk.load()) kill(victim, SIGKILL);
   }
 }
 
@@ -409,6 +434,12 @@ int Monitor::exit_code() const {
 }
 
 void Monitor::finish() {
+  while (crashes_.busy()) {
+    int status;
+    const pid_t child = waitpid(-1, &status, __WALL);
+    if (child < 0) break;
+    on_child(child, status);
+  }
   for (Version v : {Version::kOld, Version::kNew}) {
     Root& r = roots_[static_cast<int>(v)];
     if (r.ended) continue;

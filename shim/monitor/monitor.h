@@ -12,11 +12,13 @@
 
 #include "shim/monitor/arena.h"
 #include "shim/monitor/control.h"
+#include "shim/monitor/crash.h"
 #include "shim/monitor/follower_watch.h"
 #include "shim/monitor/handover.h"
 #include "shim/monitor/launch.h"
 #include "shim/monitor/options.h"
 #include "shim/monitor/report.h"
+#include "shim/monitor/rules.h"
 #include "shim/monitor/site_service.h"
 #include "shim/operator/state.h"
 
@@ -36,6 +38,9 @@ class Monitor {
   void watch();
   void open_events();
   void on_message(stream::Message& m);
+  void on_crash(const stream::Message& m);
+  void write_crash(const Crash& crash, nlohmann::ordered_json& line);
+  void on_looked_at(pid_t victim);
   void take_messages();
   void on_child(pid_t pid, int status);
   pid_t next_child();
@@ -71,11 +76,13 @@ class Monitor {
 
   Options options_;
   Arena arena_;
+  Rules rules_;
   Report report_;
   SiteService sites_;
   std::unique_ptr<op::StateFolder> state_;
   ControlSocket control_{[this](ControlSocket::Peer peer, const op::Request& r) { on_request(peer, r); }};
   Handover handover_{arena_};
+  CrashFolders crashes_{arena_};
   struct Asked {
     ControlSocket::Peer peer = 0;
     op::Verb verb = op::Verb::kStatus;

@@ -73,16 +73,22 @@ ordered_json settings_of(const Options& o) {
 
 // A run without a state folder is still a run: it only cannot be seen by `mx ps`.
 void Monitor::open_state() {
-  if (!options_.state_folder.empty()) return;
+  if (!options_.state_folder.empty()) {
+    if (options_.crash_dir.empty()) options_.crash_dir = options_.state_folder + "/crash";
+    crashes_.set_base(options_.crash_dir);
+    return;
+  }
   try {
     state_ = std::make_unique<op::StateFolder>(options_.id, settings_of(options_));
     options_.state_folder = state_->out();
     options_.id = state_->id();
+    if (options_.crash_dir.empty()) options_.crash_dir = state_->out() + "/crash";
     report_.copy_to(state_->out() + "/report.jsonl");
   } catch (const std::runtime_error& e) {
     if (!options_.id.empty()) throw Error(e.what());
     report_.write("note", {{"reason", std::string("no state folder: ") + e.what()}});
   }
+  crashes_.set_base(options_.crash_dir);
 }
 
 void Monitor::open_control() {

@@ -19,6 +19,7 @@ struct Options {
   bool recovery = true;
   double hang_timeout_s = 10;
   std::string rules, report;
+  std::string crash_dir;  ///< a folder for each crash goes here; empty: in the state folder
   std::string id;  ///< of this run's state folder; empty: a fresh one
   /// Where control.sock and crash/ go. Empty: the monitor makes a state folder of its own (shim/operator).
   std::string state_folder;

@@ -1,0 +1,96 @@
+#include "shim/monitor/crash.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "recovery/stack_walk.h"
+#include "shim/monitor/crash_details.h"
+#include "shim/monitor/report.h"
+#include "shim/stream/history.h"
+#include "shim/syscalls/format.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+using nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+namespace {
+constexpr unsigned kMostFolders = 16;      // of one run: the first and the latest
+constexpr unsigned kReaderSeconds = 20;
+}  // namespace
+
+ordered_json last_calls(const Arena& arena, int64_t lane, Version v) {
+  ordered_json list = ordered_json::array();
+  if (lane < 0 || lane >= static_cast<int64_t>(kMaxLanes)) return list;
+  // A copy: the thread may go on, and a version may scribble over it.
+  static History h;
+  h = *reinterpret_cast<const History*>(arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))));
+  const uint64_t n = std::min<uint64_t>(h.count, kPastCalls);
+  for (uint64_t i = 0; i < n; i++) {
+    const PastCall& c = h.calls[(h.count - n + i) % kPastCalls];
+    list.push_back(sys::format_call(sys::describe(static_cast<long>(c.nr)), c.args, c.result, sys::read_nothing));
+  }
+  return list;
+}
+
+void add_symbol(ordered_json& line, pid_t pid, uint64_t address) {
+  auto space = recovery::address_space(pid);
+  const recovery::Module* m = space ? space.value().module_at(address) : nullptr;
+  if (!m || !m->elf) return;
+  const uint64_t inside = address - m->bias;
+  line["symbol"] = symbol_text(*m->elf, m->path, inside);
+  line["module"] = printable(m->path.data(), m->path.size());
+  line["module_address"] = hex(inside);
+}
+
+std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
+  if (base_.empty()) return {};
+  mkdir(base_.c_str(), 0700);
+  // A version that crashes again and again: the oldest but the first make room.
+  if (count_ >= kMostFolders) {
+    std::error_code ignored;
+    fs::remove_all(base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(count_ - kMostFolders + 2), ignored);
+  }
+  const std::string folder = base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(++count_);
+  if (mkdir(folder.c_str(), 0700) != 0) return {};
+  const pid_t child = fork();
+  if (child < 0) return {};
+  if (child == 0) {
+    // Nothing here may outlast the run by much, or end with the monitor's signals.
+    signal(SIGALRM, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    alarm(kReaderSeconds);
+    int status = 1;
+    try {
+      write_details(arena_, crash, line, folder);
+      status = 0;
+    } catch (const std::exception&) {
+    }
+    _exit(status);
+  }
+  readers_[child] = crash.stands ? crash.pid : 0;
+  return folder;
+}
+
+bool CrashFolders::looks_at(pid_t pid) const {
+  for (const auto& [child, victim] : readers_)
+    if (victim == pid) return true;
+  return false;
+}
+
+pid_t CrashFolders::finished(pid_t child) {
+  auto it = readers_.find(child);
+  if (it == readers_.end()) return 0;
+  const pid_t victim = it->second;
+  readers_.erase(it);
+  return victim ? victim : child;
+}
+
+}  // namespace mx::monitor

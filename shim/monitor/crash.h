@@ -1,0 +1,52 @@
+// What the monitor finds out about a crash: for the report line at once, the folder with the details in a process of its
+// own, so that nobody waits for it. The crashed process stands still meanwhile, except one that was killed.
+#pragma once
+#include <sys/types.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shim/monitor/arena.h"
+
+namespace mx::monitor {
+
+struct Crash {
+  stream::Version version = stream::Version::kOld;
+  pid_t pid = 0;
+  int signal = 0;
+  uint64_t address = 0, fault_address = 0;
+  int64_t lane = -1;       ///< of the thread; -1: not known
+  bool stands = false;     ///< the process can still be looked at
+  pid_t survivor = 0;      ///< process of the other version; 0: none
+  std::string program[2];  ///< by Version
+};
+
+/// The thread's last calls, oldest first. What its pointers pointed to is not known any more.
+nlohmann::ordered_json last_calls(const Arena& arena, int64_t lane, stream::Version v);
+
+/// "symbol", "module" and "module_address" of an address in a process; nothing if it lies in no file.
+void add_symbol(nlohmann::ordered_json& line, pid_t pid, uint64_t address);
+
+/// Makes a folder for each crash and starts the process that fills it.
+class CrashFolders {
+ public:
+  explicit CrashFolders(const Arena& arena) : arena_(arena) {}
+  /// Crash folders go to `base` (made if missing). "" switches them off.
+  void set_base(std::string base) { base_ = std::move(base); }
+  /// Returns the folder's path, "" if there is none. `line`: the crash line so far.
+  std::string open(const Crash& crash, const nlohmann::ordered_json& line);
+  /// True as long as somebody looks at this process: do not end it.
+  bool looks_at(pid_t pid) const;
+  /// A child has ended. Returns the process that it looked at, 0 if it was no child of ours.
+  pid_t finished(pid_t child);
+  bool busy() const { return !readers_.empty(); }
+
+ private:
+  const Arena& arena_;
+  std::string base_;
+  unsigned count_ = 0;
+  std::map<pid_t, pid_t> readers_;  ///< by child: whom it looks at
+};
+
+}  // namespace mx::monitor

@@ -1,0 +1,14 @@
+// The contents of a crash folder: crash.json for machines, crash.txt for people, maps. See docs/crash-report.md.
+#pragma once
+#include "recovery/elf_view.h"
+#include "shim/monitor/crash.h"
+
+namespace mx::monitor {
+
+/// "function+0x1f", or "file+0x1234" where there is no symbol.
+std::string symbol_text(const recovery::ElfView& elf, const std::string& path, uint64_t address);
+
+/// Writes the folder. Takes its time: to be called in a process of its own. `line`: the crash line.
+void write_details(const Arena& arena, const Crash& crash, const nlohmann::ordered_json& line, const std::string& folder);
+
+}  // namespace mx::monitor
