@@ -79,6 +79,10 @@ std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
   return folder;
 }
 
+void CrashFolders::end_all() const {
+  for (const auto& [child, victim] : readers_) kill(child, SIGKILL);
+}
+
 bool CrashFolders::looks_at(pid_t pid) const {
   for (const auto& [child, victim] : readers_)
     if (victim == pid) return true;

@@ -40,6 +40,8 @@ class CrashFolders {
   bool looks_at(pid_t pid) const;
   /// A child has ended. Returns the process that it looked at, 0 if it was no child of ours.
   pid_t finished(pid_t child);
+  /// Ends the processes that still write: their folders stay as they are.
+  void end_all() const;
   bool busy() const { return !readers_.empty(); }
 
  private:

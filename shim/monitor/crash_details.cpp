@@ -7,6 +7,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 #include "recovery/stack_walk.h"
@@ -94,11 +95,16 @@ ordered_json frame_json(const recovery::StackFrame& f, const recovery::AddressSp
   return j;
 }
 
-// A stack, innermost frame first; addresses in the program itself are explained by the analyser.
-ordered_json stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Version v, bool listing) {
-  ordered_json out{{"version", name(v)}, {"pid", pid}};
+struct Walked {
+  ordered_json json;
+  std::vector<std::string> question;  ///< for the analyser: addresses in the program itself; empty: none
+};
+
+// A stack, innermost frame first.
+Walked stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Version v) {
+  Walked walked{{{"version", name(v)}, {"pid", pid}}, {}};
   auto found = recovery::address_space(pid);
-  if (!r.valid || !found) return out;
+  if (!r.valid || !found) return walked;
   const recovery::AddressSpace& space = found.value();
   const recovery::Registers registers{r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
   std::string addresses;
@@ -112,17 +118,14 @@ ordered_json stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Ve
     }
     frames.push_back(frame_json(f, space));
   }
-  out["stack"] = frames;
-  const std::string analyzer = find_analyzer();
-  const std::string own = program_of(pid), other_program = crash.survivor && v == crash.version ? program_of(crash.survivor) : program_of(crash.pid);
-  if (analyzer.empty() || addresses.empty() || own.empty()) return out;
-  std::vector<std::string> ask{analyzer, "--explain", addresses, "--module", own, "--version-is", name(v)};
-  if (!other_program.empty()) ask.insert(ask.end(), {"--other", other_program});
-  if (!first_inside) ask.push_back("--return-addresses");
-  if (listing) ask.insert(ask.end(), {"--listing", "12"});
-  ordered_json analysis = run_analyzer(ask);
-  if (analysis.is_object()) out["analysis"] = analysis;
-  return out;
+  walked.json["stack"] = frames;
+  const std::string analyzer = find_analyzer(), own = program_of(pid);
+  const std::string other_program = program_of(v == crash.version ? crash.survivor : crash.pid);
+  if (analyzer.empty() || addresses.empty() || own.empty()) return walked;
+  walked.question = {analyzer, "--explain", addresses, "--module", own, "--version-is", name(v), "--listing", "12"};
+  if (!other_program.empty()) walked.question.insert(walked.question.end(), {"--other", other_program});
+  if (!first_inside) walked.question.push_back("--return-addresses");
+  return walked;
 }
 
 void copy_maps(pid_t pid, const std::string& to) {
@@ -196,13 +199,20 @@ void write_details(const Arena& arena, const Crash& crash, const ordered_json& l
     for (const NamedRegister& r : kRegisters) j["registers"][r.name] = hex(own.*r.value);
   j["survivor_last_calls"] = last_calls(arena, crash.lane, survivor);
   // The survivor runs: its stack first, and it may have moved on nevertheless.
+  std::map<std::string, Walked> stacks;
   if (crash.survivor && theirs.valid) {
-    j["survivor"] = stack_of(crash.survivor, theirs, crash, survivor, true);
-    j["survivor"]["running"] = true;
+    stacks["survivor"] = stack_of(crash.survivor, theirs, crash, survivor);
+    stacks["survivor"].json["running"] = true;
   }
   if (crash.stands) {
+    stacks["crashed"] = stack_of(crash.pid, own, crash, crash.version);
     copy_maps(crash.pid, folder + "/maps");
-    j["crashed"] = stack_of(crash.pid, own, crash, crash.version, true);
+  }
+  for (auto& [who, walked] : stacks) {
+    j[who] = walked.json;
+    if (walked.question.empty()) continue;
+    const ordered_json analysis = run_analyzer(walked.question);
+    if (analysis.is_object()) j[who]["analysis"] = analysis;
   }
   write_file(folder + "/crash.json", j.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
   write_file(folder + "/crash.txt", for_people(j));

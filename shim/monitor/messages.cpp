@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -198,6 +199,8 @@ void Monitor::wait_for_others() {
   while (others_alive()) {
     serve_events(handover_.active() ? handover_.timeout_ms() : 1000);
     continue_handover();
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) on_child(pid, status);
   }
 }
 

@@ -433,13 +433,25 @@ int Monitor::exit_code() const {
   return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-void Monitor::finish() {
-  while (crashes_.busy()) {
+// The program has ended; its user shall not wait long for our papers.
+void Monitor::await_crash_folders() {
+  constexpr double kPatience = 2;
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  for (const double end = seconds() + kPatience; crashes_.busy();) {
+    if (seconds() > end) crashes_.end_all();
     int status;
-    const pid_t child = waitpid(-1, &status, __WALL);
-    if (child < 0) break;
-    on_child(child, status);
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) on_child(pid, status);
+    if (pid < 0) break;
+    const timespec limit{0, 100'000'000};
+    if (crashes_.busy()) sigtimedwait(&child, nullptr, &limit);
   }
+}
+
+void Monitor::finish() {
+  await_crash_folders();
   for (Version v : {Version::kOld, Version::kNew}) {
     Root& r = roots_[static_cast<int>(v)];
     if (r.ended) continue;

@@ -41,6 +41,7 @@ class Monitor {
   void on_crash(const stream::Message& m);
   void write_crash(const Crash& crash, nlohmann::ordered_json& line);
   void on_looked_at(pid_t victim);
+  void await_crash_folders();
   void take_messages();
   void on_child(pid_t pid, int status);
   pid_t next_child();
