@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <sstream>
 
 #include "shim/cli/outside.h"
@@ -36,7 +37,7 @@ bool compare_lists(const char* title, const std::vector<std::string>& a, const s
   while (tail < a.size() - first && tail < b.size() - first && a[a.size() - 1 - tail] == b[b.size() - 1 - tail]) tail++;
   printf("%-13s differ from line %zu on (old %zu lines, new %zu)\n", title, first + 1, a.size(), b.size());
   for (size_t i = first > kContext ? first - kContext : 0; i < first; i++) printf("    %s\n", a[i].c_str());
-  for (const auto& [sign, list] : {std::pair{'-', &a}, {'+', &b}}) {
+  for (const auto& [sign, list] : {std::pair{'-', &a}, std::pair{'+', &b}}) {
     const size_t end = list->size() - tail;
     for (size_t i = first; i < end && i < first + kMostLines; i++) printf("  %c %s\n", sign, (*list)[i].c_str());
     if (end > first + kMostLines) printf("  %c … %zu more\n", sign, end - first - kMostLines);
