@@ -18,7 +18,9 @@ TEST(Protocol, EveryRequestSurvivesTheWay) {
       auto parsed = parse_request(to_packet(Request{verb, version}));
       ASSERT_TRUE(std::holds_alternative<Request>(parsed));
       EXPECT_EQ(std::get<Request>(parsed).verb, verb);
-      if (verb != Verb::kStatus) EXPECT_EQ(std::get<Request>(parsed).version, version);
+      if (verb != Verb::kStatus) {
+        EXPECT_EQ(std::get<Request>(parsed).version, version);
+      }
     }
   }
 }
