@@ -28,6 +28,8 @@ const char* name(Verb verb) {
 
 std::variant<Request, std::string> parse_request(std::string_view packet) {
   if (packet.size() > kMaxRequest) return "the request is longer than " + std::to_string(kMaxRequest) + " bytes";
+  // The parser takes a NUL for the end and would not look at what follows.
+  if (packet.find('\0') != std::string_view::npos) return "the request is not a JSON object";
   const json j = json::parse(packet.begin(), packet.end(), nullptr, false);
   if (!j.is_object()) return "the request is not a JSON object";
   const auto verb = j.find("verb");

@@ -89,8 +89,8 @@ TEST(Seccomp, DescriptorsMayBeTakenOverByTheAgentsCodeOnly) {
                                   {"errnoRet", 95}}}),
       true);
   EXPECT_EQ(errno_under(program, SYS_pidfd_getfd, -1, 0, 0), 95);
-  // mov %rdi,%rax; xor %edi,%edi; dec %rdi; syscall; ret
-  const unsigned char code[] = {0x48, 0x89, 0xf8, 0x31, 0xff, 0x48, 0xff, 0xcf, 0x0f, 0x05, 0xc3};
+  // mov %rdi,%rax; xor %edx,%edx; xor %edi,%edi; dec %rdi; syscall; ret
+  const unsigned char code[] = {0x48, 0x89, 0xf8, 0x31, 0xd2, 0x31, 0xff, 0x48, 0xff, 0xcf, 0x0f, 0x05, 0xc3};
   void* page = mmap(reinterpret_cast<void*>(stream::kTextAddress), 4096,
                     PROT_READ | PROT_WRITE | PROT_EXEC,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
