@@ -1,6 +1,5 @@
-// The 32-bit gate: a program that knocks there goes on, or ends by SIGSEGV where the kernel has no such gate. (Served
-// natively, refused with ENOSYS under mx.)
-// report-allows: refused -- 32-bit calls are refused on purpose and the report says so
+// The 32-bit gate: who knocks there goes on, or ends by SIGSEGV where the kernel has no such gate.
+// report-allows: refused -- 32-bit calls are refused with ENOSYS on purpose and the report says so
 // expect: int 0x80: no surprise
 #include "check.h"
 
