@@ -80,6 +80,8 @@ bool ours(const CodeRegion& r) {
   return r.begin >= stream::kAgentBase && r.begin < stream::kArenaBase + stream::kArenaSize;
 }
 
+bool contains(const char* text, const char* part);
+
 template <typename F>
 void read_maps(F&& f) {
   long fd = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
@@ -88,12 +90,34 @@ void read_maps(F&& f) {
   while (char* line = reader.next()) {
     CodeRegion r;
     bool executable = false;
-    if (parse(line, r, executable) && executable && !ours(r)) f(r);
+    if (!parse(line, r, executable) || !executable || ours(r)) continue;
+    r.allocator = contains(line, "/libjemalloc") || contains(line, "/libtcmalloc") || contains(line, "/libmimalloc");
+    f(r);
   }
   sys(__NR_close, fd);
 }
 
+bool contains(const char* text, const char* part) {
+  for (; *text; text++)
+    if (starts_with(text, part)) return true;
+  return false;
+}
+
+struct Range {
+  uint64_t begin, end;
+};
+constexpr int kMaxAllocators = 8;
+Range allocators[kMaxAllocators];
+int allocator_count;
+
+void note_allocator(const CodeRegion& r) {
+  for (int i = 0; i < allocator_count; i++)
+    if (allocators[i].begin == r.begin) return;
+  if (allocator_count < kMaxAllocators) allocators[allocator_count++] = {r.begin, r.end};
+}
+
 CodeRegion* remember(const CodeRegion& r) {
+  if (r.allocator) note_allocator(r);
   if (CodeRegion* k = known(r.begin)) return k;
   if (region_count == kMaxRegions) return nullptr;
   regions[region_count] = r;
@@ -118,6 +142,12 @@ int32_t entry_of(const CodeRegion& r, bool& fresh) {
 }
 
 }  // namespace
+
+bool in_allocator(uint64_t address) {
+  for (int i = 0; i < allocator_count; i++)
+    if (address >= allocators[i].begin && address < allocators[i].end) return true;
+  return false;
+}
 
 CodeRegion* find_region(Thread*, uint64_t address) {
   if (CodeRegion* r = known(address)) return r;

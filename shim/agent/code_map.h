@@ -10,11 +10,14 @@ struct CodeRegion {
   uint64_t file_offset;
   uint64_t device, inode;  ///< inode 0: no file
   int32_t entry;           ///< index in Control::sites, -1: none
+  bool allocator;          ///< a memory allocator's library, see in_allocator()
 };
 inline constexpr int kMaxRegions = 256;
 
 /// The region around `address`; reads /proc/self/maps when it is not known yet. Null: unknown.
 CodeRegion* find_region(Thread* t, uint64_t address);
+/// Whether code at `address` belongs to a memory allocator with threads of its own (jemalloc, tcmalloc, mimalloc).
+bool in_allocator(uint64_t address);
 void forget_regions(uint64_t begin, uint64_t end);
 /// Makes every executable mapping of a file known. Calls f for each.
 void each_region(Thread* t, void (*f)(Thread*, CodeRegion&));

@@ -214,6 +214,9 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, F
   auto sp = reinterpret_cast<uint64_t>(__builtin_frame_address(0));
   bool inside = t->lock_sp && sp < t->lock_sp && t->lock_sp - sp < 64 * 1024;
   if (t->role == Role::kSolo || !t->proc->multi_threaded || inside) return original(a, b, c, d);
+  // What an allocator's locks decide are addresses, and its own threads go by the clock and by what they
+  // read without a lock: keeping their order would hold up the program's threads for nothing.
+  if (in_allocator(reinterpret_cast<uint64_t>(__builtin_return_address(0)))) return original(a, b, c, d);
   LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind};
   t->lock_sp = sp;
   long ret = t->role == Role::kLeader ? lead(call) : follow(t, call);
