@@ -59,6 +59,13 @@ void close_follower_streams(int reserved, int failed) {
   syscall(SYS_close_range, reserved + 1, ~0u, 0);
 }
 
+// In the child: tells the monitor which step failed, by errno, and ends.
+[[noreturn]] void give_up(int failed, int step) {
+  Failure f{step, errno};
+  (void)!write(failed, &f, sizeof f);
+  _exit(125);
+}
+
 void await_go(int go) {
   char byte;
   while (read(go, &byte, 1) < 0 && errno == EINTR) {
@@ -67,11 +74,7 @@ void await_go(int go) {
 
 // In the child, until execve. Never returns.
 [[noreturn]] void become(const Arena& arena, const VersionSpec& spec, bool follower, int go, int failed) {
-  auto fail = [&](int step) {
-    Failure f{step, errno};
-    (void)!write(failed, &f, sizeof f);
-    _exit(125);
-  };
+  auto fail = [failed](int step) { give_up(failed, step); };
   const auto& s = arena.control().settings;
   await_go(go);
   if (!spec.root.empty() && spec.root != "/" && (chroot(spec.root.c_str()) != 0 || chdir("/") != 0)) fail(0);
@@ -109,11 +112,7 @@ struct IdentityContext {
 
 // In the child of a container's monitor, until execve. Never returns.
 [[noreturn]] void become_identity(const Arena& arena, const VersionSpec& spec, bool follower, int go, int failed) {
-  auto fail = [&](int step) {
-    Failure f{step, errno};
-    (void)!write(failed, &f, sizeof f);
-    _exit(125);
-  };
+  auto fail = [failed](int step) { give_up(failed, step); };
   const auto& s = arena.control().settings;
   await_go(go);
   open_session(spec.terminal && !follower);
