@@ -41,13 +41,20 @@ struct Common {
   bool augmented = false;
 };
 
-std::optional<Common> common_at(const ElfView& elf, uint64_t address) {
+/// What follows the length of the record at `address` (of either kind); nothing if no record can stand there.
+std::optional<ByteCursor> record_at(const ElfView& elf, uint64_t address) {
   auto [start, end] = elf.call_frames();
   if (address < start || address >= end) return {};
   ByteCursor in(elf.bytes(address, end - address), address);
   uint64_t length = in.number<uint32_t>();
   if (length == 0xffffffff) length = in.number<uint64_t>();
-  ByteCursor body = in.take(length);
+  return in.take(length);
+}
+
+std::optional<Common> common_at(const ElfView& elf, uint64_t address) {
+  auto record = record_at(elf, address);
+  if (!record) return {};
+  ByteCursor& body = *record;
   if (body.number<uint32_t>() != 0) return {};
   Common c;
   uint8_t version = body.number<uint8_t>();
@@ -83,12 +90,9 @@ std::optional<Common> common_at(const ElfView& elf, uint64_t address) {
 }
 
 std::optional<FrameEntry> entry_at(const ElfView& elf, uint64_t address) {
-  auto [start, end] = elf.call_frames();
-  if (address < start || address >= end) return {};
-  ByteCursor in(elf.bytes(address, end - address), address);
-  uint64_t length = in.number<uint32_t>();
-  if (length == 0xffffffff) length = in.number<uint64_t>();
-  ByteCursor body = in.take(length);
+  auto record = record_at(elf, address);
+  if (!record) return {};
+  ByteCursor& body = *record;
   uint64_t id_at = body.address();
   uint32_t id = body.number<uint32_t>();
   if (id == 0 || body.failed()) return {};
