@@ -1,5 +1,7 @@
 #include "recovery/carrier.h"
 
+#include "analyzer/base/hex.h"
+
 #include <elf.h>
 
 #include <algorithm>
@@ -17,11 +19,7 @@ constexpr uint8_t kInt3 = 0xcc;
 constexpr uint64_t kMostTable = 65536;   // entries of a jump table
 constexpr uint64_t kMostUnsized = 4096;  // bytes looked at in read-only data whose size is not known
 
-std::string hex(uint64_t x) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
-  return text;
-}
+using analyzer::hex;
 
 bool fits_signed(int64_t v, unsigned size) {
   return size == 8 || (v >= -(int64_t{1} << (8 * size - 1)) && v < (int64_t{1} << (8 * size - 1)));

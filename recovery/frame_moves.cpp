@@ -1,15 +1,13 @@
 #include "recovery/frame_moves.h"
 
+#include "analyzer/base/hex.h"
+
 #include <algorithm>
 
 namespace mx::recovery {
 namespace {
 
-std::string hex(uint64_t x) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
-  return text;
-}
+using analyzer::hex;
 
 const mapping::CallSite* site_of(const BroughtModule& b, const mapping::Function& f, uint64_t own_return) {
   for (const auto& s : b.mapping().sites(f))

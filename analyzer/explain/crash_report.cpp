@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "analyzer/base/hex.h"
 #include "analyzer/elf/call_frames.h"
 #include "analyzer/elf/debug_file.h"
 #include "analyzer/explain/listing.h"
@@ -15,12 +16,6 @@ namespace mx::analyzer {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string hex(uint64_t x) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
-  return text;
-}
 
 const char* word(Version v) { return v == Version::old_version ? "old" : "new"; }
 

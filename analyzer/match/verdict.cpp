@@ -1,5 +1,7 @@
 #include "analyzer/match/verdict.h"
 
+#include "analyzer/base/hex.h"
+
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -10,12 +12,6 @@ namespace mx::analyzer {
 namespace {
 
 constexpr size_t kMostReasons = 8;
-
-std::string hex(uint64_t x) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
-  return text;
-}
 
 // One direction: code of `to` is brought into a process of `from`.
 class Direction {

@@ -1,18 +1,13 @@
 #include <nlohmann/json.hpp>
 
 #include "analyzer/output/output.h"
+#include "analyzer/base/hex.h"
 #include "analyzer/output/syscall_sites.h"
 
 namespace mx::analyzer {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string hex(uint64_t x) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(x));
-  return text;
-}
 
 const char* kind_of(FunctionKind k) {
   static const char* names[] = {"function", "cold", "plt", "ifunc"};
