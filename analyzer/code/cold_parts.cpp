@@ -15,7 +15,7 @@ void Discovery::mark_address_taken() {
     if (r.symbol.empty()) mark(static_cast<uint64_t>(r.addend));
   for (const Function& f : program_.functions_) {
     for (const Instruction& i : f.code)
-      if (i.ref == Ref::address) mark(i.target);
+      if (i.ref == Ref::address) mark(f.target_of(i));
     for (const SecondRef& r : f.second_refs) mark(r.target);
   }
   if (image_.position_independent()) return;
@@ -39,7 +39,7 @@ void Discovery::find_cold_parts() {
   for (uint32_t f = 0; f < all.size(); ++f) {
     for (const Instruction& i : all[f].code) {
       if (i.ref != Ref::code) continue;
-      uint32_t t = program_.function_containing(i.target);
+      uint32_t t = program_.function_containing(all[f].target_of(i));
       if (t == kNone || t == f) continue;
       if (i.flow == Flow::call)
         called.insert(t);

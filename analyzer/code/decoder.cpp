@@ -112,8 +112,8 @@ namespace {
 // Fills target, ref and the address field of `out`; gives a second address to `extra`.
 class Addresses {
  public:
-  Addresses(const Image& image, const cs_insn& insn, Instruction& out)
-      : image_(image), insn_(insn), out_(out) {}
+  Addresses(const Image& image, const cs_insn& insn, uint64_t base, Instruction& out)
+      : image_(image), insn_(insn), base_(base), out_(out) {}
 
   void find(std::optional<ExtraRef>& extra) {
     const cs_x86& x = insn_.detail->x86;
@@ -134,9 +134,12 @@ class Addresses {
   }
 
  private:
+  // What lies further away than 2 GiB is no address of this program.
   void set(Ref ref, uint64_t target, uint8_t at, uint8_t size, bool absolute) {
+    int64_t distance = static_cast<int64_t>(target - base_);
+    if (distance != static_cast<int32_t>(distance)) return;
     out_.ref = ref;
-    out_.target = target;
+    out_.distance = static_cast<int32_t>(distance);
     out_.field_at = at;
     out_.field_size = size;
     out_.absolute = absolute;
@@ -154,7 +157,7 @@ class Addresses {
     } else {
       return;
     }
-    if (ref == Ref::memory) out_.access = bytes_accessed(insn_.id, op.size);
+    if (ref == Ref::memory) out_.access = std::min<uint8_t>(bytes_accessed(insn_.id, op.size), 127);
   }
   void immediate_operand(const cs_x86& x, const cs_x86_op& op, std::optional<ExtraRef>& extra) {
     if (op.type != X86_OP_IMM || image_.position_independent() || x.encoding.imm_size < 4) return;
@@ -168,6 +171,7 @@ class Addresses {
 
   const Image& image_;
   const cs_insn& insn_;
+  uint64_t base_;
   Instruction& out_;
 };
 
@@ -178,12 +182,13 @@ uint32_t token_of(const Instruction& i, const uint8_t* bytes,
   uint8_t clean[16] = {};
   if (i.ref == Ref::code) {
     clean[0] = static_cast<uint8_t>(i.flow);
-    std::memcpy(clean + 1, &i.id, 2);
+    uint16_t id = i.id;
+    std::memcpy(clean + 1, &id, 2);
     return static_cast<uint32_t>(hash_bytes({clean, 3}));
   }
   std::memcpy(clean, bytes, i.size);
   if (i.field_size)
-    std::memset(clean + i.field_at, 0, std::min<size_t>(i.field_size, 16 - i.field_at));
+    std::memset(clean + i.field_at, 0, std::min<size_t>(i.field_size, size_t{16} - i.field_at));
   if (extra)
     std::memset(clean + extra->field_at, 0,
                 std::min<size_t>(extra->field_size, 16 - extra->field_at));
@@ -206,7 +211,7 @@ std::optional<Instruction> Decoder::decode(std::span<const uint8_t> bytes, uint6
     out.id = static_cast<uint16_t>(insn->id);
     out.flow = flow_of(*insn);
     out.padding = is_padding(*insn);
-    Addresses(image_, *insn, out).find(extra_);
+    Addresses(image_, *insn, base, out).find(extra_);
   } else {
     unsigned length = instruction_length(bytes);
     if (length == 0) return {};

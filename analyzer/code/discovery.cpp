@@ -10,9 +10,6 @@
 namespace mx::analyzer {
 namespace {
 
-// No function of a real program is larger; a lying size would cost memory.
-constexpr uint64_t kLargestFunction = 64ULL << 20;
-
 std::string made_up_name(uint64_t address) {
   char text[32];
   std::snprintf(text, sizeof text, "sub_%llx", static_cast<unsigned long long>(address));
@@ -135,7 +132,7 @@ void Discovery::add_plt_stubs() {
         auto i = decoder_.decode(image_.bytes_from(pc), pc, at);
         if (!i) break;
         const Relocation* r = i->flow == Flow::indirect_jump && i->ref == Ref::memory
-                                  ? image_.relocation_at(i->target)
+                                  ? image_.relocation_at(at + static_cast<uint64_t>(int64_t{i->distance}))
                                   : nullptr;
         if (r && (!r->symbol.empty() || r->type == R_X86_64_IRELATIVE)) {
           Seed& seed = seeds_[at];
@@ -254,7 +251,9 @@ Function Discovery::make_function(uint64_t address, const Seed& seed) {
 // With an unknown size, stops after the first way out that no branch jumps over.
 void Discovery::disassemble(Function& f, uint64_t limit, bool size_known) {
   uint64_t pc = f.address, furthest = f.address;
+  limit = std::min(limit, f.address + kLargestFunction);
   auto bytes = image_.bytes_from(f.address);
+  scratch_.clear();
   while (pc < limit) {
     auto i = decoder_.decode(bytes.subspan(pc - f.address, std::min<uint64_t>(limit - pc, 15)), pc,
                              f.address);
@@ -265,17 +264,17 @@ void Discovery::disassemble(Function& f, uint64_t limit, bool size_known) {
       continue;
     }
     if (decoder_.extra())
-      f.second_refs.push_back({static_cast<uint32_t>(f.code.size()), decoder_.extra()->target,
+      f.second_refs.push_back({static_cast<uint32_t>(scratch_.size()), decoder_.extra()->target,
                                decoder_.extra()->field_at, decoder_.extra()->field_size});
-    f.code.push_back(*i);
+    scratch_.push_back(*i);
     pc += i->size;
-    if ((i->flow == Flow::jump || i->flow == Flow::branch) && i->target < limit &&
-        i->target > f.address)
-      furthest = std::max(furthest, i->target);
+    if (uint64_t target = f.target_of(*i);
+        (i->flow == Flow::jump || i->flow == Flow::branch) && target < limit && target > f.address)
+      furthest = std::max(furthest, target);
     if (!size_known && !falls_through(i->flow) && furthest < pc) break;
   }
   if (!size_known) f.size = pc - f.address;
-  f.code.shrink_to_fit();
+  f.code.assign(scratch_.begin(), scratch_.end());
 }
 
 void Discovery::disassemble_new() {
@@ -333,9 +332,9 @@ bool Discovery::add_references() {
   for (auto& [address, f] : done_) {
     for (const Instruction& i : f.code) {
       if (i.ref == Ref::code)
-        offer(i.target, true);
+        offer(f.target_of(i), true);
       else if (i.ref == Ref::address)
-        offer(i.target, false);
+        offer(f.target_of(i), false);
     }
     for (const SecondRef& r : f.second_refs) offer(r.target, false);
   }

@@ -56,6 +56,7 @@ class Discovery {
   const Image& image_;
   const Image* debug_;
   Decoder decoder_;
+  std::vector<Instruction> scratch_;
   std::map<uint64_t, Seed> seeds_;
   std::map<uint64_t, Function> done_;
   std::set<uint64_t> rejected_;

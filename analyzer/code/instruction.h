@@ -25,21 +25,25 @@ enum class Ref : uint8_t {
   address,  // the address itself is computed (lea) or loaded (immediate of a fixed-address program)
 };
 
+// No function of a real program is larger (bytes).
+constexpr uint64_t kLargestFunction = (1ULL << 25) - 1;
+
+// Where it leads or points to: Function::target_of.
 struct Instruction {
-  uint64_t target = 0;  // see Ref
-  uint32_t offset = 0;  // from the start of its function
-  uint32_t token = 0;   // hash of its bytes without address fields and without branch width
-  uint16_t id = 0;      // Capstone's x86_insn; 0 when only the length decoder knew it
-  uint8_t size = 0;     // bytes
-  Flow flow = Flow::next;
-  Ref ref = Ref::none;
-  bool absolute =
-      false;  // the field holds the address itself, not a distance from the next instruction
-  bool padding = false;    // nop
-  uint8_t field_at = 0;    // where in the instruction the address field lies
-  uint8_t field_size = 0;  // 1, 2, 4 or 8 bytes; 0 none
-  uint8_t access = 0;      // bytes touched at `target` (Ref::memory), capped at 255
+  uint32_t offset : 25 = 0;  // from the start of its function
+  uint32_t access : 7 = 0;   // bytes touched at the target (Ref::memory)
+  uint16_t id : 11 = 0;      // Capstone's x86_insn; 0 when only the length decoder knew it
+  uint16_t size : 4 = 0;     // bytes
+  uint16_t padding : 1 = 0;  // nop
+  Flow flow : 4 = Flow::next;
+  uint8_t field_at : 4 = 0;  // where in the instruction the address field lies
+  Ref ref : 3 = Ref::none;
+  uint8_t absolute : 1 = 0;    // the field holds the address itself, not a distance from the next
+  uint8_t field_size : 4 = 0;  // 1, 2, 4 or 8 bytes; 0 none
+  uint32_t token = 0;  // hash of its bytes without address fields and without branch width
+  int32_t distance = 0;  // from the start of its function to the target, see Ref
 };
+static_assert(sizeof(Instruction) == 16);
 
 inline bool ends_block(Flow f) {
   return f == Flow::jump || f == Flow::branch || f == Flow::indirect_jump || f == Flow::ret ||

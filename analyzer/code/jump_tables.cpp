@@ -108,11 +108,12 @@ std::optional<uint8_t> base_register(const Image& image, const Function& f, uint
 std::optional<JumpTable> table_for(const Image& image, const Function& f, uint32_t jump) {
   auto bound = bound_before(image, f, jump);
   auto try_at = [&](const Instruction& i) -> std::optional<JumpTable> {
-    if (!image.constant(i.target) || image.executable(i.target)) return {};
+    uint64_t place = f.target_of(i);
+    if (!image.constant(place) || image.executable(place)) return {};
     uint8_t size = i.ref == Ref::memory ? 8 : 4;
     if (i.ref != Ref::address && !(i.ref == Ref::memory && i.absolute)) return {};
-    JumpTable t = read_table(image, f, jump, i.target, size, bound);
-    if (t.targets.empty() && bound) t = read_table(image, f, jump, i.target, size, {});
+    JumpTable t = read_table(image, f, jump, place, size, bound);
+    if (t.targets.empty() && bound) t = read_table(image, f, jump, place, size, {});
     if (t.targets.empty()) return {};
     return t;
   };

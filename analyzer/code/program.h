@@ -66,6 +66,10 @@ struct Function {
   bool contains(uint64_t a) const { return a >= address && a - address < size; }
   uint64_t address_of(const Instruction& i) const { return address + i.offset; }
   uint64_t next_of(const Instruction& i) const { return address + i.offset + i.size; }
+  // See Ref.
+  uint64_t target_of(const Instruction& i) const {
+    return address + static_cast<uint64_t>(int64_t{i.distance});
+  }
   // Index of the instruction that starts at `a`; kNone if none does.
   uint32_t index_at(uint64_t a) const;
   const JumpTable* table_of(uint32_t instruction) const;

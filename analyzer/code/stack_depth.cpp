@@ -153,8 +153,8 @@ class Tracker {
       after = r && !r->cfa_is_expression && r->cfa_register == 6 ? r->cfa_offset - e.value
                                                                  : kUnknownDepth;
     if (falls_through(i.flow)) reach(k + 1, after);
-    if ((i.flow == Flow::jump || i.flow == Flow::branch) && f_.contains(i.target))
-      reach(f_.index_at(i.target), after);
+    if ((i.flow == Flow::jump || i.flow == Flow::branch) && f_.contains(f_.target_of(i)))
+      reach(f_.index_at(f_.target_of(i)), after);
     if (const JumpTable* t = i.flow == Flow::indirect_jump ? f_.table_of(k) : nullptr)
       for (uint64_t target : t->targets) reach(f_.index_at(target), after);
   }

@@ -97,15 +97,19 @@ std::optional<Common> parse_common(ByteCursor in) {
 // Runs call frame instructions and collects one row per address.
 class Machine {
  public:
-  Machine(const Common& common, uint64_t start) : common_(common) { row_.address = start; }
+  struct Row {
+    uint64_t address = 0;  // first one where `rule` holds
+    FrameRow rule;
+  };
+  Machine(const Common& common, uint64_t start) : common_(common), address_(start) {}
 
   void set_initial() { initial_ = row_; }
   bool run(ByteCursor in) {
     while (!in.at_end() && !bad_) step(in);
     return !bad_ && !in.failed();
   }
-  std::vector<FrameRow> finish() {
-    rows_.push_back(row_);
+  std::vector<Row> finish() {
+    rows_.push_back({address_, row_});
     return std::move(rows_);
   }
 
@@ -118,8 +122,8 @@ class Machine {
       return;
     }
     if (delta == 0) return;
-    rows_.push_back(row_);
-    row_.address += delta * common_.code_factor;
+    rows_.push_back({address_, row_});
+    address_ += delta * common_.code_factor;
   }
   void save(uint64_t reg, int64_t offset) {
     if (reg >= row_.where.size()) return;
@@ -148,8 +152,10 @@ class Machine {
   }
 
   const Common& common_;
+  uint64_t address_;
   FrameRow row_, initial_;
-  std::vector<FrameRow> rows_, stack_;
+  std::vector<Row> rows_;
+  std::vector<FrameRow> stack_;
   bool bad_ = false;
 };
 
@@ -175,9 +181,9 @@ void Machine::extended(ByteCursor& in, uint8_t op) {
     case 0x00:
       break;    // nop
     case 0x01:  // set_loc
-      if (auto a = encoded_pointer(in, common_.pointer_encoding); a && *a > row_.address) {
-        rows_.push_back(row_);
-        row_.address = *a;
+      if (auto a = encoded_pointer(in, common_.pointer_encoding); a && *a > address_) {
+        rows_.push_back({address_, row_});
+        address_ = *a;
       } else
         bad_ = true;
       break;
@@ -218,9 +224,7 @@ void Machine::extended(ByteCursor& in, uint8_t op) {
         break;
       }
       {
-        uint64_t at = row_.address;
         row_ = stack_.back();
-        row_.address = at;
         stack_.pop_back();
       }
       break;
@@ -289,6 +293,7 @@ CallFrames CallFrames::parse(const Image& image) {
   if (!section) return result;
   ByteCursor in(image.bytes_at(section->address, section->size), section->address);
   std::map<uint64_t, std::optional<Common>> commons;
+  KnownRules known;
   while (!in.at_end()) {
     uint64_t entry = in.address();
     uint64_t length = in.number<uint32_t>();
@@ -323,8 +328,12 @@ CallFrames CallFrames::parse(const Image& image) {
       ++result.damaged_;
       continue;
     }
-    result.frames_.push_back({*start, *size, c.signal_frame, machine.finish()});
+    auto first = static_cast<uint32_t>(result.rows_.size());
+    for (const auto& row : machine.finish()) result.add_row(row.address - *start, row.rule, known);
+    auto count = static_cast<uint32_t>(result.rows_.size()) - first;
+    result.frames_.push_back({*start, *size, c.signal_frame, first, count});
   }
+  result.rows_.shrink_to_fit();
   auto& frames = result.frames_;
   std::stable_sort(frames.begin(), frames.end(),
                    [](const auto& a, const auto& b) { return a.start < b.start; });
@@ -345,9 +354,18 @@ const FrameDescription* CallFrames::frame_of(uint64_t address) const {
 const FrameRow* CallFrames::row_at(uint64_t address) const {
   const FrameDescription* f = frame_of(address);
   if (!f) return nullptr;
-  auto it = std::upper_bound(f->rows.begin(), f->rows.end(), address,
-                             [](uint64_t a, const FrameRow& r) { return a < r.address; });
-  return it == f->rows.begin() ? nullptr : &*std::prev(it);
+  auto first = rows_.begin() + f->first_row, last = first + f->rows;
+  auto it = std::upper_bound(first, last, address - f->start,
+                             [](uint64_t a, const Row& r) { return a < r.offset; });
+  return it == first ? nullptr : &rules_[std::prev(it)->rule];
+}
+
+// What lies further away than 4 GiB lies behind every function.
+void CallFrames::add_row(uint64_t offset, const FrameRow& rule, KnownRules& known) {
+  if (offset > UINT32_MAX) return;
+  auto [it, fresh] = known.try_emplace(rule, static_cast<uint32_t>(rules_.size()));
+  if (fresh) rules_.push_back(rule);
+  rows_.push_back({static_cast<uint32_t>(offset), it->second});
 }
 
 }  // namespace mx::analyzer

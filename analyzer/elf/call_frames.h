@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -15,13 +17,13 @@ namespace mx::analyzer {
 // How the registers of the caller are found at one address. Register numbers are DWARF's: 0 rax … 7
 // rsp, 8-15 r8-r15.
 struct FrameRow {
-  uint64_t address = 0;                   // first address for which this row holds
   bool cfa_is_expression = false;         // then register and offset mean nothing
   uint8_t cfa_register = 7;               // 7 rsp, 6 rbp
   int32_t cfa_offset = 8;                 // CFA = register + offset
   uint32_t saved = 0;                     // bit r: register r is stored at CFA + where[r]
   std::array<int16_t, 17> where{};        // bytes from the CFA; only for bits in `saved`
   bool has_expression_registers = false;  // some register has a DWARF expression
+  auto operator<=>(const FrameRow&) const = default;
 };
 
 // True when both frames keep the same registers at the same places.
@@ -30,7 +32,7 @@ bool same_layout(const FrameRow& a, const FrameRow& b);
 struct FrameDescription {
   uint64_t start = 0, size = 0;
   bool signal_frame = false;
-  std::vector<FrameRow> rows;  // sorted by address; the first starts at `start`
+  uint32_t first_row = 0, rows = 0;  // sorted by address; the first starts at `start`
 };
 
 class CallFrames {
@@ -45,7 +47,17 @@ class CallFrames {
   size_t damaged_entries() const { return damaged_; }
 
  private:
+  // From this many bytes behind the start of its function a rule holds. Programs have few
+  // different rules, and each is kept once.
+  struct Row {
+    uint32_t offset = 0, rule = 0;
+  };
+  using KnownRules = std::map<FrameRow, uint32_t>;
+  void add_row(uint64_t offset, const FrameRow& rule, KnownRules& known);
+
   std::vector<FrameDescription> frames_;  // sorted by start, not overlapping
+  std::vector<Row> rows_;
+  std::vector<FrameRow> rules_;
   size_t damaged_ = 0;
 };
 

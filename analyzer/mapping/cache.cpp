@@ -48,10 +48,8 @@ Result<CachedMapping> mapping_for(const analyzer::Options& options) {
   bool cached = options.old_debug.empty() && options.new_debug.empty();
   std::string path = cache_folder() + "/" + cache_name(old_id.value(), new_id.value());
   if (cached) {
-    auto file = MappingFile::open(path);
-    if (file && file.value()->header().old_file == old_id.value() &&
-        file.value()->header().new_file == new_id.value())
-      return CachedMapping{file.value(), true, path};
+    if (auto file = kept_mapping(old_id.value(), new_id.value()))
+      return CachedMapping{file, true, path};
   }
   auto analysis = analyzer::analyze(options);
   if (!analysis) return analysis.error();

@@ -26,4 +26,13 @@ std::string cache_name(const Identity& old_file, const Identity& new_file) {
   return hex(old_file) + "-" + hex(new_file) + ".v" + std::to_string(kVersion) + ".mxmap";
 }
 
+std::shared_ptr<const MappingFile> kept_mapping(const Identity& old_file,
+                                                const Identity& new_file) {
+  auto file = MappingFile::open(cache_folder() + "/" + cache_name(old_file, new_file));
+  if (!file || file.value()->header().old_file != old_file ||
+      file.value()->header().new_file != new_file)
+    return nullptr;
+  return file.value();
+}
+
 }  // namespace mx::mapping

@@ -106,7 +106,7 @@ void FixupMaker::append(bool old_side, uint32_t index, std::vector<Fixup>& out) 
   };
   for (const an::Instruction& i : f.code) {
     if (i.ref == an::Ref::none) continue;
-    add(i, an::meaning_of(p, f, i), i.target, i.field_at, i.field_size, i.absolute);
+    add(i, an::meaning_of(p, f, i), f.target_of(i), i.field_at, i.field_size, i.absolute);
   }
   for (const an::SecondRef& r : f.second_refs)
     add(f.code[r.instruction], an::meaning_of_address(p, f, r.target), r.target, r.field_at,

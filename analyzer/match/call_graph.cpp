@@ -5,10 +5,10 @@
 namespace mx::analyzer {
 namespace {
 
-std::string import_name(const Program& p, const Instruction& i) {
-  std::string name = p.import_at(i.target);
+std::string import_name(const Program& p, uint64_t target) {
+  std::string name = p.import_at(target);
   if (name.empty()) {
-    uint32_t g = p.function_containing(i.target);
+    uint32_t g = p.function_containing(target);
     if (g != kNone) name = p.import_at(p.functions()[g].address);
   }
   return name.empty() ? name : name + "@plt";
@@ -20,12 +20,13 @@ std::set<std::string> edges(const Versions& v, const Correspondence& c, uint32_t
   const Features& x = old_side ? v.old_features[f] : v.new_features[f];
   std::set<std::string> out;
   for (const Step& s : x.steps) {
-    const Instruction& i = p.functions()[f].code[s.instruction];
-    if (s.meaning.kind == MeaningKind::import) {
+    const Function& from = p.functions()[f];
+    const Instruction& i = from.code[s.instruction];
+    if (s.kind() == MeaningKind::import) {
       if (is_call(i.flow) || i.flow == Flow::jump || i.flow == Flow::indirect_jump)
-        out.insert(import_name(p, i));
-    } else if (s.meaning.kind == MeaningKind::function) {
-      uint32_t g = p.function_containing(s.meaning.address);
+        out.insert(import_name(p, from.target_of(i)));
+    } else if (s.kind() == MeaningKind::function) {
+      uint32_t g = p.function_containing(place_of(p, from, s));
       if (g == kNone) continue;
       uint32_t old_index = old_side ? g : c.of_new(g).other;
       out.insert(old_index == kNone ? p.functions()[g].name
@@ -45,10 +46,10 @@ std::set<std::string> callees_of(const Program& program, const Function& f,
   std::set<std::string> out;
   for (const Step& s : features.steps) {
     const Instruction& i = f.code[s.instruction];
-    if (s.meaning.kind == MeaningKind::import)
-      out.insert(import_name(program, i));
-    else if (s.meaning.kind == MeaningKind::function) {
-      uint32_t g = program.function_containing(s.meaning.address);
+    if (s.kind() == MeaningKind::import)
+      out.insert(import_name(program, f.target_of(i)));
+    else if (s.kind() == MeaningKind::function) {
+      uint32_t g = program.function_containing(place_of(program, f, s));
       if (g != kNone) out.insert(program.functions()[g].name);
     } else if (i.flow == Flow::indirect_call)
       out.insert("*");

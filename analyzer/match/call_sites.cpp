@@ -18,13 +18,13 @@ struct Call {
 };
 
 // Hash of the last text or constant loaded just before a call; 0 if there is none.
-uint64_t argument_before(const Function& f, const Features& x, uint32_t call) {
+uint64_t argument_before(const Program& p, const Function& f, const Features& x, uint32_t call) {
   constexpr uint32_t kArguments = 8;  // steps
   for (uint32_t back = 1; back <= kArguments && back <= call; ++back) {
     const Step& s = x.steps[call - back];
     const Instruction& i = f.code[s.instruction];
     if (i.flow != Flow::next) return 0;
-    if (s.meaning.kind == MeaningKind::string) return s.meaning.hash;
+    if (s.kind() == MeaningKind::string) return meaning_of(p, f, s).hash;
   }
   return 0;
 }
@@ -35,14 +35,14 @@ std::vector<Call> calls_of(const Function& f, const Features& x, const Correspon
   for (uint32_t s = 0; s < x.steps.size(); ++s) {
     const Instruction& i = f.code[x.steps[s].instruction];
     if (!is_call(i.flow)) continue;
-    const Meaning& m = x.steps[s].meaning;
+    Meaning m = meaning_of(p, f, x.steps[s]);
     uint64_t callee = combine(i.token, m.hash);
     if (m.kind == MeaningKind::function) {
       uint32_t g = p.function_containing(m.address);
       uint32_t old_index = g == kNone || old_side ? g : c.of_new(g).other;
       callee = combine(7, old_index == kNone ? m.address * 2 + old_side : uint64_t{old_index} << 2);
     }
-    out.push_back({s, callee, combine(callee, argument_before(f, x, s))});
+    out.push_back({s, callee, combine(callee, argument_before(p, f, x, s))});
   }
   return out;
 }

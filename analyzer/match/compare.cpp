@@ -55,12 +55,14 @@ bool same_code(const Versions& v, const Correspondence& c, uint32_t o, uint32_t 
   std::vector<uint32_t> pa, pb;
   for (size_t k = 0; k < x.steps.size(); ++k) {
     const Step &s = x.steps[k], &t = y.steps[k];
-    if (a.code[s.instruction].token != b.code[t.instruction].token) return false;
-    if (s.meaning.kind != t.meaning.kind) return false;
-    if (s.meaning.kind == MeaningKind::inside || s.meaning.kind == MeaningKind::function) {
+    if (s.key != t.key || s.kind() != t.kind()) return false;  // the key holds content
+    bool code = s.kind() == MeaningKind::inside || s.kind() == MeaningKind::function;
+    if (!code && s.kind() != MeaningKind::data) continue;
+    uint64_t p = place_of(*v.old_program, a, s), q = place_of(*v.new_program, b, t);
+    if (code) {
       if (pa.empty()) pa = step_positions(a, x), pb = step_positions(b, y);
-      if (!same_place(v, c, a, b, pa, pb, s.meaning.address, t.meaning.address)) return false;
-    } else if (!same_meaning(v, c, s.meaning, t.meaning)) {
+      if (!same_place(v, c, a, b, pa, pb, p, q)) return false;
+    } else if (!same_meaning(v, c, {s.kind(), false, 0, p}, {t.kind(), false, 0, q})) {
       return false;
     }
   }

@@ -209,15 +209,15 @@ void Matcher::by_call_graph() {
                          [&](uint32_t g) { return old_side ? free_old(g) : free_new(g); });
     };
     auto vote = [&](const Step& x, const Step& y, uint32_t weight) {
-      if (x.meaning.kind != MeaningKind::function || y.meaning.kind != MeaningKind::function)
-        return;
-      uint32_t f = v_.old_program->function_starting_at(x.meaning.address);
-      uint32_t g = v_.new_program->function_starting_at(y.meaning.address);
+      if (x.kind() != MeaningKind::function || y.kind() != MeaningKind::function) return;
+      uint32_t f = v_.old_program->function_starting_at(place_of(*v_.old_program, old_[o], x));
+      uint32_t g = v_.new_program->function_starting_at(place_of(*v_.new_program, new_[n], y));
       if (f != kNone && g != kNone && free_old(f) && free_new(g) && compatible(f, g) &&
           !names_differ(f, g))
         votes[{f, g}] += weight;
     };
     if (a.shape == b.shape) {
+      if (!open(a, true) && !open(b, false)) continue;
       for (size_t k = 0; k < a.steps.size(); ++k) vote(a.steps[k], b.steps[k], 4);
     } else if (open(a, true) && open(b, false)) {
       for (auto [x, y] : align_steps(a, b)) vote(a.steps[x], b.steps[y], 1);
@@ -281,8 +281,9 @@ void Matcher::vote_on_data() {
     if (n == kNone) continue;
     const Features &a = v_.old_features[o], &b = v_.new_features[n];
     auto vote = [&](const Step& x, const Step& y, uint32_t weight) {
-      if (x.meaning.kind == MeaningKind::data && y.meaning.kind == MeaningKind::data)
-        c_.vote(x.meaning.address, y.meaning.address, weight);
+      if (x.kind() == MeaningKind::data && y.kind() == MeaningKind::data)
+        c_.vote(place_of(*v_.old_program, old_[o], x), place_of(*v_.new_program, new_[n], y),
+                weight);
     };
     if (a.shape == b.shape)
       for (size_t k = 0; k < a.steps.size(); ++k) vote(a.steps[k], b.steps[k], 4);

@@ -70,17 +70,28 @@ Meaning meaning_of_address(const Program& program, const Function& f, uint64_t a
 Meaning meaning_of(const Program& program, const Function& f, const Instruction& i) {
   const Image& image = program.image();
   if (i.ref == Ref::none) return {};
-  if (i.ref != Ref::memory) return meaning_of_address(program, f, i.target);
-  if (auto m = through_got(program, f, i.target)) return *m;
+  uint64_t target = f.target_of(i);
+  if (i.ref != Ref::memory) return meaning_of_address(program, f, target);
+  if (auto m = through_got(program, f, target)) return *m;
   for (const JumpTable& t : f.tables)
-    if (t.address == i.target) return {MeaningKind::table, false, 0, i.target};
+    if (t.address == target) return {MeaningKind::table, false, 0, target};
   bool flows = i.flow == Flow::indirect_jump || i.flow == Flow::indirect_call;
-  if (!flows && i.access && !image.executable(i.target) && image.constant(i.target)) {
-    auto bytes = image.bytes_at(i.target, i.access);
-    if (!bytes.empty() && !relocated(image, i.target, i.access))
-      return {MeaningKind::constant, false, hash_bytes(bytes), i.target};
+  if (!flows && i.access && !image.executable(target) && image.constant(target)) {
+    auto bytes = image.bytes_at(target, i.access);
+    if (!bytes.empty() && !relocated(image, target, i.access))
+      return {MeaningKind::constant, false, hash_bytes(bytes), target};
   }
-  return {MeaningKind::data, false, 0, i.target};
+  return {MeaningKind::data, false, 0, target};
+}
+
+Meaning meaning_of(const Program& program, const Function& f, const Step& s) {
+  return meaning_of(program, f, f.code[s.instruction]);
+}
+
+uint64_t place_of(const Program& program, const Function& f, const Step& s) {
+  if (s.kind() == MeaningKind::none || s.kind() == MeaningKind::import) return 0;
+  if (s.through_got) return meaning_of(program, f, s).address;
+  return f.target_of(f.code[s.instruction]);
 }
 
 std::string describe(const Program& program, const Meaning& m) {
@@ -115,29 +126,47 @@ std::string describe(const Program& program, const Meaning& m) {
   return text;
 }
 
+namespace {
+
+Step step_of(const Program& program, const Function& f, uint32_t k) {
+  const Instruction& i = f.code[k];
+  Meaning m = meaning_of(program, f, i);
+  uint64_t key = combine(i.token, m.hash);
+  Step s;
+  s.key = static_cast<uint32_t>(key ^ key >> 32);
+  s.instruction = k;
+  s.kind_number = static_cast<uint32_t>(m.kind);
+  s.through_got = m.through_got;
+  s.has_content = m.hash != 0;
+  return s;
+}
+
+}  // namespace
+
 Features features_of(const Program& program, const Function& f) {
   Features out;
-  out.steps.reserve(f.code.size());
+  size_t count = static_cast<size_t>(std::count_if(f.code.begin(), f.code.end(), [](const Instruction& i) { return !i.padding; }));
+  out.steps.reserve(count);
   std::vector<uint32_t> position(f.code.size());  // of an instruction among the steps
   for (uint32_t k = 0; k < f.code.size(); ++k) {
     position[k] = static_cast<uint32_t>(out.steps.size());
     const Instruction& i = f.code[k];
     if (i.padding) continue;
-    Step s{k, 0, meaning_of(program, f, i)};
-    s.key = combine(i.token, s.meaning.hash);
+    Step s = step_of(program, f, k);
     out.steps.push_back(s);
-    if (s.meaning.kind == MeaningKind::function && i.ref != Ref::address) {
-      uint32_t g = program.function_containing(s.meaning.address);
+    if (s.kind() == MeaningKind::function && i.ref != Ref::address) {
+      uint32_t g = program.function_containing(place_of(program, f, s));
       if (g != kNone) out.callees.push_back(g);
     }
   }
+  out.callees.shrink_to_fit();
   uint64_t h = out.steps.size();
   for (uint32_t p = 0; p < out.steps.size(); ++p) {
     const Step& s = out.steps[p];
     h = combine(h, s.key);
-    h = combine(h, static_cast<uint64_t>(s.meaning.kind));
-    if (s.meaning.kind != MeaningKind::inside) continue;
-    uint32_t target = f.index_at(s.meaning.address);
+    h = combine(h, uint64_t{s.kind_number});
+    if (s.kind() != MeaningKind::inside) continue;
+    uint32_t target = f.index_at(place_of(program, f, s));
     if (target != kNone) h = combine(h, uint64_t{position[target]} - p);
   }
   out.shape = h;

@@ -38,10 +38,19 @@ std::string describe(const Program& program, const Meaning& m);
 
 // One instruction that matters (no padding), ready to be compared.
 struct Step {
-  uint32_t instruction = 0;  // index in Function::code
-  uint64_t key = 0;          // token, with the content of what it refers to where that is known
-  Meaning meaning;
+  uint32_t key = 0;  // token, with the content of what it refers to where that is known
+  uint32_t instruction : 25 = 0;  // index in Function::code
+  uint32_t kind_number : 5 = 0;
+  uint32_t through_got : 1 = 0;
+  uint32_t has_content : 1 = 0;  // the key holds the content of what it refers to
+  MeaningKind kind() const { return static_cast<MeaningKind>(kind_number); }
 };
+static_assert(sizeof(Step) == 8);
+
+// What a step refers to, worked out again: programs have millions of steps, and few are looked at.
+Meaning meaning_of(const Program& program, const Function& f, const Step& s);
+// Its Meaning::address alone; 0 of an import.
+uint64_t place_of(const Program& program, const Function& f, const Step& s);
 
 struct Features {
   std::vector<Step> steps;

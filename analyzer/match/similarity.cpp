@@ -7,7 +7,7 @@
 namespace mx::analyzer {
 namespace {
 
-double weight_of(const Step& s) { return s.meaning.hash ? 3.0 : 1.0; }
+double weight_of(const Step& s) { return s.has_content ? 3.0 : 1.0; }
 
 std::vector<std::pair<uint64_t, double>> sorted_keys(const Features& f) {
   std::vector<std::pair<uint64_t, double>> keys;

@@ -61,7 +61,7 @@ class Direction {
     return memo_[f] = out;
   }
   void own_obstacles(uint32_t f, std::vector<std::string>& out);
-  void data_obstacle(const Meaning& m, std::vector<std::string>& out) const;
+  void data_obstacle(uint64_t place, std::vector<std::string>& out) const;
   void frames(const FunctionResult& r, Verdict& v) const;
   void locals(const FunctionResult& r, Verdict& v) const;
   const Match& counterpart(uint32_t f) const {
@@ -78,10 +78,10 @@ class Direction {
   std::unordered_map<uint32_t, std::vector<std::string>> memo_;
 };
 
-void Direction::data_obstacle(const Meaning& m, std::vector<std::string>& out) const {
+void Direction::data_obstacle(uint64_t place, std::vector<std::string>& out) const {
   const Image& image = to_.image();
-  bool carried = image.constant(m.address);  // constant bytes travel with the code
-  if (const DataObject* d = to_.data_containing(m.address)) {
+  bool carried = image.constant(place);  // constant bytes travel with the code
+  if (const DataObject* d = to_.data_containing(place)) {
     auto it = data_.find(d->address);
     const DataResult* r = it == data_.end() ? nullptr : it->second;
     bool missing = !r || r->status == DataStatus::added || r->status == DataStatus::removed;
@@ -96,9 +96,9 @@ void Direction::data_obstacle(const Meaning& m, std::vector<std::string>& out) c
   }
   if (carried) return;
   uint64_t other =
-      forward_ ? a_.correspondence->old_data(m.address) : a_.correspondence->new_data(m.address);
-  if (!other && image.mapped(m.address))
-    out.push_back("refers to data at " + hex(m.address) + " that has no counterpart in the " +
+      forward_ ? a_.correspondence->old_data(place) : a_.correspondence->new_data(place);
+  if (!other && image.mapped(place))
+    out.push_back("refers to data at " + hex(place) + " that has no counterpart in the " +
                   other_version() + " version");
 }
 
@@ -106,16 +106,17 @@ void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
   const Function& code = to_.functions()[f];
   if (code.damaged) out.push_back("some of its bytes are no known instructions");
   for (const Step& s : to_features_[f].steps) {
-    if (s.meaning.kind == MeaningKind::data) data_obstacle(s.meaning, out);
+    if (s.kind() == MeaningKind::data) data_obstacle(place_of(to_, code, s), out);
     // An import that the other version has not is no obstacle: recovery finds it in the process's libraries.
-    if (s.meaning.kind != MeaningKind::function) continue;
-    uint32_t g = to_.function_containing(s.meaning.address);
+    if (s.kind() != MeaningKind::function) continue;
+    uint64_t place = place_of(to_, code, s);
+    uint32_t g = to_.function_containing(place);
     if (g == kNone) {
-      out.push_back("refers to code at " + hex(s.meaning.address) + " that belongs to no function");
+      out.push_back("refers to code at " + hex(place) + " that belongs to no function");
       continue;
     }
     const Function& callee = to_.functions()[g];
-    if (s.meaning.address != callee.address && callee.kind != FunctionKind::cold &&
+    if (place != callee.address && callee.kind != FunctionKind::cold &&
         code.kind != FunctionKind::cold)
       out.push_back("jumps into the function `" + callee.name + "`");
     if (counterpart(g).other == kNone && callee.kind != FunctionKind::cold) {

@@ -15,16 +15,17 @@ class Lister {
   uint64_t address(uint32_t step) const {
     return f_.address_of(f_.code[x_.steps[step].instruction]);
   }
+  Meaning meaning(uint32_t step) const { return meaning_of(p_, f_, x_.steps[step]); }
   std::string text(uint32_t step) {
     const Step& s = x_.steps[step];
     const Instruction& i = f_.code[s.instruction];
     std::string t = decoder_.text(p_.image().bytes_from(address(step)), address(step));
-    if (s.meaning.kind == MeaningKind::none) return t;
-    if (s.meaning.kind == MeaningKind::import) {
-      std::string name = p_.import_at(i.target);
+    if (s.kind() == MeaningKind::none) return t;
+    if (s.kind() == MeaningKind::import) {
+      std::string name = p_.import_at(f_.target_of(i));
       return t + "  ; " + (name.empty() ? "import" : name);
     }
-    return t + "  ; " + describe(p_, s.meaning);
+    return t + "  ; " + describe(p_, meaning(step));
   }
 
  private:
@@ -52,7 +53,7 @@ std::vector<CodeLine> side_by_side(const Analysis& a, const FunctionResult& r) {
   };
   for (auto [p, q] : align_steps(x, y)) {
     until(p, q);
-    bool same = same_meaning(v, *a.correspondence, x.steps[p].meaning, y.steps[q].meaning);
+    bool same = same_meaning(v, *a.correspondence, left.meaning(p), right.meaning(q));
     if (same) {
       out.push_back(
           {CodeLine::same, left.address(p), right.address(q), left.text(p), right.text(q)});

@@ -28,11 +28,14 @@ def redis_tree(bug=None):
         tree = folder / "redis"
         if bug:
             shutil.copytree(redis_tree(), tree, symlinks=True)      # keeps times: only what the patch changes is built
-            run(["patch", "-p1", "-i", _patch("redis", bug)], cwd=tree)
+            run(["patch", "-p1", "-i", patch_file("redis", bug)], cwd=tree)
+            if "+++ b/deps/lua" in patch_file("redis", bug).read_text():    # redis makes its deps once only
+                run(["make", "-C", "deps", "lua"], cwd=tree, env=QUIET)
+                (tree / "src/redis-server").unlink()
         else:
             shutil.copytree(source("redis"), tree, symlinks=True)
         _make_redis(tree, "redis-server", "redis-cli", "redis-benchmark")
-    return made_once(_folder("redis", bug), make) / "redis"
+    return made_once(folder_of("redis", bug), make) / "redis"
 
 
 def redis(bug=None):
@@ -65,13 +68,13 @@ def _make_redis(tree, *targets):
 
 def lighttpd(bug=None):
     """Path of lighttpd; `bug` names a patch ("etag")."""
-    final = _folder("lighttpd", bug)
+    final = folder_of("lighttpd", bug)
 
     def make(folder):
         tree = folder / "lighttpd"
         shutil.copytree(source("lighttpd"), tree, symlinks=True)
         if bug:
-            run(["patch", "-p1", "-i", _patch("lighttpd", bug)], cwd=tree)
+            run(["patch", "-p1", "-i", patch_file("lighttpd", bug)], cwd=tree)
         run(["cmake", "-G", "Ninja", "-S", tree, "-B", folder / "build", "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
              f"-DCMAKE_C_FLAGS=-ffile-prefix-map={tree}=.",       # its log lines name the source file
              f"-DCMAKE_INSTALL_PREFIX={final}/installed", "-DWITH_PCRE=OFF", "-DWITH_PCRE2=OFF", "-DWITH_ZLIB=OFF",
@@ -86,13 +89,14 @@ def lighttpd(bug=None):
 _RECIPE = {"lighttpd": "-2"}
 
 
-def _patch(program, bug):
+def patch_file(program, bug):
+    """The patch that puts a bug back."""
     return PATCHES / f"{program}-{bug}.patch"
 
 
-def _folder(program, bug):
+def folder_of(program, bug):
     """The folder's name holds a digest of the patch, so that a changed patch is built anew."""
-    digest = "-" + hashlib.sha256(_patch(program, bug).read_bytes()).hexdigest()[:8] if bug else ""
+    digest = "-" + hashlib.sha256(patch_file(program, bug).read_bytes()).hexdigest()[:8] if bug else ""
     return settings.cache() / "crash" / f"{program}-{bug or 'good'}{digest}{_RECIPE.get(program, '')}"
 
 

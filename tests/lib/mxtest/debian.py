@@ -48,8 +48,10 @@ def made_once(folder, make):
 def served(package):
     """The versions of a package that the mirrors serve, oldest first."""
     lines = run(["apt-cache", "madison", package], env=apt_environment()).splitlines()
-    versions = {fields[1].strip() for fields in (line.split("|") for line in lines) if "Packages" in fields[2]}
+    return _sorted({fields[1].strip() for fields in (line.split("|") for line in lines) if "Packages" in fields[2]})
 
+
+def _sorted(versions):
     def compare(a, b):
         return -1 if subprocess.run(["dpkg", "--compare-versions", a, "lt", b], check=False).returncode == 0 else 1
     return sorted(versions, key=functools.cmp_to_key(compare))
@@ -73,9 +75,18 @@ def two_releases(*packages):
 
 
 def source(package):
-    """The folder of the unpacked source of a package, Debian's patches applied."""
+    """The folder of the unpacked source of a package, Debian's patches applied: the newest that a mirror has (one may name
+    a version whose files it does not hold yet)."""
     def make(folder):
-        run(["apt-get", "source", "-qq", package], env=apt_environment(), cwd=folder)
+        listed = run(["apt-cache", "showsrc", package], env=apt_environment()).splitlines()
+        versions = _sorted({line.split()[1] for line in listed if line.startswith("Version:")})
+        while versions:
+            try:
+                run(["apt-get", "source", "-qq", f"{package}={versions.pop()}"], env=apt_environment(), cwd=folder)
+                return
+            except RuntimeError:
+                if not versions:
+                    raise
     folder = made_once(settings.cache() / "sources" / package, make)
     return next(path for path in folder.iterdir() if path.is_dir())
 

@@ -85,7 +85,7 @@ TEST_P(Disassembly, AgreesWithObjdump) {
                       << int{i.size};
       if (!right || i.flow != Flow::call) continue;
       ++calls;
-      wrong_calls += it->second.call_target != i.target;
+      wrong_calls += it->second.call_target != f.target_of(i);
     }
   }
   std::printf("%s: %zu instructions, %zu differ; %zu calls, %zu differ\n", GetParam(), all, wrong,
