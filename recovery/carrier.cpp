@@ -155,6 +155,10 @@ Carrier::Translation Carrier::translate(const SidedMapping::Function& f) const {
       t.why_not = "the mapping is damaged";
       return t;
     }
+    if (x.kind == FixupKind::thread) {
+      if (!add_thread_field(f, x, t)) t.why_not = "it uses a thread-local variable that the other version has not";
+      continue;
+    }
     uint64_t destination = resolve(f, x, t);
     if (!destination) {
       if (t.why_not.empty()) t.why_not = "what it refers to at " + hex(x.target) + " has no counterpart";
@@ -177,6 +181,7 @@ uint64_t Carrier::resolve(const SidedMapping::Function& f, const Fixup& x, Trans
       if (x.absolute) add_table(f, x.target, t);
       return at_.copy_bias + x.target;
     case FixupKind::local_got: return resolve_slot(x, t);
+    case FixupKind::thread: break;  // translate() does these
   }
   return 0;
 }
@@ -234,8 +239,15 @@ uint64_t Carrier::resolve_data(const Fixup& x, Translation& t) const {
 uint64_t Carrier::resolve_slot(const Fixup& x, Translation& t) const {
   const ElfView::Relocation* r = other_.relocation_at(x.target);
   if (r && (r->type == R_X86_64_TPOFF64 || r->type == R_X86_64_DTPMOD64)) {
+    // Without a symbol the addend is an offset in the block, which the mapping translates; where it cannot, it must be the same.
+    bool translated = r->symbol.empty() && r->type == R_X86_64_TPOFF64 && mapping::is_thread_local(x.other);
+    int64_t addend = translated ? static_cast<int64_t>(x.other - mapping::kThreadSpace) : r->addend;
+    if (r->symbol.empty() && !translated && !same_thread_locals_) {
+      t.why_not = "it uses a thread-local variable of its own library, which may lie elsewhere in the other version";
+      return 0;
+    }
     for (const auto& own : own_.relocations())  // the loader has filled the process's own slot for the same variable
-      if (own.type == r->type && own.symbol == r->symbol && own.addend == r->addend) return at_.own_bias + own.address;
+      if (own.type == r->type && own.symbol == r->symbol && own.addend == addend) return at_.own_bias + own.address;
     t.why_not = "it uses a thread-local variable that the other version does not use in this way";
     return 0;
   }
@@ -320,14 +332,28 @@ void Carrier::add_table(const SidedMapping::Function& f, uint64_t table, Transla
   }
 }
 
-// In a program, thread-local variables are reached by their distance from fs, which is part of the instruction: it must
-// be the same in both versions, or the function must not use any.
+// In a program, thread-local variables are reached by their distance from fs, which is part of the instruction. The
+// variable's place in this process's own block counts.
+bool Carrier::add_thread_field(const SidedMapping::Function& f, const Fixup& x, Translation& t) const {
+  if (!x.other) return same_thread_locals_;  // nobody knows the variable, but all of them lie where they did
+  uint64_t step = std::max<uint64_t>(own_.tls_align(), 1);
+  uint64_t block = (own_.tls_size() + step - 1) / step * step, offset = x.other - mapping::kThreadSpace;
+  if (offset >= own_.tls_size() || x.field_size != 4) return false;
+  t.fields.push_back({m_.other_address(f) + x.offset, 4, offset - block});
+  return true;
+}
+
+// What the analyser did not take for a distance from fs, but may be one, must be the same in both versions.
 std::string Carrier::check_thread_local(const SidedMapping::Function& f) const {
   if (other_.tls_size() == 0 || same_thread_locals_) return "";
   auto code = other_.bytes(m_.other_address(f), m_.other_size(f));
+  std::set<uint32_t> known;
+  for (const Fixup& x : m_.fixups(f))
+    if (x.kind == FixupKind::thread) known.insert(x.offset);
   for (size_t i = 0; i + 8 <= code.size(); ++i) {
     if (code[i] != 0x64) continue;
     for (size_t k = i + 2; k <= i + 5 && k + 4 <= code.size(); ++k) {
+      if (known.count(static_cast<uint32_t>(k))) break;
       int32_t v;
       std::memcpy(&v, code.data() + k, 4);
       if (v < 0 && v >= -static_cast<int64_t>(other_.tls_size() + other_.tls_align()))

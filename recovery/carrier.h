@@ -72,6 +72,7 @@ class Carrier {
   bool is_branch(const SidedMapping::Function& f, const mapping::Fixup& x) const;
   bool add_field(const SidedMapping::Function& f, const mapping::Fixup& x, uint64_t destination, Translation& t) const;
   std::string check_thread_local(const SidedMapping::Function& f) const;
+  bool add_thread_field(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
   void add_table(const SidedMapping::Function& f, uint64_t table, Translation& t) const;
   std::string relocate_constants(const std::set<uint64_t>& places, std::set<size_t>& needs);
   bool relocate_word(uint64_t at, uint64_t value, std::set<size_t>& needs);

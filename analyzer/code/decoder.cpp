@@ -146,6 +146,7 @@ class Addresses {
   }
   void memory_operand(const cs_x86& x, const cs_x86_op& op) {
     if (op.type != X86_OP_MEM || out_.ref != Ref::none || out_.padding) return;
+    if (op.mem.segment == X86_REG_FS) thread_operand(x, op);
     if (op.mem.segment == X86_REG_FS || op.mem.segment == X86_REG_GS) return;
     Ref ref = insn_.id == X86_INS_LEA ? Ref::address : Ref::memory;
     if (op.mem.base == X86_REG_RIP) {
@@ -158,6 +159,15 @@ class Addresses {
       return;
     }
     if (ref == Ref::memory) out_.access = std::min<uint8_t>(bytes_accessed(insn_.id, op.size), 127);
+  }
+  // %fs:-8
+  void thread_operand(const cs_x86& x, const cs_x86_op& op) {
+    auto block = static_cast<int64_t>(image_.thread_block());
+    bool plain = op.mem.base == X86_REG_INVALID && op.mem.index == X86_REG_INVALID;
+    auto distance = static_cast<int32_t>(op.mem.disp);
+    if (!plain || x.encoding.disp_size != 4 || distance >= 0 || distance < -block) return;
+    set(Ref::thread, base_ + static_cast<uint64_t>(int64_t{distance}), x.encoding.disp_offset, 4,
+        true);
   }
   void immediate_operand(const cs_x86& x, const cs_x86_op& op, std::optional<ExtraRef>& extra) {
     if (op.type != X86_OP_IMM || image_.position_independent() || x.encoding.imm_size < 4) return;
@@ -196,6 +206,14 @@ uint32_t token_of(const Instruction& i, const uint8_t* bytes,
 }
 
 }  // namespace
+
+uint32_t token_without(std::span<const uint8_t> bytes, size_t at, size_t size) {
+  uint8_t clean[16] = {};
+  size_t count = std::min<size_t>(bytes.size(), 15);
+  std::memcpy(clean, bytes.data(), count);
+  std::memset(clean + std::min<size_t>(at, 16), 0, std::min(size, 16 - std::min<size_t>(at, 16)));
+  return static_cast<uint32_t>(hash_bytes({clean, count}));
+}
 
 std::optional<Instruction> Decoder::decode(std::span<const uint8_t> bytes, uint64_t address,
                                            uint64_t base) {

@@ -41,6 +41,9 @@ class Decoder {
   std::optional<ExtraRef> extra_;
 };
 
+// Hash of an instruction's bytes without `size` of them at `at`.
+uint32_t token_without(std::span<const uint8_t> bytes, size_t at, size_t size);
+
 // Length in bytes of the x86-64 instruction at the start of `bytes`, from its prefixes, opcode map
 // and ModR/M; 0 when it is invalid or cut off. Source: Intel SDM volume 2, chapter 2 and appendix
 // A.

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "analyzer/code/jump_tables.h"
+#include "analyzer/code/thread_locals.h"
 
 namespace mx::analyzer {
 namespace {
@@ -43,7 +44,10 @@ void Discovery::run() {
   program_.functions_.reserve(done_.size());
   for (auto& [address, f] : done_) program_.functions_.push_back(std::move(f));
   done_.clear();
-  for (Function& f : program_.functions_) find_jump_tables(image_, f);
+  for (Function& f : program_.functions_) {
+    find_jump_tables(image_, f);
+    find_thread_locals(image_, f);
+  }
   cut_overlapping_tables(program_.functions_);
   for (auto& [address, d] : data_) program_.data_.push_back(std::move(d));
   mark_address_taken();
@@ -89,8 +93,11 @@ void Discovery::add_data_symbols(const Image& image) {
   for (const Symbol& s : image.facts().symbols) {
     bool tls = s.type == STT_TLS;
     if ((s.type != STT_OBJECT && !tls) || s.section == SHN_UNDEF || s.name.empty()) continue;
-    if (s.section >= SHN_LORESERVE || (!tls && !image_.mapped(s.value)) || tls) continue;
-    DataObject& d = data_[s.value];
+    if (s.section >= SHN_LORESERVE || (!tls && !image_.mapped(s.value))) continue;
+    if (tls && s.value >= kThreadSpace) continue;
+    uint64_t address = tls ? kThreadSpace + s.value : s.value;
+    DataObject& d = data_[address];
+    d.thread_local_storage = tls;
     if (d.name.empty() || (s.binding == STB_GLOBAL && d.local)) {
       if (!d.name.empty()) d.aliases.push_back(d.name);
       d.name = s.name;
@@ -100,7 +107,7 @@ void Discovery::add_data_symbols(const Image& image) {
                std::find(d.aliases.begin(), d.aliases.end(), s.name) == d.aliases.end()) {
       d.aliases.push_back(s.name);
     }
-    d.address = s.value;
+    d.address = address;
     d.size = std::max(d.size, s.size);
   }
 }

@@ -23,6 +23,7 @@ enum class Ref : uint8_t {
   code,     // direct branch or call
   memory,   // the operand in memory at `target` is read or written (for indirect flow: the slot)
   address,  // the address itself is computed (lea) or loaded (immediate of a fixed-address program)
+  thread,   // a thread-local variable, by its distance from the thread pointer
 };
 
 // No function of a real program is larger (bytes).
@@ -41,7 +42,7 @@ struct Instruction {
   uint8_t absolute : 1 = 0;    // the field holds the address itself, not a distance from the next
   uint8_t field_size : 4 = 0;  // 1, 2, 4 or 8 bytes; 0 none
   uint32_t token = 0;  // hash of its bytes without address fields and without branch width
-  int32_t distance = 0;  // from the start of its function to the target, see Ref
+  int32_t distance = 0;  // from the start of its function (or the thread pointer) to the target
 };
 static_assert(sizeof(Instruction) == 16);
 

@@ -16,7 +16,7 @@ struct Section {
 
 struct Segment {
   uint32_t type = 0, flags = 0;  // PT_*, PF_*
-  uint64_t address = 0, offset = 0, file_size = 0, memory_size = 0;
+  uint64_t address = 0, offset = 0, file_size = 0, memory_size = 0, alignment = 0;
 };
 
 struct Symbol {
@@ -52,7 +52,7 @@ void fields(A& a, Section& s) {
 }
 template <class A>
 void fields(A& a, Segment& s) {
-  a& s.type& s.flags& s.address& s.offset& s.file_size& s.memory_size;
+  a& s.type& s.flags& s.address& s.offset& s.file_size& s.memory_size& s.alignment;
 }
 template <class A>
 void fields(A& a, Symbol& s) {

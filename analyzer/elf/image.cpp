@@ -116,8 +116,13 @@ Result<std::shared_ptr<const Image>> Image::load(const std::string& path) {
 }
 
 void Image::index() {
-  for (const Segment& s : facts_.segments)
+  for (const Segment& s : facts_.segments) {
     if (s.type == PT_LOAD) loads_.push_back(s);
+    // The block ends at the thread pointer (ABI, "variant II"); of a size that distances of 31 bits reach.
+    bool sane = s.type == PT_TLS && s.memory_size < (1ULL << 30) && s.alignment < (1ULL << 20);
+    uint64_t step = sane ? std::max<uint64_t>(s.alignment, 1) : 1;
+    if (sane) thread_block_ = (s.memory_size + step - 1) / step * step;
+  }
   auto by_address = [](const auto& a, const auto& b) { return a.address < b.address; };
   std::stable_sort(loads_.begin(), loads_.end(), by_address);
   for (const Section& s : facts_.sections) {

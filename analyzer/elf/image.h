@@ -16,6 +16,12 @@
 namespace mx::analyzer {
 
 // Addresses are those of the file (link time), before any load bias.
+
+// Thread-local variables have no address in a file. Here they have one, far from all others: this
+// plus their offset in the thread-local block.
+constexpr uint64_t kThreadSpace = 1ULL << 62;
+constexpr bool is_thread_local(uint64_t address) { return address >> 62 == 1; }
+
 class Image {
  public:
   // Loads an x86-64 executable or shared object. Errors: not ELF, other class, machine or type,
@@ -42,6 +48,12 @@ class Image {
   std::optional<int32_t> i32_at(uint64_t address) const;
 
   const Segment* segment_at(uint64_t address) const;
+  // Bytes from the start of the thread-local block to the thread pointer; 0: the file has no block.
+  uint64_t thread_block() const { return thread_block_; }
+  // The address (see kThreadSpace) of what lies at this distance from the thread pointer.
+  uint64_t thread_address(int32_t distance) const {
+    return kThreadSpace + thread_block_ + static_cast<uint64_t>(int64_t{distance});
+  }
   bool mapped(uint64_t address) const { return segment_at(address) != nullptr; }
   bool executable(uint64_t address) const;
   bool writable(uint64_t address) const;
@@ -68,6 +80,7 @@ class Image {
   size_t size_ = 0;
   ElfFacts facts_;
   std::vector<uint8_t> identity_;
+  uint64_t thread_block_ = 0;
   std::vector<Segment> loads_;      // PT_LOAD, sorted by address
   std::vector<Section> allocated_;  // SHF_ALLOC without TLS bss, sorted by address
   std::vector<Section> code_;       // executable sections (or segments when there is no section)

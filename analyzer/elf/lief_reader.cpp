@@ -94,7 +94,7 @@ ElfFacts read_with_lief(const std::string& path) {
   for (const auto& s : binary.segments()) {
     facts.segments.push_back({static_cast<uint32_t>(s.type()), static_cast<uint32_t>(s.flags()),
                               s.virtual_address(), s.file_offset(), s.physical_size(),
-                              s.virtual_size()});
+                              s.virtual_size(), s.alignment()});
   }
   for (const auto& note : binary.notes()) {
     constexpr uint32_t kBuildId = 3;  // NT_GNU_BUILD_ID

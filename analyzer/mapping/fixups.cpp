@@ -85,6 +85,7 @@ Fixup FixupMaker::fixup(bool old_side, const an::Meaning& m, uint64_t target) co
       f.kind = image.constant(m.address) && !f.other ? FixupKind::constant : FixupKind::data;
   }
   if (m.through_got && m.kind != an::MeaningKind::import) f.kind = FixupKind::local_got;
+  if (an::is_thread_local(target)) f.kind = FixupKind::thread;
   return f;
 }
 
@@ -106,7 +107,9 @@ void FixupMaker::append(bool old_side, uint32_t index, std::vector<Fixup>& out) 
   };
   for (const an::Instruction& i : f.code) {
     if (i.ref == an::Ref::none) continue;
-    add(i, an::meaning_of(p, f, i), f.target_of(i), i.field_at, i.field_size, i.absolute);
+    an::Meaning m = an::meaning_of(p, f, i);
+    uint64_t target = i.ref == an::Ref::thread ? m.address : f.target_of(i);
+    add(i, m, target, i.field_at, i.field_size, i.absolute);
   }
   for (const an::SecondRef& r : f.second_refs)
     add(f.code[r.instruction], an::meaning_of_address(p, f, r.target), r.target, r.field_at,

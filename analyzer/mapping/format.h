@@ -7,7 +7,10 @@
 namespace mx::mapping {
 
 constexpr char kMagic[8] = {'M', 'X', 'M', 'A', 'P', '\r', '\n', 0};
-constexpr uint32_t kVersion = 2;  // raise with every change of a record or of a meaning
+constexpr uint32_t kVersion = 3;  // raise with every change of a record or of a meaning
+// A thread-local variable's address: this plus its offset in the block of its module.
+constexpr uint64_t kThreadSpace = 1ULL << 62;
+constexpr bool is_thread_local(uint64_t address) { return address >> 62 == 1; }
 constexpr uint32_t kNothing = 0xffffffff;
 
 // Identifies one file: its build-id (or a hash of its bytes when it has none) and its size.
@@ -102,6 +105,7 @@ enum class FixupKind : uint8_t {
   constant,   // read-only bytes (text, numbers): may be read from a copy of this version's bytes
   table,      // a jump table: must be read from a copy; its targets lie in this code
   local_got,  // a GOT slot that holds the address of something local; `other` is what it must hold
+  thread,  // the field is a distance from the thread pointer; target and other: see kThreadSpace
 };
 
 // One address field in the code of a changed, added or removed function or of a cold part. Sorted by offset within a

@@ -37,6 +37,7 @@ class Correspondence {
 
   // Notes that code at the same place refers to these two data addresses.
   void vote(uint64_t old_address, uint64_t new_address, uint32_t weight);
+  void forget_votes() { votes_.clear(); }
   // Picks the winner for each old address; one-to-one.
   void count_votes();
   // The new address of old data / old address of new data, by votes; 0 when nothing refers to it.

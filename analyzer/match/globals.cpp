@@ -43,6 +43,7 @@ class DataMatcher {
   DataResult result(const DataObject* o, const DataObject* n) const;
   DataStatus status(const DataObject& o, const DataObject& n) const;
   static std::string section(const Program& p, uint64_t address) {
+    if (is_thread_local(address)) return ".tdata";  // or .tbss: the loader makes one block of both
     const Section* s = p.image().section_at(address);
     return s ? s->name : "";
   }
@@ -125,9 +126,10 @@ void DataMatcher::unnamed(std::vector<DataResult>& out) const {
   std::vector<std::pair<uint64_t, uint64_t>> pairs(c_.data().begin(), c_.data().end());
   std::sort(pairs.begin(), pairs.end());
   for (auto [o, n] : pairs) {
-    if (a_.data_containing(o) || b_.data_containing(n) || !a_.image().mapped(o) ||
-        !b_.image().mapped(n))
-      continue;
+    auto known = [](const Program& p, uint64_t address) {
+      return p.image().mapped(address) || is_thread_local(address);
+    };
+    if (a_.data_containing(o) || b_.data_containing(n) || !known(a_, o) || !known(b_, n)) continue;
     char name[32];
     std::snprintf(name, sizeof name, "data_%llx", static_cast<unsigned long long>(o));
     DataResult r;

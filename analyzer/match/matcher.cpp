@@ -30,7 +30,7 @@ class Matcher {
       by_content();
       by_call_graph();
       by_parent();
-      if (pairs_ == before && !by_order(round > 2 ? 0.4 : 0.6)) break;
+      if (pairs_ == before && !by_tables() && !by_order(round > 2 ? 0.4 : 0.6)) break;
     }
     by_similarity();
     by_parent();
@@ -62,7 +62,9 @@ class Matcher {
   void by_parent();
   void by_content();
   void by_call_graph();
+  bool by_tables();
   bool by_order(double least);
+  void pair_gap(uint32_t o0, uint32_t o1, uint32_t n0, uint32_t n1, double least);
   void by_similarity();
   void vote_on_data();
   uint64_t refined(const Program& p, const Features& f, uint32_t index, bool old_side) const;
@@ -217,7 +219,6 @@ void Matcher::by_call_graph() {
         votes[{f, g}] += weight;
     };
     if (a.shape == b.shape) {
-      if (!open(a, true) && !open(b, false)) continue;
       for (size_t k = 0; k < a.steps.size(); ++k) vote(a.steps[k], b.steps[k], 4);
     } else if (open(a, true) && open(b, false)) {
       for (auto [x, y] : align_steps(a, b)) vote(a.steps[x], b.steps[y], 1);
@@ -238,6 +239,63 @@ void Matcher::by_call_graph() {
       pair(o, n, MatchedBy::call_graph, static_cast<float>(0.7 + 0.29 * likeness));
 }
 
+namespace {
+
+// What the word at `address` points to when the program runs; 0: nothing of this program. Empty: it
+// is no pointer.
+std::optional<uint64_t> pointer_at(const Image& image, uint64_t address) {
+  if (const Relocation* r = image.relocation_at(address))
+    return r->symbol.empty() ? static_cast<uint64_t>(r->addend) : 0;
+  if (image.position_independent()) return {};
+  auto value = image.u64_at(address);
+  return value && image.executable(*value) ? value : std::nullopt;
+}
+
+}  // namespace
+
+// Tables of functions (of virtual ones, for one) that the same code refers to: functions at the same
+// place in both are pairs. Returns whether it paired any.
+bool Matcher::by_tables() {
+  constexpr uint64_t kLongest = 8 * 4096;
+  constexpr double kLeast = 0.05;  // of likeness: the place says more
+  size_t before = pairs_;
+  vote_on_data();
+  std::vector<std::pair<uint64_t, uint64_t>> tables(c_.data().begin(), c_.data().end());
+  std::sort(tables.begin(), tables.end());
+  const Image &a = v_.old_program->image(), &b = v_.new_program->image();
+  for (auto [o, n] : tables) {
+    for (uint64_t at = 0; at < kLongest; at += 8) {
+      if (at && (c_.new_data(o + at) || c_.old_data(n + at))) break;  // another table starts
+      auto x = pointer_at(a, o + at), y = pointer_at(b, n + at);
+      if (!x || !y) break;
+      uint32_t f = v_.old_program->function_starting_at(*x);
+      uint32_t g = v_.new_program->function_starting_at(*y);
+      if (f == kNone || g == kNone || !free_old(f) || !free_new(g) || names_differ(f, g)) continue;
+      double likeness = similarity(v_.old_features[f], v_.new_features[g]);
+      if (likeness >= kLeast)
+        pair(f, g, MatchedBy::call_graph, static_cast<float>(0.7 + 0.29 * likeness));
+    }
+  }
+  return pairs_ != before;
+}
+
+// Unpaired functions o0…o1 lie where n0…n1 lie. Comparing each with each is for small gaps; in large
+// ones those that read the same are paired first, and leave smaller ones.
+void Matcher::pair_gap(uint32_t o0, uint32_t o1, uint32_t n0, uint32_t n1, double least) {
+  constexpr uint32_t kSmall = 400;
+  if (o1 - o0 <= kSmall && n1 - n0 <= kSmall) {
+    for (auto [x, y, likeness] : best_order(v_, o0, o1, n0, n1, least))
+      if (!names_differ(x, y) || likeness > 0.95)
+        pair(x, y, MatchedBy::order, static_cast<float>(0.5 + 0.49 * likeness));
+    return;
+  }
+  std::vector<uint64_t> olds, news;
+  for (uint32_t o = o0; o < o1; ++o) olds.push_back(v_.old_features[o].shape);
+  for (uint32_t n = n0; n < n1; ++n) news.push_back(v_.new_features[n].shape);
+  for (auto [x, y] : align(olds, news))
+    if (!names_differ(o0 + x, n0 + y)) pair(o0 + x, n0 + y, MatchedBy::order, 0.9f);
+}
+
 // Between two neighbours that are paired, the functions keep their order. Returns whether it paired
 // any.
 bool Matcher::by_order(double least) {
@@ -249,14 +307,10 @@ bool Matcher::by_order(double least) {
     if (n == kNone) continue;
     uint32_t first_old = last_old == kNone ? 0 : last_old + 1,
              first_new = last_new == kNone ? 0 : last_new + 1;
-    if (n >= first_new && o > first_old && n > first_new && o - first_old <= 400 &&
-        n - first_new <= 400) {
+    if (n > first_new && o > first_old) {
       bool clear = true;  // a pair inside the new gap would cross
       for (uint32_t k = first_new; k < n && clear; ++k) clear = free_new(k);
-      if (clear)
-        for (auto [x, y, likeness] : best_order(v_, first_old, o, first_new, n, least))
-          if (!names_differ(x, y) || likeness > 0.95)
-            pair(x, y, MatchedBy::order, static_cast<float>(0.5 + 0.49 * likeness));
+      if (clear) pair_gap(first_old, o, first_new, n, least);
     }
     last_old = o;
     last_new = n;
@@ -276,6 +330,7 @@ void Matcher::by_similarity() {
 }
 
 void Matcher::vote_on_data() {
+  c_.forget_votes();
   for (uint32_t o = 0; o < old_.size(); ++o) {
     uint32_t n = c_.of_old(o).other;
     if (n == kNone) continue;

@@ -35,7 +35,9 @@ std::optional<Meaning> through_got(const Program& program, const Function& f, ui
       m.through_got = true;
       return m;
     }
-    if (r->type == R_X86_64_TPOFF64 || r->type == R_X86_64_DTPMOD64)
+    if (r->type == R_X86_64_TPOFF64)  // the loader fills it with a variable's distance
+      return Meaning{MeaningKind::data, true, 0, kThreadSpace + static_cast<uint64_t>(r->addend)};
+    if (r->type == R_X86_64_DTPMOD64)
       return Meaning{MeaningKind::constant, true,
                      combine(r->type, static_cast<uint64_t>(r->addend)), slot};
     return {};
@@ -70,6 +72,8 @@ Meaning meaning_of_address(const Program& program, const Function& f, uint64_t a
 Meaning meaning_of(const Program& program, const Function& f, const Instruction& i) {
   const Image& image = program.image();
   if (i.ref == Ref::none) return {};
+  if (i.ref == Ref::thread)
+    return {MeaningKind::data, false, 0, image.thread_address(i.distance)};
   uint64_t target = f.target_of(i);
   if (i.ref != Ref::memory) return meaning_of_address(program, f, target);
   if (auto m = through_got(program, f, target)) return *m;
@@ -90,8 +94,9 @@ Meaning meaning_of(const Program& program, const Function& f, const Step& s) {
 
 uint64_t place_of(const Program& program, const Function& f, const Step& s) {
   if (s.kind() == MeaningKind::none || s.kind() == MeaningKind::import) return 0;
-  if (s.through_got) return meaning_of(program, f, s).address;
-  return f.target_of(f.code[s.instruction]);
+  const Instruction& i = f.code[s.instruction];
+  if (s.through_got || i.ref == Ref::thread) return meaning_of(program, f, i).address;
+  return f.target_of(i);
 }
 
 std::string describe(const Program& program, const Meaning& m) {

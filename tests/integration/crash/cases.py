@@ -6,11 +6,13 @@
 
 import itertools
 import os
+import pathlib
 import struct
 
 from mxtest import free_port, http, resp
 from mxtest.exchange import WrongReply
 
+import roots
 from talk import Pipes, Tcp, Udp, http_answer
 
 
@@ -19,17 +21,21 @@ class Case:
     dies = 139
     workers = 8
     not_possible = None
+    writes_first = False    # it writes a report before it dies: a follower goes astray before it crashes
 
     def __init__(self, box):
         self.box = box
         self.port = free_port()
 
     # What a case must say:
-    #   arguments()   the program's arguments
+    #   arguments(program)  the program's arguments; the path of its file, None when its libraries are in roots.FOLDER
     #   plan(number)  endless (question, answer) of one client
     #   deadly()      (question, answer)
     # What it may say:
-    env = {}
+
+    def libraries(self, program):
+        """The files of this program's that each version must find at the same path; empty when there are none."""
+        return []
 
     def talk(self):
         return Tcp("127.0.0.1", self.port)
@@ -49,8 +55,8 @@ class Case:
 class Redis(Case):
     program = "redis"
 
-    def arguments(self):
-        return ["--port", self.port, "--bind", "127.0.0.1", "--save", "", "--dir", self.box.folder]
+    def arguments(self, program):
+        return ["--port", self.port, "--bind", "127.0.0.1", "--save", "", "--dir", self.box.folder, "--crash-memcheck-enabled", "no"]
 
     def plan(self, number):
         return resp.mixed_commands(number, 10 ** 9)
@@ -67,7 +73,7 @@ class RedisHmget(Redis):
 
 
 class RedisXautoclaim(Redis):
-    bug, kind = "xautoclaim", "heap overflow"
+    bug, kind, writes_first = "xautoclaim", "heap overflow, found by an assertion", True
 
     def prepare(self, talk):
         for word in (("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM"),):
@@ -84,7 +90,7 @@ class RedisXautoclaim(Redis):
 
 
 class RedisAcl(Redis):
-    bug, kind, dies = "acl", "assertion (panic)", 134
+    bug, kind, dies, writes_first = "acl", "assertion (panic)", 134, True
 
     def deadly(self):
         commands = [("MULTI",), ("ACL", "SETUSER", "u", "%~*"), ("ACL", "LIST"), ("EXEC",)]
@@ -116,9 +122,10 @@ class Lighttpd(Web):
     program = "lighttpd"
     config = ""
 
-    def arguments(self):
+    def arguments(self, program):
         self.page()
-        return ["-D", "-f", self.box.write("lighttpd.conf", f"""
+        modules = roots.FOLDER if program is None else self.modules(program)
+        return ["-D", "-m", modules, "-f", self.box.write("lighttpd.conf", f"""
             server.document-root = "{self.box.folder}/www"
             server.port = {self.port}
             server.bind = "127.0.0.1"
@@ -127,13 +134,18 @@ class Lighttpd(Web):
             {self.config}""")]
 
 
+    @staticmethod
+    def modules(program):
+        return pathlib.Path(program).parents[1] / "lib"
+
+
 class LighttpdEtag(Lighttpd):
     bug, kind = "etag", "out of bounds"
     config = '$HTTP["url"] == "/crash.html" { static-file.etags = "disable" }'
 
-    def arguments(self):
+    def arguments(self, program):
         self.box.write("www/crash.html", b"served")
-        return super().arguments()
+        return super().arguments(program)
 
     def deadly(self):
         return http.request("/crash.html"), http_answer(200, b"served")
@@ -144,6 +156,9 @@ class LighttpdWstunnel(Lighttpd):
     config = """server.modules += ( "mod_wstunnel" )
             wstunnel.server = ( "/ws" => (( "host" => "127.0.0.1", "port" => 9 )) )"""
 
+    def libraries(self, program):
+        return list(self.modules(program).glob("*.so"))
+
     def deadly(self):
         headers = (("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "x"))
         return http.request("/ws", headers=headers), http_answer(400, None)
@@ -152,7 +167,7 @@ class LighttpdWstunnel(Lighttpd):
 class NginxBody(Web):
     program, bug, kind = "nginx", "body", "null pointer, in a function called through a table"
 
-    def arguments(self):
+    def arguments(self, program):
         self.page()
         self.box.write("www/crash.html", b"served")
         self.box.path("logs").mkdir(exist_ok=True)
@@ -177,7 +192,7 @@ class NginxBody(Web):
 class MemcachedLru(Case):
     program, bug, kind = "memcached", "lru", "null pointer, in a program with threads"
 
-    def arguments(self):
+    def arguments(self, program):
         return ["-u", "root", "-t", "1", "-l", "127.0.0.1", "-p", self.port, "-U", "0"]
 
     def plan(self, number):
@@ -211,7 +226,7 @@ class OnPipes(Case):
 class BashPopd(OnPipes):
     program, bug, kind = "bash", "popd", "use of memory that is not its own, freed"
 
-    def arguments(self):
+    def arguments(self, program):
         return ["--norc", "--noprofile"]
 
     def prepare(self, talk):
@@ -228,8 +243,11 @@ class BashPopd(OnPipes):
 class Sqlite3Stat1(OnPipes):
     program, bug, kind, dies = "sqlite3", "stat1", "division by zero, in a shared library", 136
 
-    def arguments(self):
+    def arguments(self, program):
         return ["-interactive", ":memory:"]
+
+    def libraries(self, program):
+        return [pathlib.Path(program).with_name("libsqlite3.so.0")]
 
     def prepare(self, talk):
         """The prompt is what makes it write out its answers."""
@@ -252,8 +270,11 @@ class Sqlite3Stat1(OnPipes):
 class JsonDepth(OnPipes):
     program, bug, kind = "jsoncpp", "depth", "stack overflow; C++, the right answer is an exception; in a shared library"
 
-    def arguments(self):
+    def arguments(self, program):
         return []
+
+    def libraries(self, program):
+        return [pathlib.Path(program).with_name("libjsoncpp.so.25")]
 
     def plan(self, number):
         for n in itertools.count():
@@ -273,7 +294,7 @@ class DnsmasqTftp(Case):
         super().__init__(box)
         self.address = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.9"     # TFTP has one port only
 
-    def arguments(self):
+    def arguments(self, program):
         self.box.write("tftp/file", b"hello")
         return ["--keep-in-foreground", f"--port={self.port}", f"--listen-address={self.address}", "--bind-interfaces",
                 "--no-resolv", "--no-hosts", "--conf-file=/dev/null", "--address=/test/10.1.2.3", "--enable-tftp",

@@ -10,10 +10,12 @@ import shutil
 import sys
 
 import builds
+import roots
 from builds import JOBS, PATCHES
 from mxtest.debian import made_once, run, source
 
 FLAGS = "-O2 -g"
+RPATH = f"-Wl,-rpath,{roots.FOLDER}"
 OWN = pathlib.Path(__file__).resolve().parent / "own"
 # The build of one version must not be told from that of the other by the time or the folder.
 QUIET = {**os.environ, "MAKEFLAGS": "", "SOURCE_DATE_EPOCH": "1600000000"}
@@ -48,12 +50,12 @@ def _sqlite_configure(tree):
 
 
 def _sqlite_make(tree):
-    """The library and its shell, which finds it beside itself."""
+    """The library and its shell."""
     _make(tree, "sqlite3.c", "shell.c")
     options = [*FLAGS.split(), "-DSQLITE_THREADSAFE=0", "-DSQLITE_OMIT_LOAD_EXTENSION"]
     _sh(tree, "gcc", *options, "-fPIC", "-shared", "-Wl,-soname,libsqlite3.so.0", "-o", "libsqlite3.so.0", "sqlite3.c", "-lm")
     if not (tree / "sqlite3").exists():
-        _sh(tree, "gcc", *options, "-I.", "-o", "sqlite3", "shell.c", "./libsqlite3.so.0", "-Wl,-rpath,$ORIGIN")
+        _sh(tree, "gcc", *options, "-I.", "-o", "sqlite3", "shell.c", "./libsqlite3.so.0", RPATH)
 
 
 def _jsoncpp_make(tree):
@@ -62,7 +64,7 @@ def _jsoncpp_make(tree):
     _sh(tree, "g++", *flags, "-fPIC", "-shared", "-Wl,-soname,libjsoncpp.so.25", "-o", "libjsoncpp.so.25",
         *sorted(str(p.relative_to(tree)) for p in tree.glob("src/lib_json/*.cpp")))
     if not (tree / "jsonlines").exists():
-        _sh(tree, "g++", *flags, "-o", "jsonlines", OWN / "jsonlines.cpp", "./libjsoncpp.so.25", "-Wl,-rpath,$ORIGIN")
+        _sh(tree, "g++", *flags, "-o", "jsonlines", OWN / "jsonlines.cpp", "./libjsoncpp.so.25", RPATH)
 
 
 # program: (Debian's source package, configure, make, the executable in the tree)

@@ -15,6 +15,11 @@ static const int weights[4] = {5, 7, 11, 13};
 NOINLINE static int added_helper(int x) { return (int)strlen(filler) - (int)strlen(filler) + 100 * x; }
 static int padding_code(int x) { return x * 3 + weights[x & 3]; }
 int (*volatile keep_padding)(int) = padding_code;
+#if !defined(__PIC__) || defined(__PIE__)  // in a shared library the place in the block is part of the code
+// Moves the thread-local variables that both versions have.
+__thread long only_new[5] = {1, 2, 3, 4, 5};
+long use_only_new(int x) { return only_new[x & 3]; }
+#endif
 #else
 static const int weights[4] = {1, 2, 3, 4};
 static int padding_code(int x) { return x + weights[x & 3]; }
