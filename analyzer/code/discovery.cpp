@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "analyzer/code/go_functions.h"
 #include "analyzer/code/jump_tables.h"
 #include "analyzer/code/thread_locals.h"
 
@@ -36,6 +37,7 @@ Discovery::Discovery(Program& program, const Image* debug)
 void Discovery::run() {
   add_symbols(image_, false);
   if (debug_) add_symbols(*debug_, true);
+  add_go_functions();
   add_plt_stubs();
   add_frames();
   add_entries();
@@ -151,6 +153,15 @@ void Discovery::add_plt_stubs() {
         pc += i->size;
       }
     }
+  }
+}
+
+void Discovery::add_go_functions() {
+  for (const GoFunction& f : go_functions(image_)) {
+    auto [it, fresh] = seeds_.try_emplace(f.address);
+    Seed& seed = it->second;
+    if (fresh) seed.name = f.name, seed.origin = Origin::symbol;
+    if (!seed.size) seed.size = std::min(f.size, kLargestFunction);
   }
 }
 

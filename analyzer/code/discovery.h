@@ -34,6 +34,7 @@ class Discovery {
   void add_plt_stubs();
   bool short_stubs(const Section& section) const;
   std::string chosen_at_start(uint64_t resolver) const;
+  void add_go_functions();
   void add_frames();
   void add_entries();
   void add_array(const char* section);

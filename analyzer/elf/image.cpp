@@ -118,7 +118,8 @@ Result<std::shared_ptr<const Image>> Image::load(const std::string& path) {
 void Image::index() {
   for (const Segment& s : facts_.segments) {
     if (s.type == PT_LOAD) loads_.push_back(s);
-    // The block ends at the thread pointer (ABI, "variant II"); of a size that distances of 31 bits reach.
+    // The block ends at the thread pointer (ABI, "variant II"); of a size that distances of 31 bits
+    // reach.
     bool sane = s.type == PT_TLS && s.memory_size < (1ULL << 30) && s.alignment < (1ULL << 20);
     uint64_t step = sane ? std::max<uint64_t>(s.alignment, 1) : 1;
     if (sane) thread_block_ = (s.memory_size + step - 1) / step * step;
@@ -138,6 +139,7 @@ void Image::index() {
     for (const Segment& s : loads_)
       if (s.flags & PF_X) code_.push_back({"", SHT_PROGBITS, 6, s.address, s.offset, s.file_size});
   }
+  go_ = section(".gopclntab") || section(".data.rel.ro.gopclntab") || section(".go.buildinfo");
   identity_ = facts_.build_id;
   if (identity_.empty()) {
     uint64_t h = hash_bytes(file_bytes());
@@ -236,14 +238,30 @@ const Relocation* Image::relocation_at(uint64_t address) const {
   return it != all.end() && it->address == address ? &*it : nullptr;
 }
 
+namespace {
+
+// Bytes of the printable character at the start of `b` (UTF-8); 0: there is none.
+size_t printable(std::span<const uint8_t> b) {
+  uint8_t c = b[0];
+  if (c < 128) return (c >= 32 && c < 127) || (c >= 7 && c <= 13) || c == 27;
+  size_t size = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+  if (c < 0xc2 || c > 0xf4 || b.size() < size) return 0;
+  for (size_t k = 1; k < size; ++k)
+    if ((b[k] & 0xc0) != 0x80) return 0;
+  return size;
+}
+
+}  // namespace
+
 std::optional<std::string_view> Image::string_at(uint64_t address) const {
   if (!constant(address) || executable(address)) return {};
   auto b = bytes_from(address);
   size_t n = 0;
-  auto printable = [](uint8_t c) {
-    return (c >= 32 && c < 127) || (c >= 7 && c <= 13) || c >= 128 || c == 27;
-  };
-  while (n < b.size() && n < 65536 && printable(b[n])) ++n;
+  while (n < b.size() && n < 65536) {
+    size_t size = printable(b.subspan(n));
+    if (size == 0) break;
+    n += size;
+  }
   if (n < 1 || n >= b.size() || b[n] != 0) return {};
   return std::string_view(reinterpret_cast<const char*>(b.data()), n);
 }

@@ -67,7 +67,9 @@ class Image {
   bool in_plt(uint64_t address) const;
 
   const Relocation* relocation_at(uint64_t address) const;
-  // The printable, zero-terminated string at a constant address; never an empty one.
+  // Was this made by the Go compiler?
+  bool go() const { return go_; }
+  // The printable (UTF-8), zero-terminated string at a constant address; never an empty one.
   std::optional<std::string_view> string_at(uint64_t address) const;
 
  private:
@@ -81,6 +83,7 @@ class Image {
   ElfFacts facts_;
   std::vector<uint8_t> identity_;
   uint64_t thread_block_ = 0;
+  bool go_ = false;
   std::vector<Segment> loads_;      // PT_LOAD, sorted by address
   std::vector<Section> allocated_;  // SHF_ALLOC without TLS bss, sorted by address
   std::vector<Section> code_;       // executable sections (or segments when there is no section)

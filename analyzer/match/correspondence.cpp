@@ -42,7 +42,23 @@ uint64_t Correspondence::old_data(uint64_t address) const {
   return it == to_old_.end() ? 0 : it->second;
 }
 
+namespace {
+
+// Rust puts a hash of the build behind the names of functions: …17h0123456789abcdefE.
+std::string_view without_rust_hash(std::string_view name) {
+  constexpr size_t kHash = 20;
+  if (name.size() < kHash || name.substr(0, 3) != "_ZN" || name.back() != 'E') return name;
+  std::string_view hash = name.substr(name.size() - kHash);
+  if (hash.substr(0, 3) != "17h") return name;
+  bool digits = std::all_of(hash.begin() + 3, hash.end() - 1,
+                            [](unsigned char c) { return std::isxdigit(c); });
+  return digits ? name.substr(0, name.size() - kHash) : name;
+}
+
+}  // namespace
+
 std::string_view base_name(std::string_view name) {
+  name = without_rust_hash(name);
   for (;;) {
     size_t dot = name.rfind('.');
     if (dot == std::string_view::npos || dot == 0 || dot + 1 == name.size()) return name;

@@ -60,7 +60,7 @@ bool same_meaning(const Versions& v, const Correspondence& c, const Meaning& old
 std::optional<bool> same_by_name(const Versions& v, uint64_t old_address, uint64_t new_address);
 
 // A local variable's or function's name without the number that the compiler adds (`buffer.12` →
-// `buffer`).
+// `buffer`), and without the hash that Rust adds.
 std::string_view base_name(std::string_view name);
 
 }  // namespace mx::analyzer

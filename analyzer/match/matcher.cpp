@@ -253,8 +253,8 @@ std::optional<uint64_t> pointer_at(const Image& image, uint64_t address) {
 
 }  // namespace
 
-// Tables of functions (of virtual ones, for one) that the same code refers to: functions at the same
-// place in both are pairs. Returns whether it paired any.
+// Tables of functions (of virtual ones, for one) that the same code refers to: functions at the
+// same place in both are pairs. Returns whether it paired any.
 bool Matcher::by_tables() {
   constexpr uint64_t kLongest = 8 * 4096;
   constexpr double kLeast = 0.05;  // of likeness: the place says more
@@ -279,8 +279,8 @@ bool Matcher::by_tables() {
   return pairs_ != before;
 }
 
-// Unpaired functions o0…o1 lie where n0…n1 lie. Comparing each with each is for small gaps; in large
-// ones those that read the same are paired first, and leave smaller ones.
+// Unpaired functions o0…o1 lie where n0…n1 lie. Comparing each with each is for small gaps; in
+// large ones those that read the same are paired first, and leave smaller ones.
 void Matcher::pair_gap(uint32_t o0, uint32_t o1, uint32_t n0, uint32_t n1, double least) {
   constexpr uint32_t kSmall = 400;
   if (o1 - o0 <= kSmall && n1 - n0 <= kSmall) {

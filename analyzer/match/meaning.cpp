@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 #include "analyzer/base/hash.h"
 
@@ -20,6 +21,19 @@ bool relocated(const Image& image, uint64_t address, uint64_t size) {
   auto it = std::lower_bound(all.begin(), all.end(), address >= 7 ? address - 7 : 0,
                              [](const Relocation& r, uint64_t a) { return r.address < a; });
   return it != all.end() && it->address < address + size;
+}
+
+// Go keeps all text in one piece without zeros, and the length in the next instruction:
+// lea text(%rip),%rax; mov $5,%ebx. Where it does not, the start of the text has to do.
+std::optional<uint64_t> length_behind(const Image& image, uint64_t next) {
+  constexpr uint32_t kStart = 8;
+  auto b = image.bytes_at(next, 6);
+  if (b.size() < 6) return kStart;
+  size_t at = b[0] == 0x41 ? 1 : 0;
+  if ((b[at] & 0xf8) != 0xb8) return kStart;
+  uint32_t length;
+  std::memcpy(&length, b.data() + at + 1, sizeof length);
+  return length && length < 65536 ? length : kStart;
 }
 
 // A GOT slot stands for what the loader puts into it.
@@ -64,7 +78,11 @@ Meaning meaning_of_address(const Program& program, const Function& f, uint64_t a
       return import_named(program.import_at(program.functions()[g].address), false);
     return {MeaningKind::function, false, 0, address};
   }
-  if (auto text = image.string_at(address); text && !relocated(image, address, text->size()))
+  auto text = image.string_at(address);
+  // Text that does not end inside its variable is no text, it only looks like some.
+  const DataObject* d = text ? program.data_containing(address) : nullptr;
+  bool ends = !d || !d->size || address - d->address + text->size() < d->size;
+  if (text && ends && !relocated(image, address, text->size()))
     return {MeaningKind::string, false, hash_text(*text), address};
   return {MeaningKind::data, false, 0, address};
 }
@@ -72,10 +90,15 @@ Meaning meaning_of_address(const Program& program, const Function& f, uint64_t a
 Meaning meaning_of(const Program& program, const Function& f, const Instruction& i) {
   const Image& image = program.image();
   if (i.ref == Ref::none) return {};
-  if (i.ref == Ref::thread)
-    return {MeaningKind::data, false, 0, image.thread_address(i.distance)};
+  if (i.ref == Ref::thread) return {MeaningKind::data, false, 0, image.thread_address(i.distance)};
   uint64_t target = f.target_of(i);
-  if (i.ref != Ref::memory) return meaning_of_address(program, f, target);
+  if (i.ref != Ref::memory) {
+    Meaning m = meaning_of_address(program, f, target);
+    if (m.kind == MeaningKind::string && image.go())
+      if (auto length = length_behind(image, f.next_of(i)))
+        m.hash = hash_bytes(image.bytes_at(target, *length));
+    return m;
+  }
   if (auto m = through_got(program, f, target)) return *m;
   for (const JumpTable& t : f.tables)
     if (t.address == target) return {MeaningKind::table, false, 0, target};
@@ -150,7 +173,8 @@ Step step_of(const Program& program, const Function& f, uint32_t k) {
 
 Features features_of(const Program& program, const Function& f) {
   Features out;
-  size_t count = static_cast<size_t>(std::count_if(f.code.begin(), f.code.end(), [](const Instruction& i) { return !i.padding; }));
+  size_t count = static_cast<size_t>(
+      std::count_if(f.code.begin(), f.code.end(), [](const Instruction& i) { return !i.padding; }));
   out.steps.reserve(count);
   std::vector<uint32_t> position(f.code.size());  // of an instruction among the steps
   for (uint32_t k = 0; k < f.code.size(); ++k) {

@@ -232,6 +232,62 @@ class RealPairs(AnalyzeTest):
             self.pair(("coreutils",), f"bin/{program}" if program != "sort" else "usr/bin/sort")
 
 
+class OtherCompilers(AnalyzeTest):
+    """What is not gcc or clang with glibc, and link-time optimisation: the edited functions are found, and little else."""
+
+    GO = """package main
+import ("bufio"; "fmt"; "os"; "sort"; "strings")
+//go:noinline
+func price(s string) int { n := len(s) * FACTOR; if strings.HasPrefix(s, "a") { n += 3 }; return n }
+func main() {
+  sums, names := map[string]int{}, []string{}
+  for lines := bufio.NewScanner(os.Stdin); lines.Scan(); { sums[lines.Text()] += price(lines.Text()) }
+  for name := range sums { names = append(names, name) }
+  sort.Strings(names)
+  for _, name := range names { fmt.Println(name, sums[name]) }
+}
+"""
+
+    def changes(self, command, source=None):
+        """{name: status} of what differs in two builds, the number of all functions, and the number that differ stripped."""
+        paths = []
+        for version, value in (("old", "7"), ("new", "9")):
+            folder = self.folder / version
+            folder.mkdir()
+            if source:
+                (folder / "m.go").write_text(source.replace("FACTOR", value))
+            words = [w.format(VERSION=version.upper()) for w in command]
+            subprocess.run([*words, "-o", folder / "program", *(["m.go"] if source else [])], cwd=folder, check=True,
+                           env={**os.environ, "GO111MODULE": "off", "GOFLAGS": ""})
+            subprocess.run(["strip", "-o", folder / "bare", folder / "program"], check=True)
+            paths.append(folder)
+        named = self.json(*(p / "program" for p in paths))
+        bare = self.json(*(p / "bare" for p in paths))
+        differ = {f["name"]: f["status"] for f in named["functions"] if f["status"] != "identical"}
+        print(f"\n{command[0]}: {named['counts']}, stripped {bare['counts']}: {' '.join(differ)[:400]}")
+        return differ, len(named["functions"]), len(bare["functions"]), sum(f["status"] != "identical" for f in bare["functions"])
+
+    def test_go(self):
+        if not shutil.which("go"):
+            self.skipTest("no go here")
+        differ, count, bare, bare_differ = self.changes(["go", "build"], self.GO)
+        self.assertIn("main.price", differ)
+        self.assertLess(len(differ), count * 0.02)
+        self.assertGreater(bare, count * 0.95)
+        self.assertLess(bare_differ, count * 0.02)
+
+    def test_musl_static(self):
+        differ, *_ = self.changes(["musl-gcc", "-g", "-w", "-O2", "-static", "-D{VERSION}_VERSION", str(SHOP)])
+        self.assertEqual("changed", differ["sell"])
+        self.assertEqual([], [name for name in differ if name.startswith("_")])      # libc's
+
+    def test_link_time_optimisation(self):
+        zoo = str(SHOP.with_name("zoo.cpp"))
+        differ, _, _, bare_differ = self.changes(["g++", "-w", "-g", "-O3", "-flto", "-D{VERSION}_VERSION", zoo])
+        self.assertEqual("added", differ["_ZN3zoo5House4sortEv"])
+        self.assertEqual(len(differ), bare_differ)
+
+
 class OnePatch(AnalyzeTest):
     """The same source built twice, with and without one patch: what it touches has changed, and nothing outside its file
     but what inlining spread."""

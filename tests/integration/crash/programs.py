@@ -29,8 +29,7 @@ def _make(tree, *words):
     _sh(tree, "make", f"-j{JOBS}", *words)
 
 
-# Each: configure(tree) once, make(tree) also after a patch; the folder that the tree had while it was made is not the one
-# it ends in, so nothing may keep an absolute path.
+# Each: configure(tree) once, make(tree) also after a patch, in a copy.
 
 def _nginx_configure(tree):
     _sh(tree, "./configure", "--prefix=.", f"--with-cc-opt={FLAGS}", "--without-http_rewrite_module",
@@ -78,6 +77,16 @@ RECIPES = {
 }
 
 
+def _moved(tree, former):
+    """Makefiles that hold the path of the folder in which they were made."""
+    for makefile in tree.rglob("Makefile"):
+        text = makefile.read_text(errors="surrogateescape")
+        if str(former) in text:
+            times = makefile.stat()
+            makefile.write_text(text.replace(str(former), str(tree)), errors="surrogateescape")
+            os.utime(makefile, (times.st_atime, times.st_mtime))
+
+
 def tree_of(program, bug=None):
     """The folder of a built program; `bug` names a patch, None is the good one."""
     package, configure, make, _ = RECIPES[program]
@@ -86,6 +95,7 @@ def tree_of(program, bug=None):
         tree = folder / "tree"
         if bug:
             shutil.copytree(tree_of(program), tree, symlinks=True)   # keeps times
+            _moved(tree, f"{builds.folder_of(program, None)}.part/tree")
             run(["patch", "-p1", "-i", builds.patch_file(program, bug)], cwd=tree)
         else:
             shutil.copytree(source(package), tree, symlinks=True)
