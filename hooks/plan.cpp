@@ -13,6 +13,7 @@ Plan read_plan(const std::filesystem::path& file) {
   plan.own_folder = text("ownFolder");
   plan.in = text("in");
   plan.out = text("out");
+  plan.tables = text("tables");
   plan.monitor = text("monitor");
   plan.enter = text("enter");
   plan.setting = text("setting");

@@ -13,6 +13,7 @@ struct Plan {
   std::filesystem::path rootfs;  // the container's root tree, as the hook sees it
   std::string own_folder;        // in the container, "/dev/.mx"
   std::string in, out;           // host folders
+  std::string tables;            // host folder of site tables; it need not be there
   std::string monitor, enter;    // host files
   std::string setting;           // the setting that named the second version, for messages
   std::string second;            // "old" or "new"

@@ -143,6 +143,9 @@ void build_own_folder(const Plan& plan) {
   bind_host(plan, own.get(), plan.monitor, "/bin/mx-monitor", kProgram);
   bind_host(plan, own.get(), plan.enter, "/bin/mx-enter", kProgram);
   bind_host(plan, own.get(), plan.in, "/in", kProgram | MS_NOEXEC);
+  // Where the folder cannot be had the monitor looks for the sites itself.
+  if (access(plan.tables.c_str(), R_OK | X_OK) == 0 && open_in_root(own.get(), "/in/sites", O_PATH).valid())
+    bind_host(plan, own.get(), plan.tables, "/in/sites", kProgram | MS_NOEXEC);
   bind_host(plan, own.get(), plan.out, "/out", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   // As the runtime does for the bundle's cwd.
   for (const auto& [version, folder] : plan.folders)

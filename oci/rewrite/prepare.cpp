@@ -10,6 +10,7 @@
 #include "oci/base/failure.hpp"
 #include "oci/base/files.hpp"
 #include "oci/rewrite/program_check.hpp"
+#include "oci/rewrite/tables.hpp"
 #include "oci/start/settings_json.hpp"
 
 namespace mx::oci {
@@ -80,7 +81,10 @@ void write_files(const ContainerState& state, const Rewritten& rewritten, const 
   replace_file(state.folder / "config.json", text, 0600);
   replace_file(state.folder / "plan.json", dump_document(rewritten.plan), 0600);
   replace_file(state.in() / "settings.json", start::to_json(rewritten.settings), 0600);
-  if (!rewritten.filter.empty()) replace_file(state.in() / "seccomp.bpf", rewritten.filter, 0600);
+  if (!rewritten.filter.empty()) {
+    replace_file(state.in() / "seccomp.bpf", rewritten.filter, 0600);
+    replace_file(state.folder / "exec.bpf", rewritten.exec_filter, 0600);
+  }
   for (const fs::path& file :
        {state.folder / "plan.json", state.in() / "settings.json", state.in() / "seccomp.bpf"})
     if (root.mapped && fs::exists(file) && chown(file.c_str(), root.uid, root.gid) != 0)
@@ -133,6 +137,8 @@ std::optional<Prepared> prepare_versions(const Config& config, const Bundle& bun
   create_state(config, state, root.uid, root.gid);
   try {
     make_upper(state, root);
+    make_tables(config, original, rewritten.settings, state, image);
+    fs::create_directory(state.in() / "sites");  // where the hook shows them to the monitor
     write_files(state, rewritten, text, root);
     if (root.mapped && fs::exists(state.report()) &&
         chown(state.report().c_str(), root.uid, root.gid) != 0)

@@ -37,6 +37,7 @@ Json make_plan(const Json& original, const RewriteInput& in,
                {"ownFolder", in.state.own_folder},
                {"in", in.state.in().string()},
                {"out", in.state.out().string()},
+               {"tables", in.config.tables().string()},
                {"monitor", in.config.monitor_path().string()},
                {"enter", in.config.enter_path().string()},
                {"setting", in.request.setting},
@@ -144,7 +145,10 @@ Json without_request(const Json& original) {
 Rewritten rewrite(const Json& original, const RewriteInput& in) {
   Rewritten out;
   const Json* profile = find_member(original, "linux.seccomp");
-  if (profile != nullptr) out.filter = compile_profile(*profile, in.inner_is_runc);
+  if (profile != nullptr) {
+    out.exec_filter = compile_profile(*profile, in.inner_is_runc);
+    out.filter = with_takeover(out.exec_filter);
+  }
   out.settings = make_settings(original, in, profile != nullptr);
   out.plan = make_plan(original, in, out.settings);
   out.config = original;

@@ -17,6 +17,7 @@ struct Rewritten {
   Json config;                        // the new config.json
   start::ContainerSettings settings;  // in/settings.json
   std::string filter;                 // in/seccomp.bpf; "" for no profile
+  std::string exec_filter;            // exec.bpf: the profile as it is, for exec'd processes
   Json plan;                          // plan.json, read by mx-hook
 };
 

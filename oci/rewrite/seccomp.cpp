@@ -143,24 +143,9 @@ std::string with_enosys(const std::string& program, int highest) {
   return std::string(reinterpret_cast<const char*>(stub), sizeof stub) + program;
 }
 
-// pidfd_getfd from the agent's code: at a failover the survivor takes over the leader's descriptors.
-// The kernel asks for the right to ptrace the other process, as it does for any caller.
-std::string with_takeover(const std::string& program) {
-  using stream::kAgentBase, stream::kCodeEnd;
-  constexpr uint32_t kGetFd = 438;
-  constexpr uint32_t kIp = offsetof(seccomp_data, instruction_pointer);
-  const sock_filter stub[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 7),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kGetFd, 0, 5),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIp + 4),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(kAgentBase >> 32), 0, 3),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIp),
-      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(kCodeEnd & 0xffffffff), 1, 0),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  return std::string(reinterpret_cast<const char*>(stub), sizeof stub) + program;
+void check_length(const std::string& program) {
+  if (program.size() / sizeof(sock_filter) > BPF_MAXINSNS)
+    throw Failure("linux.seccomp: the compiled profile is too long for the kernel");
 }
 
 }  // namespace
@@ -209,10 +194,28 @@ std::string compile_profile(const Json& profile, bool unknown_is_enosys) {
   const bool stub = unknown_is_enosys && highest >= 0 && name != "SCMP_ACT_ALLOW" &&
                     !(name == "SCMP_ACT_ERRNO" && error == ENOSYS);
   if (stub) program = with_enosys(program, highest);
-  program = with_takeover(program);
-  if (program.size() / sizeof(sock_filter) > BPF_MAXINSNS)
-    throw Failure("linux.seccomp: the compiled profile is too long for the kernel");
+  check_length(program);
   return program;
+}
+
+std::string with_takeover(const std::string& program) {
+  using stream::kAgentBase, stream::kCodeEnd;
+  constexpr uint32_t kGetFd = 438;
+  constexpr uint32_t kIp = offsetof(seccomp_data, instruction_pointer);
+  const sock_filter stub[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 7),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kGetFd, 0, 5),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIp + 4),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(kAgentBase >> 32), 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIp),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(kCodeEnd & 0xffffffff), 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const std::string widened = std::string(reinterpret_cast<const char*>(stub), sizeof stub) + program;
+  check_length(widened);
+  return widened;
 }
 
 unsigned profile_flags(const Json& profile) {

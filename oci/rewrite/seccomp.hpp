@@ -18,10 +18,14 @@ Json widen_profile(const Json& profile);
 
 // The profile as a filter program (struct sock_filter, native byte order), by libseccomp.
 // `unknown_is_enosys` adds runc's rule: a call younger than every call the profile names gives
-// ENOSYS instead of an ERRNO default. pidfd_getfd is let through from mx's agent (and only from its
-// code), since descriptors change hands by it at a failover. Throws Failure for what cannot be carried
-// (SCMP_ACT_NOTIFY needs the engine's agent) or is malformed.
+// ENOSYS instead of an ERRNO default. Throws Failure for what cannot be carried (SCMP_ACT_NOTIFY needs
+// the engine's agent) or is malformed.
 std::string compile_profile(const Json& profile, bool unknown_is_enosys);
+
+// A version's: the same, but pidfd_getfd is let through from mx's agent (and only from its code), since
+// descriptors change hands by it at a failover. The kernel asks for the right to ptrace the other
+// process, as it does for any caller.
+std::string with_takeover(const std::string& program);
 
 // SECCOMP_FILTER_FLAG_* for the profile's flags.
 unsigned profile_flags(const Json& profile);

@@ -115,7 +115,7 @@ int exec_verb(const Config& config, const Inner& inner, const CommandLine& line)
     report_error(line, not_found_message(version));
     return 255;
   }
-  const auto filter = read_file_if_there(state->in() / "seccomp.bpf");
+  const auto filter = read_file_if_there(state->folder / "exec.bpf");
   if (filter) {
     const Json original = parse_document(read_file(state->folder / "config.json"), "config.json");
     version.seccomp_flags = 0;

@@ -52,6 +52,7 @@ const std::map<std::string, Setter>& setters() {
       {"runtime.inner", [](Config& c, const Node& n, const Key& k) { c.inner = texts(n, k); }},
       {"paths.state", [](Config& c, const Node& n, const Key& k) { c.state = text(n, k); }},
       {"paths.store", [](Config& c, const Node& n, const Key& k) { c.store = text(n, k); }},
+      {"paths.cache", [](Config& c, const Node& n, const Key& k) { c.cache = text(n, k); }},
       {"paths.libexec", [](Config& c, const Node& n, const Key& k) { c.libexec = text(n, k); }},
       {"paths.monitor", [](Config& c, const Node& n, const Key& k) { c.monitor = text(n, k); }},
       {"images.allow", [](Config& c, const Node& n, const Key& k) { c.allow = texts(n, k); }},
@@ -137,6 +138,8 @@ void fill_paths(Config& config) {
 fs::path Config::monitor_path() const { return monitor.empty() ? libexec / "mx-monitor" : monitor; }
 fs::path Config::hook_path() const { return libexec / "mx-hook"; }
 fs::path Config::enter_path() const { return libexec / "mx-enter"; }
+fs::path Config::tables_path() const { return libexec / "mx-tables"; }
+fs::path Config::tables() const { return cache / "sites"; }
 
 Config load_config_file(const fs::path& file) {
   Config config;
@@ -155,6 +158,7 @@ Config load_config() {
     config.store = (data != nullptr ? fs::path(data)
                                     : fs::path(home != nullptr ? home : "/") / ".local/share") /
                    "mx";
+    config.cache = config.store / "cache";
   }
   const char* chosen = getenv("MX_CONFIG");
   apply_with_drop_ins(config, chosen != nullptr ? chosen : "/etc/mx/config.toml");

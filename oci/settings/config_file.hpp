@@ -14,6 +14,7 @@ struct Config {
   // [paths]
   std::filesystem::path state = "/run/mx";
   std::filesystem::path store = "/var/lib/mx";
+  std::filesystem::path cache = "/var/cache/mx";
   std::filesystem::path libexec;  // default: beside the installed mx-runtime
   std::filesystem::path monitor;  // default: libexec/mx-monitor
   // [images]
@@ -33,13 +34,15 @@ struct Config {
   std::filesystem::path monitor_path() const;
   std::filesystem::path hook_path() const;
   std::filesystem::path enter_path() const;
+  std::filesystem::path tables_path() const;  // the program that makes site tables
+  std::filesystem::path tables() const;       // the folder it puts them into
 };
 
 // Reads $MX_CONFIG (a file; the environment of a runtime is the daemon's, never the container's) or
 // /etc/mx/config.toml, then its drop-ins in name order (config.d beside the file). Missing files
 // are fine. Throws Failure for a file that cannot be parsed or a key of the wrong type.
 // Rootless (not uid 0 of the first user namespace) the defaults of state and store are
-// $XDG_RUNTIME_DIR/mx and $XDG_DATA_HOME/mx.
+// $XDG_RUNTIME_DIR/mx and $XDG_DATA_HOME/mx, the cache is in the store.
 Config load_config();
 
 // The same for one given file and no environment; for tests and `mx doctor`.

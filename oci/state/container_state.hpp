@@ -2,6 +2,7 @@
 //
 //   meta.json      who, where, which images          (host only)
 //   config.json    the bundle's original             (host only)
+//   exec.bpf       the user's seccomp profile for exec'd processes, if there is one
 //   plan.json      what the createContainer hook mounts
 //   in/            bound read-only into the container: settings.json, seccomp.bpf
 //   out/           bound writable: report.jsonl, crash/, control.sock

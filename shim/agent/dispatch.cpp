@@ -9,6 +9,7 @@
 #include "shim/agent/listing.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_root.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/query.h"
 #include "shim/agent/report.h"
@@ -46,6 +47,7 @@ constexpr HookTable make_hooks() {
   h.at[__NR_close_range].perform = perform_close_range;
   run(__NR_fcntl, run_fcntl);
   run(__NR_flock, run_flock);
+  run(__NR_chdir, run_chdir);
   run(__NR_fchdir, run_fchdir);
   run(__NR_close, run_close);
   localise(__NR_close, localise_close);
@@ -200,6 +202,13 @@ void remember(const Call& c, long ret) {
   for (int i = 0; i < 6; i++) p.args[i] = c.args[i];
 }
 
+// Different roots: which names the program has changed, and what of it this version does in its own root.
+void follow_changes(Call& c, long ret) {
+  if (ret < 0 || c.d->path_arg < 0 || !control()->settings.different_roots) return;
+  note_changes(c);
+  if (c.t->role == Role::kFollower && c.consumed) mirror_change(c);
+}
+
 void finish(Thread* t, Regs* r, bool event) {
   if (t->role == Role::kFollower) {
     follow_trailing_signals(t, r);
@@ -236,6 +245,7 @@ void dispatch(Thread* t, Regs* r) {
     if (!t->regs_redirected) {
       r->rax = static_cast<uint64_t>(ret);
       remember(c, ret);
+      follow_changes(c, ret);
       finish(t, r, event);
     }
   }

@@ -5,6 +5,8 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_root.h"
+#include "shim/agent/paths.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
@@ -15,36 +17,6 @@ namespace {
 constexpr uint64_t kCreat = 0100, kExclusive = 0200, kTrunc = 01000, kPathOnly = 010000000, kTmpfile = 020000000,
                    kCloexec = 02000000, kAccess = 3;
 constexpr int kFirstExtra = 512;  // where descriptors stand that only the follower has
-
-struct Path {
-  char text[1024];
-};
-
-// Lexical normalisation of an absolute path: no "//", "/./", "/../".
-bool normalise(const char* from, Path& to) {
-  size_t n = 0;
-  if (from[0] != '/') return false;
-  while (*from) {
-    while (*from == '/') from++;
-    size_t k = 0;
-    while (from[k] && from[k] != '/') k++;
-    if (k == 0) break;
-    if (k == 1 && from[0] == '.') {
-    } else if (k == 2 && from[0] == '.' && from[1] == '.') {
-      while (n && to.text[n - 1] != '/') n--;
-      if (n) n--;
-    } else {
-      if (n + k + 2 > sizeof to.text) return false;
-      to.text[n++] = '/';
-      memcpy(to.text + n, from, k);
-      n += k;
-    }
-    from += k;
-  }
-  if (!n) to.text[n++] = '/';
-  to.text[n] = 0;
-  return true;
-}
 
 bool under(const char* path, const char* folder) {
   size_t n = string_length(folder, 512);
@@ -257,9 +229,15 @@ long open_private(Call& c, const OpenRequest& req) {
 
 }  // namespace
 
-bool private_path(const Call& c, int path_arg) {
+bool private_path(Call& c, int path_arg) {
   if (path_arg < 0 || !path_readable(c.args[path_arg])) return false;
   auto* path = reinterpret_cast<const char*>(c.args[path_arg]);
+  if (control()->settings.different_roots) {
+    Path p;
+    if (normalise(path, p) && own_proc_file(p.text, c.t->proc->vpid)) return true;
+    Owner owner = owner_of(c, path_arg, looks_at_link(c));
+    if (owner != Owner::kUnknown) return owner == Owner::kOwn;
+  }
   uint8_t dir_arg = c.d->args[path_arg].size_arg;
   if (path[0] != '/') {
     if (dir_arg == sys::kNoArg) return false;
@@ -300,18 +278,37 @@ void localise_sendfile(Call& c) {
   if (fd_private(c.t, in) && !own_offset) sys(__NR_lseek, in, c.ret, 1);
 }
 
+namespace {
+// Follower: into the folder that the leader is in.
+void follow_into_folder(Thread* t) {
+  char link[32] = "/proc/";
+  size_t n = append_number(link, 6, t->proc->shared->real_pid[static_cast<int>(stream::other(t->proc->version))]);
+  copy_string(link + n, "/cwd", 8);
+  sys(__NR_chdir, link);
+}
+}  // namespace
+
+// Each version goes to its own folder of that name; to the leader's if it has none (the program made it).
+long run_chdir(Call& c) {
+  if (c.t->role != Role::kFollower) return run_both(c);
+  EventHeader h;
+  Match match = follower_match(c, h);
+  if (match == Match::kRedirected) return c.r->rax;
+  long own = raw6(c.r->nr, c.args[0]);
+  if (match != Match::kMatched) return own;
+  if (h.result == 0 && is_error(own)) follow_into_folder(c.t);
+  follower_take(c, h);  // releases the leader, whose next calls may remove the folder
+  if (c.ret != 0 && !is_error(own)) report_result_divergence(c, own);
+  return c.ret;
+}
+
 long run_fchdir(Call& c) {
   Thread* t = c.t;
   int fd = static_cast<int>(c.args[0]);
   if (fd_private(t, fd)) return run_both(c);
   long ret = run_event(c);
   if (t->role == Role::kLeader && ret == 0) lane_rendezvous(t, false);
-  if (t->role == Role::kFollower && c.consumed && ret == 0) {
-    char link[32] = "/proc/";
-    size_t n = append_number(link, 6, t->proc->shared->real_pid[static_cast<int>(stream::other(t->proc->version))]);
-    copy_string(link + n, "/cwd", 8);
-    sys(__NR_chdir, link);
-  }
+  if (t->role == Role::kFollower && c.consumed && ret == 0) follow_into_folder(t);
   return ret;
 }
 

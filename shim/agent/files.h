@@ -5,8 +5,9 @@
 namespace mx::agent {
 
 /// True if looking at the path (argument path_arg, relative to its directory descriptor) concerns
-/// this version's own image: executables, libraries, what belongs to the program, /proc/self/maps.
-bool private_path(const Call& c, int path_arg);
+/// this version's own image. With equal roots: executables, libraries, what belongs to the program; with
+/// different ones see own_root.h. /proc/self/maps and the like in both cases.
+bool private_path(Call& c, int path_arg);
 /// A call of treatment kFile other than open.
 long run_file(Call& c);
 long run_open(Call& c);
@@ -14,6 +15,7 @@ long run_mkdir(Call& c);
 long run_mmap(Call& c);
 long run_mprotect(Call& c);
 void localise_sendfile(Call& c);
+long run_chdir(Call& c);
 long run_fchdir(Call& c);
 /// True if the open file may be written through: a shared mapping of it is then a copy.
 bool shared_writable(int fd);

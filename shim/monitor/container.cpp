@@ -91,6 +91,7 @@ Options options_of(const Control& control) {
   o.report = control.state_path("report.jsonl");
   o.id = s.id;
   o.state_folder = "/proc/self/fd/" + std::to_string(control.state_fd);
+  o.host_tables = control.tables_fd;
   o.notes = s.notes;
   if (!control.hidden) o.notes.push_back("mx's own folders could not be unmounted in the container");
   return o;

@@ -67,7 +67,8 @@ void fault_from_environment(Settings& s) {
 }  // namespace
 
 Monitor::Monitor(const Options& options)
-    : options_(options), rules_(Rules::read(options.rules)), report_(options.report), sites_(arena_),
+    : options_(options), rules_(Rules::read(options.rules)), report_(options.report),
+      sites_(arena_, options.container, options.host_tables),
       follower_watch_(options.hang_timeout_s) {
   fill_settings();
   started_ = seconds();

@@ -12,13 +12,16 @@
 #include <sstream>
 #include <vector>
 
+#include "shim/sites/host_tables.h"
 #include "shim/sites/site_table.h"
 
 namespace mx::monitor {
 
 using namespace stream;
 
-SiteService::SiteService(const Arena& arena) : arena_(arena), cache_(sites::SiteCache::standard()) {}
+// A container has no cache of its own: it would stand among the files of the program.
+SiteService::SiteService(const Arena& arena, bool container, int host_tables)
+    : arena_(arena), cache_(container ? sites::SiteCache("") : sites::SiteCache::standard()), host_tables_(host_tables) {}
 
 namespace {
 
@@ -68,10 +71,12 @@ void SiteService::serve(uint32_t index, pid_t pid, uint64_t address) {
   uint32_t answer = 3;
   int fd = open_mapped(pid, address);
   if (fd >= 0) {
-    auto table = cache_.lookup_or_find(fd);
+    auto made = sites::read_host_table(host_tables_, fd);
+    if (!made)
+      if (auto found = cache_.lookup_or_find(fd)) made = found.value();
     close(fd);
-    if (table) {
-      auto bytes = table.value().bytes();
+    if (made) {
+      auto bytes = made->bytes();
       if (used_ + bytes.size() <= kSitesSize) {
         std::memcpy(arena_.at(kSitesOffset + used_), bytes.data(), bytes.size());
         e.offset = used_;

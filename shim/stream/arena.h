@@ -177,6 +177,15 @@ struct Settings {
   char broker_name[64];          ///< abstract unix socket of the monitor's descriptor broker
 };
 
+inline constexpr uint32_t kWrittenSlots = 16384;
+
+/// Digests of the names that a version has written on its own root (agent/written_names.h): a hash table that
+/// only grows.
+struct WrittenNames {
+  Word count;
+  std::atomic<uint64_t> slot[kWrittenSlots];
+};
+
 struct Control {
   uint64_t magic;
   uint32_t version;
@@ -188,6 +197,7 @@ struct Control {
   Word next_lane_hint, next_process_hint;
   Word lanes_end, processes_end;  ///< one beyond the highest index ever taken, see lanes_taken()
   std::atomic<uint64_t> written_paths[256];  ///< digests: files of the image that were written
+  WrittenNames written[2];                   ///< by Version, if the versions have different roots
   Word shutting_down;
   SiteEntry sites[kMaxSiteTables];
   Message mailbox[kMailboxSlots];

@@ -48,7 +48,7 @@ void Workshop::SetUp() {
   setenv("MX_CONFIG", (name + "/mx.toml").c_str(), 1);
   setenv("IMAGE", MX_IMAGE_TOOL, 1);
   ok("mkdir -p $W/libexec && ln -s " MX_HOOK " $W/libexec/mx-hook && ln -s " MX_ENTER
-     " $W/libexec/mx-enter");
+     " $W/libexec/mx-enter && ln -s " MX_TABLES " $W/libexec/mx-tables");
   configure("runc");
 }
 
@@ -67,7 +67,7 @@ void Workshop::configure(const std::string& inner, const std::string& more) {
   std::ofstream(folder_ / "mx.toml")
       << "[runtime]\ninner = \"" << inner << "\"\n[paths]\nstate = \""
       << (folder_ / "state").string() << "\"\nstore = \"" << (folder_ / "store").string()
-      << "\"\nlibexec = \"" << (folder_ / "libexec").string()
+      << "\"\ncache = \"" << (folder_ / "cache").string() << "\"\nlibexec = \"" << (folder_ / "libexec").string()
       << "\"\nmonitor = \"" MX_MONITOR "\"\n"
       << more;
 }
