@@ -82,7 +82,8 @@ TEST_P(Runtime, IdentityIsExactlyTheBundles) {
   add_image();
   const std::vector<std::string> look = {
       "/bin/sh", "-c",
-      "cat /etc/version; id; grep -E '^(Cap|Seccomp:|NoNewPrivs|Uid|Gid|Groups)' "
+      // Without a profile "Seccomp" is 0 natively and 2 here: mx has a filter. With one see below.
+      "cat /etc/version; id; grep -E '^(Cap|NoNewPrivs|Uid|Gid|Groups)' "
       "/proc/self/status; "
       "pwd; env | grep -v -E 'MX_|SHLVL'; umask; ulimit -n; cat /proc/self/oom_score_adj; "
       "ls /proc/self/fd | grep -v 3; cat /proc/self/limits | grep open"};
@@ -175,7 +176,7 @@ TEST_P(Runtime, SecondRootHasTheMountsAndTheirProtection) {
                   "cat /etc/version /vol/file /etc/hosts /var/run/mark; ls /proc/acpi; "
                   "cat /proc/keys; echo x > /proc/sys/kernel/domainname; echo $HOME; "
                   "echo y > /vol/written; echo z > /dev/shm/z; echo more > /etc/only-new; "
-                  "ls -d /dev/.mx/*; cat /etc/only-old"},
+                  "ls -d /dev/.mx/*; test -e /etc/only-old; echo $?"},
                  true);
   config["annotations"]["run.mx.leader"] = "new";
   config["mounts"].push_back({{"destination", "/vol"},
@@ -198,8 +199,7 @@ TEST_P(Runtime, SecondRootHasTheMountsAndTheirProtection) {
                               {"options", {"rbind", "ro"}}});
   write_config(config);
   const Outcome outcome = shell("cd $W/bundle && $R $FLAGS --root $ROOT run m </dev/null");
-  EXPECT_EQ(outcome.output, "new\ndata\nh\nmark\n/root-new\n") << outcome.errors;
-  EXPECT_NE(outcome.errors.find("only-old"), std::string::npos);
+  EXPECT_EQ(outcome.output, "new\ndata\nh\nmark\n/root-new\n1\n") << outcome.errors;
   EXPECT_NE(outcome.errors.find("/proc/sys/kernel/domainname"), std::string::npos);
   EXPECT_EQ(ok("cat $W/vol/written"), "y");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "new/etc/only-new"));  // the image stays as it was
@@ -241,7 +241,7 @@ TEST_P(Runtime, VerbsAndExecOfARunningContainer) {
   EXPECT_EQ(ok("cat $W/out"), "up\nbye");
   ok("$R $FLAGS --root $ROOT delete m");
   EXPECT_FALSE(std::filesystem::exists(folder_ / "state/m"));
-  EXPECT_EQ(ok("grep -c '\"exit\",\"status\":5' $W/store/reports/m-*/report.jsonl"), "1");
+  EXPECT_EQ(ok("grep -c '\"exit\".*\"status\":5' $W/store/reports/m-*/report.jsonl"), "1");
   EXPECT_EQ(ok("ls $W/store/containers"), "");
 }
 
