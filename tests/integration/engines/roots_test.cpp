@@ -11,19 +11,23 @@ class Roots : public Workshop {
     Workshop::SetUp();
     setenv("ROOT", (folder_ / "rt").c_str(), 1);
     make_trees();
-    ok("for v in old new; do mkdir -p $W/$v/app/parts $W/$v/app/old-name $W/$v/srv $W/$v/usr/share/shared; "
+    ok("for v in old new; do mkdir -p $W/$v/lib $W/$v/app/parts $W/$v/app/old-name $W/$v/srv $W/$v/usr/share/shared; "
        "ln -s srv $W/$v/alias; echo $v > $W/$v/app/name; echo $v-linked > $W/$v/app/target; "
        "ln -s target $W/$v/app/link; echo $v-a > $W/$v/app/parts/a; echo $v > $W/$v/app/name2; "
        "echo $v > $W/$v/app/gone; done; echo b > $W/old/app/parts/b; echo c > $W/new/app/parts/c; "
        "mkdir $W/vol $W/shared; echo shared > $W/shared/file");
   }
 
-  // The program, and what glibc's ldd says it needs (nothing for musl).
   void add_program(const std::string& version, const std::string& compiler) {
     ok(compiler + " -O1 -w -o $W/" + version + "/app/user " MX_SOURCE
-       "/tests/integration/engines/support/root_user.c && for f in $(ldd $W/" + version +
-       "/app/user | grep -o '/lib[^ ]*' | sort -u); do mkdir -p $W/" + version + "$(dirname $f); cp -L $f $W/" +
-       version + "$f; done");
+       "/tests/integration/engines/support/root_user.c");
+    if (compiler == "musl-gcc") ok("cp -L /lib/ld-musl-x86_64.so.1 $W/" + version + "/lib/");
+    else add_libraries(version, "$W/" + version + "/app/user");
+  }
+
+  void add_libraries(const std::string& version, const std::string& program) {
+    ok("for f in $(ldd " + program + " | grep -o '/lib[^ ]*' | sort -u); do mkdir -p $W/" + version +
+       "$(dirname $f); cp -L $f $W/" + version + "$f; done");
   }
 
   void write(const std::vector<std::string>& args, bool two) {
@@ -59,7 +63,6 @@ class Roots : public Workshop {
 TEST_F(Roots, TwoLibcsAndTheApplicationInAFolderOfItsOwn) {
   add_program("old", "gcc");
   add_program("new", "musl-gcc");
-  ok("cp -L /lib/ld-musl-x86_64.so.1 $W/new/lib/");
   ok("$IMAGE image add app:new dir:$W/new && cp -a $W/old $W/kept");
   write({"/app/user"}, false);
   start_container("runc", "n");
@@ -92,8 +95,12 @@ TEST_F(Roots, TwoLibcsAndTheApplicationInAFolderOfItsOwn) {
 }
 
 TEST_F(Roots, PythonApplication) {
-  ok("for v in old new; do for f in /usr/bin/python3.11 $(ldd /usr/bin/python3.11 | grep -o '/lib[^ ]*' | sort -u); do "
-     "mkdir -p $W/$v$(dirname $f); cp -L $f $W/$v$f; done; mkdir -p $W/$v/usr/lib; "
+  for (const char* version : {"old", "new"}) {
+    ok(std::string("mkdir -p $W/") + version + "/usr/bin $W/" + version + "/usr/lib; cp /usr/bin/python3.11 $W/" + version +
+       "/usr/bin/");
+    add_libraries(version, "/usr/bin/python3.11");
+  }
+  ok("for v in old new; do "
      "echo \"NAME = '$v'\" > $W/$v/app/version.py; cat > $W/$v/app/main.py <<'EOF'\n"
      "import os, sys\n"
      "import version\n"
