@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A CRI client for the tests: what a kubelet says to containerd, one pod with two containers.
 
-cri.py SOCKET IMAGE LOGDIR ANNOTATION=VALUE…: prints one line a fact, the test compares them. The messages used are few,
+cri.py SOCKET IMAGE LOGDIR STATEDIR ANNOTATION=VALUE…: prints one line a fact, the test compares them. The messages used are few,
 so they are encoded here by field number (as in the published runtime.v1 API) and need no generated code."""
+import json
 import sys
 import time
 
@@ -61,6 +62,22 @@ def fields(data):
     return out
 
 
+def reported(path, event):
+    return [line for line in map(json.loads, open(path)) if line["event"] == event]
+
+
+def leader_pid(path):
+    return next(line["pid"] for line in reported(path, "start") if line["role"] == "leader")
+
+
+def wait_for(condition):
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.1)
+    raise TimeoutError
+
+
 class Cri:
     def __init__(self, socket):
         self.channel = grpc.insecure_channel("unix://" + socket)
@@ -71,8 +88,8 @@ class Cri:
 
 
 def main():
-    socket, image, logs = sys.argv[1:4]
-    annotations = dict(word.split("=", 1) for word in sys.argv[4:])
+    socket, image, logs, state = sys.argv[1:5]
+    annotations = dict(word.split("=", 1) for word in sys.argv[5:])
     cri = Cri(socket)
     pod = message(f1=message(f1="pod", f2="uid1", f3="default"), f3=logs, f7=annotations,
                   f8=message(f2=message(f1=message(f1=2))))  # the node's network
@@ -105,6 +122,10 @@ def main():
             break
         time.sleep(0.1)
     print("log", text.split()[-1])
+    # The leader of the second crashes: the kubelet sees nothing of it.
+    print("killed", execute(second, "kill", "-9", str(leader_pid(f"{state}/{second}/out/report.jsonl")))[1])
+    wait_for(lambda: reported(f"{state}/{second}/out/report.jsonl", "failover"))
+    print("after the crash", status(second).get(3, 0), *execute(second, "cat", "/etc/version"))
     cri.call("StopContainer", f1=first, f2=10)
     print("stopped", status(first).get(3, 0), status(first).get(7, 0))
     cri.call("StopContainer", f1=second, f2=1)
