@@ -37,22 +37,23 @@ long look(int dirfd, const char* path, bool nofollow, Statx& st) {
   return sys(__NR_statx, dirfd, path, flags, kWantType | kWantMount, &st);
 }
 
-uint64_t own_mount;  // of this version's root; 0: not asked yet
-
-// The mount that the root stands on, 0 if the kernel does not tell (before 5.8, or a seccomp profile).
-uint64_t root_mount() {
-  Statx st;
-  if (!own_mount && look(kCwd, "/", false, st) == 0 && (st.mask & kWantMount)) own_mount = st.mount;
-  return own_mount;
+// Who owns what stands on a mount.
+Owner owner_of_mount(Version v, const Statx& st) {
+  const stream::Settings& s = control()->settings;
+  int me = static_cast<int>(v);
+  if (!(st.mask & kWantMount)) return Owner::kUnknown;
+  for (uint32_t i = 0; i < s.own_mount_count[me] && i < stream::kOwnMounts; i++)
+    if (s.own_mounts[me][i] == st.mount) return Owner::kOwn;
+  return s.root_is_own ? Owner::kShared : Owner::kUnknown;
 }
 
 // A name that is not there belongs to where it would be. A link that leads nowhere is left to the leader.
-Owner owner_of_missing(int dirfd, const char* text, const Path& path) {
+Owner owner_of_missing(Version v, int dirfd, const char* text, const Path& path) {
   Statx st;
   if (look(dirfd, text, true, st) == 0) return Owner::kShared;
   Path above = path;
   while (parent_of(above)) {
-    if (look(kCwd, above.text, false, st) == 0) return st.mount == own_mount ? Owner::kOwn : Owner::kShared;
+    if (look(kCwd, above.text, false, st) == 0) return owner_of_mount(v, st);
   }
   return Owner::kShared;
 }
@@ -101,12 +102,12 @@ bool reachable(Thread* t, int dirfd, const char* text) {
   return text[0] == '/' || dirfd == kCwd || fd_private(t, dirfd);
 }
 
-bool on_own_root(int dirfd, const char* text, bool nofollow) {
+bool on_own_root(Version v, int dirfd, const char* text, bool nofollow) {
   Path path;
-  if (!root_mount() || !absolute_path(dirfd, text, path)) return false;
+  if (!absolute_path(dirfd, text, path)) return false;
   Statx st;
-  if (look(dirfd, text, nofollow, st) == 0) return st.mount == own_mount;
-  return owner_of_missing(dirfd, text, path) == Owner::kOwn;
+  Owner owner = look(dirfd, text, nofollow, st) == 0 ? owner_of_mount(v, st) : owner_of_missing(v, dirfd, text, path);
+  return owner == Owner::kOwn;
 }
 
 }  // namespace
@@ -129,7 +130,6 @@ bool looks_at_link(const Call& c) {
 }
 
 Owner owner_of(Call& c, int path_arg, bool nofollow) {
-  if (!root_mount()) return Owner::kUnknown;
   auto* text = reinterpret_cast<const char*>(c.args[path_arg]);
   int dirfd = folder_of(c, path_arg);
   if (!reachable(c.t, dirfd, text)) return Owner::kShared;
@@ -137,9 +137,12 @@ Owner owner_of(Call& c, int path_arg, bool nofollow) {
   Path path;
   if (!absolute_path(dirfd, text, path)) return Owner::kShared;
   Statx st;
-  Owner owner = Owner::kOwn;
-  if (look(dirfd, text, nofollow, st) != 0) owner = owner_of_missing(dirfd, text, path);
-  else if (st.mount != own_mount || !ordinary(st.mode)) owner = Owner::kShared;
+  Version me = c.t->proc->version;
+  Owner owner;
+  long error = look(dirfd, text, nofollow, st);
+  if (error == kEperm || error == kEnosys) return Owner::kUnknown;  // a seccomp profile without statx
+  if (error) owner = owner_of_missing(me, dirfd, text, path);
+  else owner = ordinary(st.mode) ? owner_of_mount(me, st) : Owner::kShared;
   if (owner == Owner::kOwn && was_written(c, dirfd, text, nofollow)) owner = Owner::kShared;
   return owner;
 }
@@ -207,7 +210,7 @@ void note_change(Call& c, int i, const Change& change) {
   if (c.r->nr == __NR_open || c.r->nr == __NR_openat) nofollow = looks_at_link(c);
   if (!reachable(c.t, dirfd, text) || !real_path(dirfd, text, nofollow, path)) return;
   Path above = path;
-  if (!parent_of(above) || !on_own_root(kCwd, above.text, false)) return;
+  if (!parent_of(above) || !on_own_root(me, kCwd, above.text, false)) return;
   if (change.content) note_written_file(me, path.text);
   if (change.listing) note_written_listing(me, above.text);
 }
@@ -227,7 +230,7 @@ void mirror_change(Call& c) {
     if (!has_path(c, i)) continue;
     auto* text = reinterpret_cast<const char*>(c.args[i]);
     int dirfd = folder_of(c, i);
-    if (!reachable(c.t, dirfd, text) || !on_own_root(dirfd, text, true)) return;
+    if (!reachable(c.t, dirfd, text) || !on_own_root(c.t->proc->version, dirfd, text, true)) return;
     Path path;
     // What is the leader's alone, or lies in such a folder, is not here.
     if (!real_path(dirfd, text, true, path) || inside_written(c.t->proc->version, path.text)) return;

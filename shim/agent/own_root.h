@@ -1,8 +1,8 @@
 // With root trees of their own (containers): what in the file system is each version's own, and what is shared.
 //
-// A version's own is what stands on the file system of its root (regular files, folders, links, and names that
-// are not there) until the program has written it. What is mounted elsewhere (volumes, /proc, /dev, tmpfs) is
-// the same in both roots and shared: the leader looks, the follower is told.
+// A version's own is what stands on its root, or on a mount that the other root does not have at that place
+// (regular files, folders, links, and names that are not there), until the program has written it. What both roots
+// have mounted (volumes, /proc, /dev, tmpfs) is shared: the leader looks, the follower is told.
 #pragma once
 #include "shim/agent/call.h"
 

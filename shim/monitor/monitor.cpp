@@ -15,6 +15,7 @@
 #include "shim/monitor/events.h"
 #include "shim/monitor/inject.h"
 #include "shim/monitor/last_words.h"
+#include "shim/monitor/own_mounts.h"
 
 namespace mx::monitor {
 
@@ -96,6 +97,7 @@ void Monitor::fill_settings() {
     set_text(s.root[v], options_.root[v]);
   }
   s.different_roots = options_.root[0] != options_.root[1];
+  if (s.different_roots) find_own_mounts(s, options_.root);
   set_text(s.canonical_program, options_.program[static_cast<int>(options_.leader)]);
   fault_from_environment(s);
 }

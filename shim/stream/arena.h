@@ -158,6 +158,8 @@ struct SiteEntry {
   uint64_t offset;  ///< in the sites area
 };
 
+inline constexpr uint32_t kOwnMounts = 64;
+
 struct Settings {
   uint32_t full_lockstep;
   uint32_t hang_timeout_ms;  ///< 0: off
@@ -171,6 +173,9 @@ struct Settings {
   uint64_t agent_start;
   int32_t monitor_pid;
   uint32_t different_roots;
+  uint32_t root_is_own;                  ///< different roots: they are not one folder, mounted twice
+  uint32_t own_mount_count[2];
+  uint64_t own_mounts[2][kOwnMounts];    ///< by Version: ids of mounts that the other root does not have, see monitor/own_mounts.h
   char canonical_program[512];   ///< the path that both versions see
   char program[2][512];          ///< where each version's program really is
   char root[2][512];             ///< "" = /
