@@ -1,6 +1,7 @@
 #include "shim/agent/children.h"
 
 #include "shim/agent/failover.h"
+#include "shim/agent/lane.h"
 
 namespace mx::agent {
 
@@ -20,6 +21,7 @@ Child* find_child(Thread* t, int32_t vpid) {
 
 void forget(Thread* t, Child* c) {
   LocalProcess* p = t->proc;
+  p->former[p->n_former++ % (sizeof p->former / sizeof *c)] = *c;
   *c = p->children[--p->n_children];
 }
 
@@ -36,6 +38,14 @@ void await_own_end(Thread* t, int32_t real) {
   for (int waited = 0; limit == 0 || waited < limit; waited += kStepMs)
     if (sys(__NR_poll, &ended, 1, kStepMs) > 0 || follower_must_end(t)) break;
   sys(__NR_close, ended.fd);
+}
+
+// A signal to a process whose leader was killed is for the survivor, once it has taken over.
+void await_takeover(Process* pair) {
+  constexpr int kLookMs = 5, kLongestMs = 2000;
+  auto failover = static_cast<uint32_t>(PairState::kFailover);
+  for (int waited = 0; waited < kLongestMs && pair->state.load() == failover; waited += kLookMs)
+    futex_wait(&pair->state, failover, kLookMs);
 }
 
 }  // namespace
@@ -79,20 +89,28 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
 uint64_t wait_target(Thread* t, int64_t pid) {
   if (!t->proc->promoted) return static_cast<uint64_t>(pid);
   if (pid > 0) return static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(pid))});
-  if (pid < -1) return static_cast<uint64_t>(-int64_t{own_id(t, static_cast<int32_t>(-pid))});
+  if (pid < -1) return static_cast<uint64_t>(-int64_t{own_group(t, static_cast<int32_t>(-pid))});
   return static_cast<uint64_t>(pid);
 }
 
-int32_t virtual_child(Thread* t, int32_t real) {
+int32_t virtual_id(Thread* t, int32_t real) {
   LocalProcess* p = t->proc;
+  if (real == p->real_pid) return p->vpid;
   for (uint32_t i = 0; i < p->n_children; i++)
     if (p->children[i].real == real) return p->children[i].vpid;
+  for (Process& pair : stream::processes_taken(*control()))
+    for (int v : {0, 1})
+      if (pair.real_pid[v] == real && pair.vpid && pair.alive[v].load() && pair.state.load()) return pair.vpid;
   return real;
 }
 
 long virtual_parent(Thread* t, long real) {
-  int32_t vpid = t->proc->shared->vppid;
-  return vpid > 0 && find_pair(vpid) ? vpid : real;
+  int32_t parent = virtual_id(t, static_cast<int32_t>(real));
+  if (parent != real || find_pair(parent)) return parent;
+  // No process of the program: whoever adopts orphans, if the parent's leader was killed and the other version goes on.
+  int32_t vppid = t->proc->shared->vppid;
+  Process* pair = vppid > 0 ? find_pair(vppid) : nullptr;
+  return pair && pair->alive[pair->leader.load() & 1].load() ? vppid : real;
 }
 
 int32_t own_id(Thread* t, int32_t vpid) {
@@ -104,9 +122,34 @@ int32_t own_id(Thread* t, int32_t vpid) {
   return real > 0 && pair->alive[version_index(t)].load() ? real : vpid;
 }
 
+void await_children(Thread* t) {
+  constexpr int kLookMs = 5, kLongestMs = 1000;
+  if (!t->proc->shared->last_words.known.load()) return;
+  int v = version_index(t);
+  for (int waited = 0; waited < kLongestMs; waited += kLookMs) {
+    Process* behind = nullptr;
+    for (Process& p : stream::processes_taken(*control())) {
+      auto state = static_cast<PairState>(p.state.load());
+      bool pair = state == PairState::kPaired || state == PairState::kFailover;
+      if (pair && static_cast<int>(p.leader.load()) != v && p.alive[v].load() && p.alive[1 - v].load()) behind = &p;
+    }
+    if (!behind) return;
+    futex_wait(&behind->state, behind->state.load(), kLookMs);
+  }
+}
+
+int32_t own_group(Thread* t, int32_t group) {
+  int32_t own = own_id(t, group);
+  if (own != group) return own;
+  for (const Child& c : t->proc->former)
+    if (c.vpid == group && c.real) own = c.real;
+  return own;
+}
+
 int32_t acting_id(Thread* t, int32_t vpid) {
   if (vpid == t->proc->vpid) return t->proc->real_pid;
   if (Process* pair = find_pair(vpid)) {
+    await_takeover(pair);
     uint32_t leader = pair->leader.load() & 1;
     if (pair->alive[leader].load() && pair->real_pid[leader] > 0) return pair->real_pid[leader];
   }

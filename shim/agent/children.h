@@ -18,13 +18,17 @@ void follower_reaps(Thread* t, int32_t vpid, int status);
 
 /// What wait4 is to be asked for when the program says `pid` (a vpid, 0, -1 or a group).
 uint64_t wait_target(Thread* t, int64_t pid);
-/// The program's name for a child that the kernel names `real`.
-int32_t virtual_child(Thread* t, int32_t real);
+/// The program's name for the process (or group) that the kernel names `real`.
+int32_t virtual_id(Thread* t, int32_t real);
 /// The program's name for the parent that the kernel names `real`: a parent whose other version took over
 /// is still the parent.
 long virtual_parent(Thread* t, long real);
 /// This version's own process for `vpid`: itself, a child, any pair. `vpid` itself if there is none.
 int32_t own_id(Thread* t, int32_t vpid);
+/// Survivor of a killed leader, before it acts on a group: its children change to its version, see monitor/handover.h.
+void await_children(Thread* t);
+/// This version's own number of the group that the program knows as `group`.
+int32_t own_group(Thread* t, int32_t group);
 /// The process that acts for `vpid`: its pair's leader. `vpid` itself if there is none.
 int32_t acting_id(Thread* t, int32_t vpid);
 

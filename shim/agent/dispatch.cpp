@@ -120,7 +120,8 @@ constexpr HookTable make_hooks() {
   run(__NR_waitid, run_waitid);
   run(__NR_kill, run_kill);
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) run(nr, run_tgkill);
-  for (int nr : {__NR_rt_sigqueueinfo, __NR_pidfd_send_signal}) run(nr, run_event);
+  run(__NR_rt_sigqueueinfo, run_sigqueue);
+  run(__NR_pidfd_send_signal, run_event);
   localise(__NR_rt_sigtimedwait, localise_sigtimedwait);
   localise(__NR_read, localise_read);
   h.at[__NR_kill].prepare = prepare_kill;
@@ -147,6 +148,7 @@ constexpr HookTable make_hooks() {
   run(__NR_shmget, run_shmget);
   run(__NR_shmat, run_shmat);
   run(__NR_shmctl, run_shmctl);
+  h.at[__NR_shmctl].prepare = prepare_shmctl;
   for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) h.at[nr].measure = measure_ipc_control;
   // Timers
   run(__NR_timer_create, run_timer_create);
@@ -241,6 +243,7 @@ void dispatch(Thread* t, Regs* r) {
                  deliver_pending(t, r, SignalPoint::kCallStart);
   if (!entered) {
     if (d.out_mask) read_size_words(c);
+    if (d.path_arg >= 0 && (t->proc->promoted || t->role == Role::kFollower)) own_proc_path(c, d.path_arg);
     long ret = route(c);
     if (!t->regs_redirected) {
       r->rax = static_cast<uint64_t>(ret);

@@ -7,6 +7,7 @@
 #include "shim/agent/order.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/report.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -53,6 +54,7 @@ long early_error(const Call& c, bool at) {
 void save_state(Thread* t) {
   Process* p = t->proc->shared;
   p->exec_vmask[static_cast<int>(t->proc->version)] = t->vmask;
+  p->exec_sent[static_cast<int>(t->proc->version)] = sent_signals(t->proc);
   p->lane = t->lane_index;
   p->main_vtid = t->proc->vpid;
   p->event_count[static_cast<int>(t->proc->version)].fetch_add(t->events);

@@ -6,6 +6,7 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/report.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/settle.h"
 #include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
@@ -171,30 +172,25 @@ int take_descriptors(Thread* t) {
   die_of(t, 9);
 }
 
-// Signals that the leader never took: by the kernel's last words, or, if it still stands, those that it had
-// sent itself and blocked.
+// Children that ended while this version followed: it has had no signal of that, and the leader's may be lost.
+bool child_waits_to_be_reaped() {
+  constexpr uint64_t kAll = 0, kExited = 4, kNoWait = 0x01000000, kNoHang = 1;
+  Siginfo info{};
+  return sys(__NR_waitid, kAll, 0, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
+}
+
+// Signals that the leader never took: those that it had sent itself and blocked, and by the kernel's last words.
 void restore_pending(Thread* t) {
+  constexpr int kSigchld = 17;
   Process* p = t->proc->shared;
-  if (p->last_words.known.load()) {
-    uint64_t left = p->last_words.pending;
-    each_lane(p, [&](Lane& l) { left |= l.queued; });
-    left &= ~(bit(9) | bit(19) | kNeverBlocked);
-    for (int sig = 1; sig <= 64; sig++)
-      if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
-    t->proc->sent_to_self = 0;
-    return;
-  }
-  for (int sig = 1; sig < 32; sig++) {
-    if (!(t->proc->sent_to_self & t->vmask & bit(sig))) continue;
-    if (!(kNeverBlocked & bit(sig))) {
-      sys(__NR_tgkill, t->proc->real_pid, t->tid, sig);
-      continue;
-    }
-    t->held |= bit(sig);
-    t->held_info[sig] = {};
-    t->held_info[sig].signo = sig;
-  }
-  t->proc->sent_to_self = 0;
+  uint64_t done = send_again(t);
+  if (!p->last_words.known.load()) return;
+  uint64_t left = p->last_words.pending;
+  each_lane(p, [&](Lane& l) { left |= l.queued; });
+  if (child_waits_to_be_reaped()) left |= bit(kSigchld);
+  left &= ~(done | bit(9) | bit(19) | kNeverBlocked);
+  for (int sig = 1; sig <= 64; sig++)
+    if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
 }
 
 void report_hang(Thread* t) {  // of the other version
@@ -403,10 +399,17 @@ void leader_failed(Thread* t, const EventHeader& h) {
   take_over(t);
 }
 
+// Another thread of this version has events to read: the leader may be waiting for that one (in full lockstep it does).
+static bool others_behind(Thread* t) {
+  bool behind = false;
+  each_lane(t->proc->shared, [&](Lane& l) { behind |= &l != t->lane && l.users.load() == 2 && l.head.load() != l.tail.load(); });
+  return behind;
+}
+
 bool declare_leader_hung(Thread* t) {
   Process* p = t->proc->shared;
   auto a = static_cast<Activity>(t->lane->activity.load());
-  if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired)) return false;
+  if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired) || others_behind(t)) return false;
   report_hang(t);
   p->failure_tsc = tsc();
   p->failing.store(1);

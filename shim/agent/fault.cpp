@@ -47,7 +47,8 @@ Verdict leader_verdict(Thread* t, int sig, const FaultBody& b) {
 bool leader_agrees(Thread* t, int sig, bool& takeover) {
   for (;;) {
     EventHeader h;
-    switch (lane_wait(t, sizeof h)) {
+    bool in_call = false;
+    switch (lane_wait_or_call(t, sizeof h, in_call)) {
       case Wait::kDropped:
         end_follower(t);
       case Wait::kLeaderGone:
@@ -57,6 +58,7 @@ bool leader_agrees(Thread* t, int sig, bool& takeover) {
       case Wait::kReady:
         break;
     }
+    if (in_call) return false;
     lane_peek(t, 0, &h, sizeof h);
     await_turn(t, h);
     if (passing(h)) {

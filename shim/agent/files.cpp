@@ -1,6 +1,7 @@
 #include "shim/agent/files.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
@@ -245,6 +246,25 @@ bool private_path(Call& c, int path_arg) {
     return fd_private(c.t, dir);  // an open folder of the image, or AT_EMPTY_PATH on a private file
   }
   return own_image(path, *c.t->proc);
+}
+
+void own_proc_path(Call& c, int path_arg) {
+  Thread* t = c.t;
+  constexpr size_t kProc = 6;  // "/proc/"
+  if (!path_readable(c.args[path_arg])) return;
+  auto* path = reinterpret_cast<const char*>(c.args[path_arg]);
+  if (!starts_with(path, "/proc/")) return;
+  int64_t vpid = 0;
+  const char* rest = path + kProc;
+  while (*rest >= '0' && *rest <= '9' && vpid < (1 << 24)) vpid = vpid * 10 + (*rest++ - '0');
+  size_t left = string_length(rest, sizeof t->own_path);
+  if (rest == path + kProc || (*rest && *rest != '/') || left + 32 > sizeof t->own_path) return;
+  int32_t real = own_id(t, static_cast<int32_t>(vpid));
+  if (real == vpid) return;
+  copy_string(t->own_path, "/proc/", kProc + 1);
+  size_t n = append_number(t->own_path, kProc, static_cast<uint64_t>(real));
+  memcpy(t->own_path + n, rest, left + 1);
+  c.exec[path_arg] = reinterpret_cast<uint64_t>(t->own_path);
 }
 
 long run_file(Call& c) {

@@ -10,6 +10,8 @@ namespace mx::agent {
 bool private_path(Call& c, int path_arg);
 /// A call of treatment kFile other than open.
 long run_file(Call& c);
+/// A path below /proc/PID of this process, or of another one of the program, gets this version's id in exec[].
+void own_proc_path(Call& c, int path_arg);
 long run_open(Call& c);
 long run_mkdir(Call& c);
 long run_mmap(Call& c);

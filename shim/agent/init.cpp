@@ -7,6 +7,7 @@
 #include "shim/agent/keeper.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/report.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/vdso.h"
@@ -54,6 +55,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   init_thread_stack(t);
   init_signals(t);
   t->vmask = p->shared->exec_vmask[v];
+  if (t->role == Role::kFollower) inherit_sent(t, p->shared->exec_sent[v]);
   sys(__NR_munmap, stream::kBootAddress, stream::kPage);
   if (!b.initial) {
     close_other_lanes(t);

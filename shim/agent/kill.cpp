@@ -4,6 +4,8 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -41,12 +43,17 @@ void also_to_follower(Thread* t, int32_t vpid, int sig) {
     sys(__NR_kill, pair->real_pid[follower], sig);
 }
 
-int32_t own_group(Thread* t, int32_t group) { return group ? own_id(t, group) : 0; }
-
-// Follower: the signal that the leader has just sent itself may be pending when it dies.
-void note_sent_to_self(Call& c, int sig) {
-  if (c.t->role == Role::kFollower && c.consumed && c.ret == 0 && sig > 0 && sig < 32)
-    c.t->proc->sent_to_self |= bit(sig);
+// Follower: the signal that the leader has just sent itself may be pending when it dies. `given` is the program's
+// siginfo, or null.
+void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
+  if (c.t->role != Role::kFollower || !c.consumed || c.ret != 0) return;
+  Siginfo info{};
+  info.signo = sig;
+  info.code = code;
+  info.queue = {c.t->proc->vpid, static_cast<uint32_t>(sys(__NR_getuid)), 0};
+  if (given) copy_guarded(&info, reinterpret_cast<void*>(given), sizeof info);
+  info.signo = sig;
+  note_sent(c.t, info);
 }
 
 // The kernel's id of the thread that the program knows as `tid`, in a version that took over.
@@ -70,13 +77,14 @@ long run_kill(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
   auto sig = static_cast<int>(c.args[1]);
   before_kill(c, pid, 0, c.args[1]);
+  if (pid <= 0 && t->proc->promoted) await_children(t);
   long ret = run_event(c);
   if (t->regs_redirected) return ret;
-  if (pid == t->proc->vpid) note_sent_to_self(c, sig);
+  if (pid == t->proc->vpid) note_sent_to_self(c, sig, kSiUser, 0);
   if (t->role == Role::kFollower) return ret;
   if (pid > 0 && ret == 0) also_to_follower(t, pid, sig);
   // A group has members by either version's ids once a version has taken over.
-  int32_t own = pid < -1 && t->proc->promoted ? own_id(t, -pid) : -pid;
+  int32_t own = pid < -1 && t->proc->promoted ? own_group(t, -pid) : -pid;
   if (pid < -1 && own != -pid && sys(__NR_kill, -own, sig) == 0) ret = 0;
   return ret;
 }
@@ -111,7 +119,16 @@ long run_tgkill(Call& c) {
   auto sig = static_cast<int>(c.args[group ? 2 : 1]);
   before_kill(c, pid, tid, sig);
   long ret = run_event(c);
-  if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig);
+  constexpr int32_t kTkill = -6;
+  uint64_t given = c.r->nr == __NR_rt_tgsigqueueinfo ? c.args[3] : 0;
+  if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig, kTkill, given);
+  return ret;
+}
+
+long run_sigqueue(Call& c) {
+  long ret = run_event(c);
+  if (static_cast<int32_t>(c.args[0]) == c.t->proc->vpid && !c.t->regs_redirected)
+    note_sent_to_self(c, static_cast<int>(c.args[1]), kSiQueue, c.args[2]);
   return ret;
 }
 
@@ -120,7 +137,7 @@ void prepare_setpgid(Call& c) {
   if (!c.t->proc->promoted) return;
   auto pid = static_cast<int32_t>(c.args[0]), group = static_cast<int32_t>(c.args[1]);
   c.exec[0] = static_cast<uint64_t>(int64_t{pid ? own_id(c.t, pid) : 0});
-  c.exec[1] = static_cast<uint64_t>(int64_t{own_group(c.t, group)});
+  c.exec[1] = static_cast<uint64_t>(int64_t{(group ? own_group(c.t, group) : 0)});
 }
 
 long run_setpgid(Call& c) {
@@ -128,7 +145,7 @@ long run_setpgid(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]), group = static_cast<int32_t>(c.args[1]);
   long ret = run_event(c);
   if (t->role == Role::kFollower && c.consumed && ret == 0)
-    sys(__NR_setpgid, pid ? own_id(t, pid) : 0, own_group(t, group));
+    sys(__NR_setpgid, pid ? own_id(t, pid) : 0, group ? own_group(t, group) : 0);
   return ret;
 }
 

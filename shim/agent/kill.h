@@ -6,6 +6,7 @@ namespace mx::agent {
 
 long run_kill(Call& c);
 long run_tgkill(Call& c);
+long run_sigqueue(Call& c);
 long run_setpgid(Call& c);
 long run_setsid(Call& c);
 void prepare_kill(Call& c);

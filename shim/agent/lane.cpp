@@ -164,7 +164,17 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
   }
 }
 
-Wait lane_wait(Thread* t, uint64_t n) {
+namespace {
+
+// The leader's thread has begun a call, and everything before it is consumed.
+bool leader_in_call(const Thread* t) {
+  const stream::Flight& f = t->lane->flight;
+  return f.phase.load(std::memory_order_acquire) != 0 && f.head == t->pos && load_head(t->lane) == t->pos;
+}
+
+Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
+  constexpr int64_t kStepMs = 500, kLookMs = 20;  // nobody wakes a follower because of a call
+  const int64_t step = in_call ? kLookMs : kStepMs;
   Lane* l = t->lane;
   int64_t waited = 0;
   const int64_t limit = t->waits_for_lock ? 0 : control()->settings.hang_timeout_ms;
@@ -178,6 +188,10 @@ Wait lane_wait(Thread* t, uint64_t n) {
       if (load_head(l) - t->pos >= n) continue;
       return Wait::kLeaderGone;
     }
+    if (in_call && leader_in_call(t)) {
+      *in_call = true;
+      return Wait::kReady;
+    }
     if (spin < spins) {
       pause();
       continue;
@@ -185,19 +199,25 @@ Wait lane_wait(Thread* t, uint64_t n) {
     lane_release(t);
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (load_head(l) - t->pos < n && !leader_is_gone(t)) futex_wait(&l->consumer_waits, 1, 500);
+    if (load_head(l) - t->pos < n && !leader_is_gone(t)) futex_wait(&l->consumer_waits, 1, step);
     l->consumer_waits.store(0);
     if (t->kicked && t->regs == nullptr) return Wait::kReady;
     uint64_t head = load_head(l);
     if (head != last_head || l->activity.load() == static_cast<uint32_t>(Activity::kEventCall)) {
       last_head = head;
       waited = 0;
-    } else if (limit && (waited += 500) >= limit) {
+    } else if (limit && (waited += step) >= limit) {
       if (declare_leader_hung(t)) return Wait::kLeaderGone;
       waited = 0;
     }
   }
 }
+
+}  // namespace
+
+Wait lane_wait(Thread* t, uint64_t n) { return wait_for_bytes(t, n, nullptr); }
+
+Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) { return wait_for_bytes(t, n, &in_call); }
 
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n) {
   const uint8_t* ring = lane_ring(t->lane_index);

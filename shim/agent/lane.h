@@ -39,6 +39,8 @@ enum class Wait : uint8_t {
 
 /// Waits until `n` bytes beyond the cursor are there.
 Wait lane_wait(Thread* t, uint64_t n);
+/// The same, or until all is consumed and the leader stands in its next call, where it may wait for long: `in_call`.
+Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call);
 /// Copies bytes at the cursor + offset without consuming them; they must be there.
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n);
 /// Copies out and consumes; waits for parts still being written. False: the leader died in between.

@@ -60,6 +60,25 @@ bool still_stray(Thread* t) {
   return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
+// A leader that was killed may have taken a ticket and never published the event. All that it did publish is there,
+// so an event that stands in no lane will not come.
+void skip_lost_ticket(Thread* t) {
+  Process* p = t->proc->shared;
+  if (p->alive[static_cast<int>(stream::other(t->proc->version))].load()) return;
+  uint64_t turn = p->turn.load();
+  auto process = static_cast<uint32_t>(p - control()->processes);
+  uint32_t index = 0;
+  for (Lane& l : stream::lanes_taken(*control())) {
+    EventHeader h;
+    if (l.in_use.load() && l.process == process && find_event(l, index, turn, h)) return;
+    index++;
+  }
+  EventHeader lost{};
+  lost.flags = stream::kOrdered;
+  lost.order = turn;
+  if (p->turn.load() == turn) pass_turn(t, lost);
+}
+
 }  // namespace
 
 void take_order(Thread* t, EventHeader& h) {
@@ -88,8 +107,10 @@ void await_turn(Thread* t, const EventHeader& h) {
       pause();
       continue;
     }
-    // A leader that was killed may have taken a ticket and never published: do not wait for it.
-    if (leader_is_gone(t) && spin > 400) return;
+    if (leader_is_gone(t)) {
+      if (spin > 400) return;
+      skip_lost_ticket(t);
+    }
     if (follower_must_end(t)) return;
     wake_who_is_next(p);
     Word& slot = slot_of(p, h.order);

@@ -216,7 +216,7 @@ long run_wait4(Call& c) {
     if (gone(status)) follower_reaps(t, static_cast<int32_t>(ret), status);
     return ret;
   }
-  if (t->proc->promoted) ret = virtual_child(t, static_cast<int32_t>(ret));
+  if (t->proc->promoted) ret = virtual_id(t, static_cast<int32_t>(ret));
   if (gone(status)) child_reaped(t, static_cast<int32_t>(ret));
   return ret;
 }
@@ -232,7 +232,7 @@ long run_waitid(Call& c) {
     if (ended) follower_reaps(t, info->child.pid, info->code == 1 ? 0 : info->child.status);
     return ret;
   }
-  if (t->proc->promoted && info->signo) info->child.pid = virtual_child(t, info->child.pid);
+  if (t->proc->promoted && info->signo) info->child.pid = virtual_id(t, info->child.pid);
   if (ended) child_reaped(t, info->child.pid);
   return ret;
 }

@@ -78,6 +78,14 @@ long answer(Call& c, const CachedQuery& q) {
   return c.ret;
 }
 
+// Ids of groups and sessions, in a version whose kernel ids are not the program's.
+bool asks_for_group(long nr) { return nr == __NR_getpgid || nr == __NR_getpgrp || nr == __NR_getsid; }
+
+void present_ids(Call& c) {
+  if (c.r->nr == __NR_getppid) c.ret = virtual_parent(c.t, c.ret);
+  else if (asks_for_group(c.r->nr) && c.ret > 0) c.ret = virtual_id(c.t, static_cast<int32_t>(c.ret));
+}
+
 }  // namespace
 
 void remember_query(Thread* t, const EventHeader& h) {
@@ -132,8 +140,10 @@ long run_query(Call& c) {
   Thread* t = c.t;
   if (long own; own_identity(c, own)) return own;
   if (t->role == Role::kFollower) return follow_query(c);
+  bool other = asks_for_group(c.r->nr) && t->proc->promoted && c.d->nargs;
+  if (other && static_cast<int32_t>(c.args[0]) > 0) c.exec[0] = static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(c.args[0]))});
   if (!vdso_call(c, c.ret)) c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
-  if (c.r->nr == __NR_getppid) c.ret = virtual_parent(t, c.ret);
+  present_ids(c);
   if (t->role != Role::kLeader) return c.ret;
   inject_fault(t);
   struct {

@@ -2,6 +2,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -17,14 +18,14 @@ bool read_set(uint64_t at, uint64_t& set) {
 }  // namespace
 
 void localise_sigtimedwait(Call& c) {
-  if (c.ret > 0 && c.ret <= 64) c.t->proc->sent_to_self &= ~bit(static_cast<int>(c.ret));
+  if (c.ret > 0 && c.ret <= 64) forget_sent(c.t, static_cast<int>(c.ret));
 }
 
 void localise_read(Call& c) {
   if (c.ret < 128 || !valid_fd(c.args[0]) || !(fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd)) return;
   for (long at = 0; at + 128 <= c.ret; at += 128) {  // struct signalfd_siginfo
     uint32_t signo = *reinterpret_cast<const uint32_t*>(c.args[1] + at);
-    if (signo >= 1 && signo <= 64) c.t->proc->sent_to_self &= ~bit(static_cast<int>(signo));
+    if (signo >= 1 && signo <= 64) forget_sent(c.t, static_cast<int>(signo));
   }
 }
 

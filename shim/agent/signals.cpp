@@ -7,6 +7,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/patch.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/trap.h"
 
@@ -356,7 +357,7 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     more = t->signal_follows;
     t->signal_follows = 0;
     if (body.info.signo < 1 || body.info.signo > 64) continue;
-    t->proc->sent_to_self &= ~bit(body.info.signo);
+    forget_sent(t, body.info.signo);
     const SignalAction& a = t->proc->actions[body.info.signo];
     if (point == SignalPoint::kCallStart) to_call_start(t, r);
     t->regs_redirected = 1;
@@ -391,7 +392,7 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   finish_event(t, h);
   t->signal_follows = 0;
   if (body.info.signo < 1 || body.info.signo > 64) return;
-  t->proc->sent_to_self &= ~bit(body.info.signo);
+  forget_sent(t, body.info.signo);
   if (t->proc->actions[body.info.signo].handler > kSigIgn) enter_handler(t, r, body.info, uc);
 }
 

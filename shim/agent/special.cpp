@@ -1,6 +1,7 @@
 #include "shim/agent/special.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/query.h"
@@ -185,8 +186,27 @@ void measure_ipc_control(Call& c) {
   if (command == kInfo || command == first + 1) c.blob_size = info_size;
 }
 
+void prepare_shmctl(Call& c) {
+  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
+}
+
+// A survivor's own segment: the program knows its processes by other ids, and the segment that was the leader's goes too.
+static void present_own_segment(Call& c) {
+  struct Segment {  // struct shmid_ds
+    uint64_t rest[10];
+    int32_t creator, last;
+  };
+  if (c.exec[0] == c.args[0] || c.ret != 0) return;
+  if (c.args[1] == 0 /*IPC_RMID*/) sys(__NR_shmctl, c.args[0], 0, 0);
+  if (c.args[1] != 2 /*IPC_STAT*/) return;
+  auto* s = reinterpret_cast<Segment*>(c.args[2]);
+  s->creator = virtual_id(c.t, s->creator);
+  s->last = virtual_id(c.t, s->last);
+}
+
 long run_shmctl(Call& c) {
   long ret = run_event(c);
+  if (c.t->role == Role::kSolo) present_own_segment(c);
   if (c.t->role == Role::kFollower && c.consumed && ret >= 0 && c.args[1] == 0 /*IPC_RMID*/) {
     int32_t own = own_segment(c.t, static_cast<int32_t>(c.args[0]));
     if (own != static_cast<int32_t>(c.args[0])) sys(__NR_shmctl, own, 0, 0);

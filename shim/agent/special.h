@@ -19,6 +19,7 @@ void restore_limits(Thread* t);
 long run_shmget(Call& c);
 long run_shmat(Call& c);
 long run_shmctl(Call& c);
+void prepare_shmctl(Call& c);
 
 void measure_ipc_control(Call& c);
 

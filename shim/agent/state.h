@@ -109,7 +109,8 @@ struct LocalProcess {
   int32_t real_pid;
   int32_t max_fd;
   uint32_t n_unreaped;
-  uint64_t sent_to_self;  ///< follower: signals the leader sent itself and has not been seen to take
+  uint32_t n_sent;  ///< follower: signals the leader sent itself and has not been seen to take, see sent.h
+  Siginfo sent[32];
   uint64_t process_limit[2];  ///< follower: RLIMIT_NPROC as the program set it; both 0: it has not
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];
@@ -117,6 +118,8 @@ struct LocalProcess {
   uint32_t n_children;
   Child children[kMaxChildren];
   int32_t unreaped[kMaxChildren];
+  uint32_t n_former;
+  Child former[64];  ///< the last that were waited for: groups may still be called after them
   EpollEntry extra_epoll[kExtraEpoll];
   uint64_t program_brk;
   uint16_t fds[kMaxFds];
@@ -198,6 +201,7 @@ struct Thread {
   Siginfo held_info[32];   ///< by signal number
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
+  char own_path[128];  ///< a path that names a process of the program, see own_proc_path
 };
 
 /// Where the last answer of a query is kept, for a follower that asks once more than the leader.

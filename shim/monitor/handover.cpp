@@ -28,9 +28,27 @@ bool is(const Process& p, PairState s) { return p.state.load() == static_cast<ui
 
 }  // namespace
 
+const Process* Handover::parent_of(const Process& p) const {
+  for (const Process& q : processes_taken(arena_.control()))
+    if (q.vpid == p.vppid && !is(q, PairState::kFree)) return &q;
+  return nullptr;
+}
+
+// Whether this change of leader is for `p`: with a parent, for the processes below it (all of them are below the root).
+bool Handover::concerns(const Process& p) const {
+  constexpr int kDeepest = 64;
+  if (!parent_) return true;
+  if (&p == parent_) return false;
+  if (parent_->is_root) return true;
+  const Process* above = parent_of(p);
+  for (int depth = 0; above && above != parent_ && depth < kDeepest; depth++) above = parent_of(*above);
+  return above == parent_;
+}
+
 // A pair that `to` does not lead yet, but could.
 bool Handover::waits(const Process& p) const {
   const int to = static_cast<int>(to_);
+  if (!concerns(p)) return false;
   if (p.leader.load() == word(to_)) return false;
   if (is(p, PairState::kFailover)) return p.alive[to].load();
   return is(p, PairState::kPaired) && p.alive[to].load() && p.alive[1 - to].load();
@@ -39,19 +57,31 @@ bool Handover::waits(const Process& p) const {
 std::string Handover::begin(Version to, double limit_s) {
   if (active_) return std::string("a change of leader to ") + name(to_) + " is going on already";
   to_ = to;
+  parent_ = nullptr;
   bool any = false, leads = false;
-  for (Process& p : arena_.control().processes) {
+  for (Process& p : processes_taken(arena_.control())) {
     if (is(p, PairState::kFree) || is(p, PairState::kEnded)) continue;
     any |= waits(p);
     leads |= p.leader.load() == word(to) && p.alive[static_cast<int>(to)].load();
   }
   if (!any) return std::string(name(to)) + (leads ? " leads already" : " does not follow: it has been dropped or has ended");
+  start(limit_s);
+  return {};
+}
+
+void Handover::begin_below(const Process& parent, Version to, double limit_s) {
+  if (active_) return;  // for the processes above these, or by the operator: to the only version that is left
+  to_ = to;
+  parent_ = &parent;
+  start(limit_s);
+}
+
+void Handover::start(double limit_s) {
   active_ = true;
   deadline_ = seconds() + limit_s;
   descriptors_ = ticks_ = 0;
   changed_ = 0;
   step();
-  return {};
 }
 
 void Handover::ask(Process& p) {
@@ -66,7 +96,7 @@ void Handover::kick(const Process& p) {
   const int from = 1 - static_cast<int>(to_);
   const pid_t pid = p.real_pid[from];
   if (pid <= 1 || p.husk.load()) return;
-  for (const Lane& l : arena_.control().lanes) {
+  for (const Lane& l : lanes_taken(arena_.control())) {
     const pid_t tid = l.real_tid[from];
     if (l.in_use.load() && l.process == index && tid > 1) syscall(SYS_tgkill, pid, tid, SIGSYS);
   }
@@ -85,7 +115,7 @@ Handover::State Handover::step() {
   bool running = false;
   const bool late = seconds() > deadline_;
   bool gave_up = false;
-  for (Process& p : arena_.control().processes) {
+  for (Process& p : processes_taken(arena_.control())) {
     if (!waits(p)) continue;
     if (late && is(p, PairState::kPaired) && cancel(p)) {
       gave_up = true;
@@ -107,7 +137,7 @@ bool Handover::took_over(uint32_t process, int64_t descriptors, int64_t ticks) {
   descriptors_ += descriptors;
   if (ticks > ticks_) ticks_ = ticks;
   changed_++;
-  return true;
+  return planned();
 }
 
 }  // namespace mx::monitor

@@ -165,6 +165,7 @@ void Monitor::on_message(Message& m) {
                                  {"pid", p.real_pid[static_cast<int>(m.version)]},
                                  {"descriptors", m.number[0]},
                                  {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
+      if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
       break;
     case MessageKind::kDropped:
       report_.write("dropped", {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});

@@ -62,6 +62,7 @@ class Monitor {
   void promote(ControlSocket::Peer peer, stream::Version v);
   void drop(ControlSocket::Peer peer, stream::Version v);
   void drop_follower(stream::Version v, const char* reason);
+  double handover_limit() const;
   void continue_handover();
   void finish_handover(bool done);
   void serve_events(int timeout_ms);

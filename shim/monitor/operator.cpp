@@ -162,9 +162,10 @@ ordered_json Monitor::status() const {
   return s;
 }
 
+double Monitor::handover_limit() const { return options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10; }
+
 void Monitor::promote(ControlSocket::Peer peer, Version v) {
-  const double limit = options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
-  if (const std::string why = handover_.begin(v, limit); !why.empty()) {
+  if (const std::string why = handover_.begin(v, handover_limit()); !why.empty()) {
     control_.answer(peer, op::refusal(why));
     return;
   }
@@ -211,6 +212,10 @@ void Monitor::continue_handover() {
 }
 
 void Monitor::finish_handover(bool done) {
+  if (!handover_.planned()) {
+    if (!done) report_.write("note", {{"reason", "a child process came to no system call in time: it goes on with the version whose parent was killed"}});
+    return;
+  }
   const Version to = handover_.to(), from = other(to);
   const ControlSocket::Peer peer = std::exchange(asked_.peer, 0);
   if (!done || handover_.changed() == 0) {

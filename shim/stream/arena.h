@@ -95,6 +95,7 @@ struct alignas(64) Process {
   std::atomic<uint64_t> io_ended[2];  ///< Lane::io of threads that have ended
   LastWords last_words;
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
+  uint64_t exec_sent[2];   ///< signals that the program has sent itself and blocks, likewise
   int32_t main_vtid;
   Word taker;  ///< 0 nobody, 1 a thread of the survivor carries the descriptors over, 2 done
   Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready

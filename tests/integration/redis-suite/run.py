@@ -26,6 +26,12 @@ from mxtest.process import adopt_orphans, end_leftovers  # noqa: E402
 UNITS = ["unit/type/string", "unit/type/incr", "unit/type/hash", "unit/type/list-2", "unit/keyspace", "unit/expire",
          "unit/multi", "unit/pubsub", "unit/quit", "unit/protocol", "unit/auth", "unit/limits", "unit/querybuf",
          "unit/networking", "unit/bitfield"]
+LEADER_OF = """proc leader_of {pid} {
+    set leader "(none yet)"
+    catch {regexp {"pid":([0-9]+)} [exec cat %s.$pid] line leader}
+    return $leader
+}
+"""
 PASSED = re.compile(r"\[ok\]: (.*?)(?: \(\d+ ms\))?$")
 FAILED = re.compile(r"\[(?:err|exception|TIMEOUT)\]:? (.*)$")
 
@@ -40,12 +46,13 @@ def prepare(folder, wrapped, lockstep):
         command = shlex.join([str(settings.mx()), "run", "--old", str(real), "--new", str(real), "--lockstep", lockstep])
         server.write_text(f'#!/bin/sh\nexec {command} --report "{folder}/reports.$$" -- "$@"\n', encoding="utf-8")
         server.chmod(0o755)
-        # The suite knows the pid that it has started (mx's, which passes signals on); the server prints its own.
+        # The suite knows the pid that it has started (mx's, which passes signals on); the server prints its leader's.
         support = tree / "tests/support/server.tcl"
         text = support.read_text(encoding="utf-8")
         if '" PID: $pid"' not in text:
             sys.exit(f"{support}: how it learns that a server has started has changed")
-        support.write_text(text.replace('" PID: $pid"', '" PID: "'), encoding="utf-8")
+        text = text.replace('" PID: $pid"', '" PID: [leader_of $pid]"')
+        support.write_text(LEADER_OF % f"{folder}/reports" + text, encoding="utf-8")
     return tree
 
 
@@ -82,7 +89,7 @@ def main():
     parser.add_argument("--units", nargs="+", default=UNITS, help="units of the suite (default: %(default)s)")
     parser.add_argument("--all", action="store_true", help="every unit (more than half an hour)")
     parser.add_argument("--lockstep", choices=["window", "full"], default="window")
-    parser.add_argument("--seconds", type=int, default=280, help="time limit of one run (default: %(default)s)")
+    parser.add_argument("--seconds", type=int, default=900, help="time limit of one run (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="keep the folders of the runs")
     arguments = parser.parse_args()
     adopt_orphans()
