@@ -140,6 +140,7 @@ int take_descriptors(Thread* t) {
   auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
   pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
   int taken = 0;
+  forget_carried();
   for (uint32_t i = 0; i < p->fd_count; i++) {
     int fd = list[i] & 0x7fffffff;
     bool cloexec = list[i] < 0;
@@ -152,6 +153,7 @@ int take_descriptors(Thread* t) {
     } else if (!cloexec) {
       sys(__NR_fcntl, fd, 2, 0);
     }
+    note_carried(fd);
     taken++;
   }
   p->descriptors_taken.store(1);
@@ -418,6 +420,26 @@ bool declare_leader_hung(Thread* t) {
   return true;
 }
 
+// The other threads have yet to do what the leader's did: a thread that goes on alone before would take their locks and
+// their work. Gives up when nothing moves: a thread of the leader's may have no counterpart yet.
+static void await_other_threads(Thread* t) {
+  constexpr int kLookMs = 1, kPatience = 300;
+  Process* p = t->proc->shared;
+  uint64_t seen = 0;
+  for (int idle = 0; idle < kPatience; idle++) {
+    bool behind = false;
+    uint64_t done = p->turn.load();
+    each_lane(p, [&](Lane& l) {
+      done += l.tail.load();
+      behind |= &l != t->lane && l.in_use.load() == 1 && l.head.load() != l.tail.load();
+    });
+    if (!behind) return;
+    if (done != seen) idle = 0;
+    seen = done;
+    futex_wait(&p->taker, 2, kLookMs);
+  }
+}
+
 void take_over(Thread* t) {
   Process* p = t->proc->shared;
   uint32_t nobody = 0;
@@ -445,6 +467,7 @@ void take_over(Thread* t) {
     drop_stale_signals(t);
     while (p->taker.load() != 2) futex_wait(&p->taker, 1, 50);
   }
+  await_other_threads(t);
   t->role = Role::kSolo;
   t->unsettled = p->last_words.known.load();
   t->intents = 0;

@@ -63,6 +63,22 @@ bool fd_known_open(Thread* t, int fd) {
   return fd < 4096 && (t->proc->shared->inherited[fd / 64] >> (fd % 64) & 1);
 }
 
+namespace {
+constexpr int kCarriedLimit = 4096;
+uint64_t carried[kCarriedLimit / 64];
+}  // namespace
+
+void forget_carried() {
+  for (uint64_t& word : carried) word = 0;
+}
+
+void note_carried(int fd) {
+  if (fd >= 0 && fd < kCarriedLimit) carried[fd / 64] |= uint64_t{1} << (fd % 64);
+}
+
+// Higher numbers are not noted: they count as carried.
+bool fd_carried(int fd) { return fd >= kCarriedLimit || (fd >= 0 && (carried[fd / 64] >> (fd % 64) & 1)); }
+
 void note_inherited(Thread* t) {
   Process* p = t->proc->shared;
   int top = static_cast<int>(p->max_fd.load());

@@ -19,6 +19,10 @@ bool never_blocks(Thread* t, int fd);
 void fd_opened(Thread* t, int fd, uint16_t bits);
 void fd_closed(Thread* t, int fd);
 /// Whether the leader had it open, by what it published.
+/// The numbers that this version took over from the leader: forgets them; adds one; asks.
+void forget_carried();
+void note_carried(int fd);
+bool fd_carried(int fd);
 bool fd_known_open(Thread* t, int fd);
 /// Leader, new image: records which descriptors it begins with.
 void note_inherited(Thread* t);

@@ -43,6 +43,9 @@ void also_to_follower(Thread* t, int32_t vpid, int sig) {
     sys(__NR_kill, pair->real_pid[follower], sig);
 }
 
+// With a leader that was killed its children have changed to this version: the former ones only stand in for them.
+bool all_changed(const Thread* t) { return t->proc->promoted && t->proc->shared->last_words.known.load(); }
+
 // Follower: the signal that the leader has just sent itself may be pending when it dies. `given` is the program's
 // siginfo, or null.
 void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
@@ -70,6 +73,7 @@ uint64_t own_thread(Thread* t, int64_t tid) {
 void prepare_kill(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
   if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, pid)});
+  if (pid < -1 && all_changed(c.t)) c.exec[0] = static_cast<uint64_t>(-int64_t{own_group(c.t, -pid)});
 }
 
 long run_kill(Call& c) {
@@ -84,7 +88,7 @@ long run_kill(Call& c) {
   if (t->role == Role::kFollower) return ret;
   if (pid > 0 && ret == 0) also_to_follower(t, pid, sig);
   // A group has members by either version's ids once a version has taken over.
-  int32_t own = pid < -1 && t->proc->promoted ? own_group(t, -pid) : -pid;
+  int32_t own = pid < -1 && t->proc->promoted && !all_changed(t) ? own_group(t, -pid) : -pid;
   if (pid < -1 && own != -pid && sys(__NR_kill, -own, sig) == 0) ret = 0;
   return ret;
 }

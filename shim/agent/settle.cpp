@@ -66,6 +66,35 @@ bool is_socket(int fd) {
   return sys(__NR_getsockopt, fd, 1 /*SOL_SOCKET*/, 3 /*SO_TYPE*/, &type, &size) == 0;
 }
 
+// Several threads may look for what their calls have opened: one at a time, and no number twice.
+class OneAtATime {
+ public:
+  OneAtATime() {
+    while (busy_.exchange(1, std::memory_order_acquire)) pause();
+  }
+  ~OneAtATime() { busy_.store(0, std::memory_order_release); }
+
+ private:
+  static inline std::atomic<uint32_t> busy_{0};
+};
+
+// Which file an open was for; false: it is not there, or no file was opened by name.
+bool file_of(const Call& c, uint64_t (&id)[2]) {
+  uint64_t st[18];
+  int path = c.d->path_arg;
+  if (path < 0) return false;
+  long dir = c.r->nr == __NR_open || c.r->nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
+  if (is_error(sys(__NR_newfstatat, dir, c.args[path], st, 0))) return false;
+  id[0] = st[0];
+  id[1] = st[1];
+  return true;
+}
+
+bool is_file(int fd, const uint64_t (&id)[2]) {
+  uint64_t st[18];
+  return !is_error(sys(__NR_fstat, fd, st)) && st[0] == id[0] && st[1] == id[1];
+}
+
 // Numbers that the leader's table had and no event told of: up to `want` of them.
 int find_new_descriptors(Call& c, int* fds, int want) {
   Thread* t = c.t;
@@ -73,11 +102,16 @@ int find_new_descriptors(Call& c, int* fds, int want) {
                 c.r->nr == __NR_socketpair;
   auto reserved = static_cast<int>(control()->settings.reserved_fd);
   int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
+  uint64_t file[2] = {};
+  bool by_name = file_of(c, file);
+  OneAtATime alone;
   for (int fd = 0; fd <= top && fd < kMaxFds && found < want; fd++) {
     if (fd == reserved || fd_private(t, fd) || fd_known_open(t, fd) || !open_here(fd)) continue;
-    if (socket != is_socket(fd)) continue;
+    if (socket != is_socket(fd) || !fd_carried(fd) || (by_name && !is_file(fd, file))) continue;
     fds[found++] = fd;
   }
+  if (found == want)
+    for (int k = 0; k < found; k++) fd_opened(t, fds[k], 0);
   return found;
 }
 
