@@ -23,6 +23,13 @@ bool relocated(const Image& image, uint64_t address, uint64_t size) {
   return it != all.end() && it->address < address + size;
 }
 
+// In a program at fixed addresses a pointer's low bytes may read like text.
+bool pointer(const Image& image, uint64_t address) {
+  if (image.position_independent() || address % 8) return false;
+  auto value = image.u64_at(address);
+  return value && image.mapped(*value);
+}
+
 // Go keeps all text in one piece without zeros, and the length in the next instruction:
 // lea text(%rip),%rax; mov $5,%ebx. Where it does not, the start of the text has to do.
 std::optional<uint64_t> length_behind(const Image& image, uint64_t next) {
@@ -82,7 +89,7 @@ Meaning meaning_of_address(const Program& program, const Function& f, uint64_t a
   // Text that does not end inside its variable is no text, it only looks like some.
   const DataObject* d = text ? program.data_containing(address) : nullptr;
   bool ends = !d || !d->size || address - d->address + text->size() < d->size;
-  if (text && ends && !relocated(image, address, text->size()))
+  if (text && ends && !pointer(image, address) && !relocated(image, address, text->size()))
     return {MeaningKind::string, false, hash_text(*text), address};
   return {MeaningKind::data, false, 0, address};
 }

@@ -224,7 +224,7 @@ class OnPipes(Case):
 
 
 class BashPopd(OnPipes):
-    program, bug, kind = "bash", "popd", "use of memory that is not its own, freed"
+    program, bug, kind = "bash", "popd", "memory freed that is not its own"
 
     def arguments(self, program):
         return ["--norc", "--noprofile"]
