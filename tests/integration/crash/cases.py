@@ -136,7 +136,7 @@ class Lighttpd(Web):
 
     @staticmethod
     def modules(program):
-        return pathlib.Path(program).parents[1] / "lib"
+        return pathlib.Path(program).parents[1] / "lib/lighttpd"
 
 
 class LighttpdEtag(Lighttpd):
@@ -149,19 +149,6 @@ class LighttpdEtag(Lighttpd):
 
     def deadly(self):
         return http.request("/crash.html"), http_answer(200, b"served")
-
-
-class LighttpdWstunnel(Lighttpd):
-    bug, kind = "wstunnel", "call of a null function pointer, in a module (shared library)"
-    config = """server.modules += ( "mod_wstunnel" )
-            wstunnel.server = ( "/ws" => (( "host" => "127.0.0.1", "port" => 9 )) )"""
-
-    def libraries(self, program):
-        return list(self.modules(program).glob("*.so"))
-
-    def deadly(self):
-        headers = (("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "x"))
-        return http.request("/ws", headers=headers), http_answer(400, None)
 
 
 class NginxBody(Web):
@@ -326,5 +313,5 @@ class DnsmasqTftp(Case):
         return (69, b"\0\1file\0octet\0blksize\0"), lambda answer: answer == b"\0\3\0\1hello"
 
 
-CASES = [RedisHmget, RedisXautoclaim, RedisAcl, RedisStruct, LighttpdEtag, LighttpdWstunnel, NginxBody, MemcachedLru, BashPopd,
+CASES = [RedisHmget, RedisXautoclaim, RedisAcl, RedisStruct, LighttpdEtag, NginxBody, MemcachedLru, BashPopd,
          Sqlite3Stat1, JsonDepth, DnsmasqTftp]
