@@ -68,7 +68,7 @@ int64_t distance_to_match(Call& c) {
     if (same_call(c, offset, h)) return static_cast<int64_t>(offset);
     if (!may_skip(h)) return -1;
     offset += event_extent(h);
-    if (offset > stream::kLaneRing / 2) return -1;
+    if (offset > stream::kLag / 2) return -1;
   }
   return -1;
 }

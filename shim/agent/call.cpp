@@ -1,14 +1,17 @@
 #include "shim/agent/call.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/locks.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/report.h"
+#include "shim/agent/rest.h"
 #include "shim/agent/settle.h"
 #include "shim/agent/signals.h"
 
@@ -74,7 +77,8 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   for (;;) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->kicked = 0;
-    long ret = mx_blocking(nr, args);
+    long ret = c.may_rest ? block_at_rest(t, nr, args) : mx_blocking(nr, args);
+    if (ret == kFollowsNow) return ret;
     count_moved(t, nr, ret);
     if (ret != kEintr || t->pending || !t->kicked) return ret;
     park_if_failing(t);  // kicked: either to park, or for nothing
@@ -98,7 +102,8 @@ void leader_begin(Call& c) {
   Thread* t = c.t;
   inject_fault(t);
   set_activity(t, Activity::kEventCall, c.r->nr);
-  if (full_lockstep() && !harmless(*c.d) && !follower_gone(t)) announce(c);
+  bool announced = full_lockstep() && !harmless(*c.d) && !follower_gone(t);
+  if (announced && !recovers(t->proc->shared)) announce(c);
   begin_flight(c);
 }
 
@@ -120,7 +125,6 @@ void announce(Call& c) {
   if (!lane_begin(t, sizeof(EventHeader) + e.h.size)) return;
   if (!lane_put(t, &e, sizeof(EventHeader) + e.h.size)) return;
   lane_commit(t);
-  t->intents++;
   wait_for_agreement(t);
 }
 
@@ -199,7 +203,7 @@ void follower_agree(Call& c, const EventHeader& h) {
   lane_skip(c.t, sizeof(EventHeader));
   if (!get_fixed(c.t, f)) return;
   compare(c, h, f);
-  c.t->lane->acked.fetch_add(1);
+  c.t->lane->acked.store(c.t->pos);
   c.t->intents = 1;  // agreed: the call's own event need not be compared again
   pass_turn(c.t, h);
   lane_release(c.t);
@@ -220,6 +224,7 @@ void follower_take(Call& c, const EventHeader& h) {
     if (guarded([&] { own = handed_over(c); }) && own >= 0) c.ret = own;
   }
   t->intents = 0;
+  t->saw_call = 1;
   for (int i = 0; i < c.d->nargs && t->pos < end; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
     uint64_t n;
@@ -248,36 +253,59 @@ void finish_event(Thread* t, const EventHeader& h) {
 }
 
 long run_local(Call& c) {
-  long ret = execute(c);
+  long ret;
+  c.may_rest = true;
+  while ((ret = execute(c)) == kFollowsNow)
+    if (leave_condition(c.t, c.r)) return static_cast<long>(c.r->rax);
   if (ret == kEintr && c.t->pending && !c.t->regs_redirected) return ret;
   return ret;
 }
+
+namespace {
+
+// False: this version leads now, and has to execute the call.
+bool follow_event(Call& c, const Hooks* hooks) {
+  EventHeader h;
+  switch (follower_match(c, h)) {
+    case Match::kMatched:
+      follower_take(c, h);
+      if (hooks && hooks->localise) hooks->localise(c);
+      return true;
+    case Match::kRedirected:
+      c.ret = c.r->rax;
+      return true;
+    case Match::kOnOwn:
+      c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+      return true;
+    case Match::kTakeover:
+      if (!settle(c)) return false;
+      if (c.t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+      if (hooks && hooks->localise) hooks->localise(c);
+      return true;
+  }
+  return false;
+}
+
+long perform(Call& c, const Hooks* hooks) {
+  bool leads = c.t->role == Role::kLeader;
+  if (leads) leader_begin(c);
+  if (hooks && hooks->prepare) hooks->prepare(c);
+  c.may_rest = true;
+  return hooks && hooks->perform ? hooks->perform(c) : leads ? execute_staged(c) : execute(c);
+}
+
+}  // namespace
 
 long run_event(Call& c) {
   Thread* t = c.t;
   const Hooks* hooks = hooks_of(c.r->nr);
   if (hooks && hooks->measure) hooks->measure(c);
-  if (t->role == Role::kFollower) {
-    EventHeader h;
-    switch (follower_match(c, h)) {
-      case Match::kMatched:
-        follower_take(c, h);
-        if (hooks && hooks->localise) hooks->localise(c);
-        return c.ret;
-      case Match::kRedirected:
-        return c.r->rax;
-      case Match::kOnOwn:
-        return raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
-      case Match::kTakeover:
-        if (!settle(c)) break;
-        if (hooks && hooks->localise) hooks->localise(c);
-        return c.ret;
-    }
-  }
-  bool leads = t->role == Role::kLeader;
-  if (leads) leader_begin(c);
-  if (hooks && hooks->prepare) hooks->prepare(c);
-  c.ret = hooks && hooks->perform ? hooks->perform(c) : leads ? execute_staged(c) : execute(c);
+  do {
+    if (t->role == Role::kFollower && follow_event(c, hooks)) return c.ret;
+    c.ret = perform(c, hooks);
+    if (c.ret == kFollowsNow)
+      for (int i = 0; i < 6; i++) c.exec[i] = c.args[i];
+  } while (c.ret == kFollowsNow);
   end_flight(t, c.ret);
   if (c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
@@ -298,6 +326,8 @@ long run_both(Call& c) {
       case Match::kRedirected:
         return c.r->rax;
       default:
+        c.ret = own;
+        if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
         return own;
     }
   }

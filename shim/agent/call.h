@@ -5,6 +5,9 @@
 
 namespace mx::agent {
 
+/// Of execute(): not the kernel's answer. The thread is in a copy of its process now and follows, see rest.h.
+inline constexpr long kFollowsNow = -5000;
+
 struct Call {
   Thread* t;
   Regs* r;
@@ -17,6 +20,7 @@ struct Call {
   bool consumed;         ///< follower: the event's results are in place
   uint64_t blob;         ///< results that the table does not describe (ioctl, fcntl): address …
   uint64_t blob_size;    ///< … and size; set by Hooks::measure
+  bool may_rest;         ///< the caller of execute() understands kFollowsNow
   bool names_new;        ///< creates a new name: the leader's counts, see adopt_name
 };
 

@@ -90,7 +90,7 @@ bool follow(Thread* t, Regs* r, const Request& q) {
 
 bool serve_clock(Thread* t, Regs* r) {
   Request q;
-  if (t->pending || t->signal_follows || !read_request(r, q)) return false;
+  if (t->pending || t->signal_follows || t->replays || !read_request(r, q)) return false;
   t->regs = r;  // a fault from here on is the program's bad pointer
   t->regs_redirected = 0;
   bool served = t->role == Role::kFollower ? follow(t, r, q) : plain_leader(t) && lead(t, q);

@@ -1,5 +1,6 @@
 // fork, vfork, clone, clone3: a new pair of processes or of threads.
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/flight.h"
@@ -59,7 +60,12 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->die_after = t->unsettled = 0;
   t->events = 0;
   p->threads.store(1);
-  if (!p->is_vfork_child) p->multi_threaded = 0;
+  if (!p->is_vfork_child) {
+    p->multi_threaded = 0;
+    only_living(t);
+  }
+  t->at_rest.store(0);
+  t->replays = 0;
   p->promoted = 0;
   p->n_unreaped = p->n_children = 0;
   for (TimerRecord& timer : p->timers) timer.used = 0;
@@ -185,15 +191,20 @@ long fork_pair(Call& c, const Request& q) {
       else follower_take(c, h);
       if (c.ret < 0) return c.ret;
       auto vpid = static_cast<int32_t>(c.ret);
-      if (made) t->role = Role::kFollower;  // for the new process: its leader is the one that was made
-      bool paired = born.process < stream::kMaxProcesses;
-      if (!paired) {  // the leader's child runs alone
-        if (made) t->role = Role::kSolo;
+      bool leads_now = t->role == Role::kLeader;
+      if (made && leads_now) publish(c, EventKind::kCall, 0);
+      if (born.process >= stream::kMaxProcesses) return vpid;  // the leader's child runs alone
+      const Process& pair = control()->processes[born.process];
+      if (pair.leader.load() == static_cast<uint32_t>(t->proc->version)) {
+        child_born(t, vpid, pair.real_pid[static_cast<int>(t->proc->version)]);  // this version's, from before its crash
         return vpid;
       }
+      const Role role = t->role;
+      t->role = Role::kFollower;  // also for a child that was made: its leader is the other version's
+      forget_checkpoint(t);
       long own = make(born, vpid);
       if (own == 0) return 0;
-      if (made) t->role = Role::kSolo;
+      t->role = role;
       if (own < 0) leave_as_follower(t, "fork failed in the follower");
       child_born(t, vpid, static_cast<int32_t>(own));
       if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
@@ -204,6 +215,7 @@ long fork_pair(Call& c, const Request& q) {
   c.blob = reinterpret_cast<uint64_t>(&born);
   c.blob_size = sizeof born;
   if (t->role == Role::kLeader) leader_begin(c);
+  forget_checkpoint(t);
   if (t->role == Role::kLeader) {
     t->lane->flight.born_process = born.process;
     t->lane->flight.born_lane = born.lane;
@@ -231,7 +243,7 @@ long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
   // musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds now.
-  constexpr uint64_t kChildCleartid = 0x200000;
+  constexpr uint64_t kChildCleartid = 0x200000, kSetTls = 0x80000;
   if ((q.flags & kChildCleartid) && readable(reinterpret_cast<void*>(q.ctid), 4) &&
       *reinterpret_cast<int32_t*>(q.ctid) == t->vtid)
     t->proc->exits_locked = 1;
@@ -251,6 +263,9 @@ long thread_pair(Call& c, const Request& q) {
     child->start_vpid = vtid;
     child->start_mask = old;
     child->start_ctid = (q.flags & kChildSettid) ? q.ctid : 0;
+    child->fs_base = (q.flags & kSetTls) ? q.tls : t->fs_base;
+    child->clear_tid = (q.flags & kChildCleartid) ? q.ctid : 0;
+    forget_checkpoint(t);
     t->proc->threads.fetch_add(1);
     t->proc->multi_threaded = 1;
     long ret = mx_clone(q.flags & ~kUntraced, r, reinterpret_cast<void*>(q.ptid),
@@ -342,6 +357,7 @@ extern "C" void mx_thread_start(Thread* t, Regs*) {
   t->tid = static_cast<int32_t>(sys(__NR_gettid));
   set_gs(t);
   init_thread_stack(t);
+  set_living(t, true);
   if (t->start_process != ~0u || t->proc->is_vfork_child) {
     begin_process(t, {t->start_process, t->start_lane}, t->start_vpid);
     if (Call* parent = t->start_call) {

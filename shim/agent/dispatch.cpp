@@ -1,6 +1,7 @@
 // Every intercepted call comes through dispatch().
 #include "shim/agent/align.h"
 #include "shim/agent/call.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
@@ -12,6 +13,7 @@
 #include "shim/agent/own_root.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/query.h"
+#include "shim/agent/rejoin.h"
 #include "shim/agent/report.h"
 #include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
@@ -136,6 +138,7 @@ constexpr HookTable make_hooks() {
   run(__NR_setsid, run_setsid);
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
   run(__NR_set_tid_address, run_set_tid_address);
+  for (int nr : {__NR_set_robust_list, __NR_rseq}) run(nr, run_registration);
   run(__NR_prctl, run_prctl);
   for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid, __NR_setresgid,
                  __NR_setfsuid, __NR_setfsgid, __NR_capset})
@@ -233,12 +236,13 @@ void dispatch(Thread* t, Regs* r) {
   c.ret = 0;
   c.consumed = false;
   c.blob = c.blob_size = 0;
-  c.names_new = false;
+  c.names_new = c.may_rest = false;
   t->regs = r;
   t->regs_redirected = 0;
   t->announced = 0;
   if (t->role == Role::kLeader) park_if_failing(t);
   bool event = is_event(c);
+  if (must_look_up(t)) looked_up(t, event && d.treatment != Treatment::kQuery);
   bool entered = t->pending && t->role != Role::kFollower && event &&
                  deliver_pending(t, r, SignalPoint::kCallStart);
   if (!entered) {
@@ -257,6 +261,7 @@ void dispatch(Thread* t, Regs* r) {
     t->vmask = t->suspend_mask;
     if (t->role != Role::kFollower) apply_mask(t, t->trap);
   }
+  if (t->replays) at_call_end(t);
   t->regs = nullptr;
   if (t->pending && t->role != Role::kFollower) arm_deferred(t);
 }

@@ -49,8 +49,8 @@ bool irrevocable(const EventHeader& h) {
 }
 
 // Full lockstep: the leader would wait for an agreement that never comes.
-void agree(Thread* t) {
-  t->lane->acked.fetch_add(1);
+void agree(Thread* t, uint64_t end) {
+  t->lane->acked.store(end);
   wake_producer(t);
 }
 
@@ -95,10 +95,10 @@ bool leader_fails_soon(Thread* t) {
         return true;
       }
       if (irrevocable(h)) return false;
-      if (h.kind == EventKind::kIntent) agree(t);
       position += extent(h);
+      if (h.kind == EventKind::kIntent) agree(t, position);
       busy = monotonic_ns();
-      if (position - t->pos > stream::kLaneRing / 2) return false;
+      if (position - t->pos > stream::kLag / 2) return false;
     } else if (gone) {
       skip_to(t, position);
       take_over(t);

@@ -165,6 +165,20 @@ mx_lock_step_end:
     ret
     .size mx_lock_step, .-mx_lock_step
 
+// Runs a function of the program aside, on the program's stack: rsp points to an Aside (locks.cpp).
+    .globl mx_run_aside
+    .type mx_run_aside, @function
+mx_run_aside:
+    fxsave64 (%rsp)
+    mov 512+19*8(%rsp), %rax
+    mov 512+20*8(%rsp), %rdi
+    call *%rax
+    mov $0x6d780004, %edi
+    mov %rsp, %rsi
+    call mx_lock_step
+    ud2
+    .size mx_run_aside, .-mx_run_aside
+
 // long mx_clone(flags, stack, ptid, ctid, tls, Thread* child): the child starts on `stack`, where a
 // Regs stands, and goes on in the program after mx_thread_start.
     .globl mx_clone
@@ -190,6 +204,59 @@ mx_clone:
     mov %rbp, %rsp
     jmp mx_resume
     .size mx_clone, .-mx_clone
+
+// long mx_rest(Resting*): as setjmp: returns 0; returns 1 in a copy of the process, on a new kernel thread.
+    .globl mx_rest
+    .type mx_rest, @function
+mx_rest:
+    mov (%rsp), %rdx
+    mov %rbx, 0(%rdi)
+    mov %rbp, 8(%rdi)
+    mov %r12, 16(%rdi)
+    mov %r13, 24(%rdi)
+    mov %r14, 32(%rdi)
+    mov %r15, 40(%rdi)
+    lea 8(%rsp), %rcx
+    mov %rcx, 48(%rdi)
+    mov %rdx, 56(%rdi)
+    fxsave64 64(%rdi)
+    xor %eax, %eax
+    ret
+    .size mx_rest, .-mx_rest
+
+// long mx_clone_rested(flags, stack, Resting*, ctid, tls, Thread* child): the child calls mx_rested_start(child)
+// on `stack` and goes on where mx_rest(Resting*) was called.
+    .globl mx_clone_rested
+    .type mx_clone_rested, @function
+mx_clone_rested:
+    push %rbx
+    push %r12
+    mov %rdx, %r12
+    mov %r9, %rbx
+    xor %edx, %edx
+    mov %rcx, %r10
+    mov $__NR_clone, %eax
+    syscall
+    test %rax, %rax
+    jz 1f
+    pop %r12
+    pop %rbx
+    ret
+1:  mov %rbx, %rdi
+    and $-16, %rsp
+    call mx_rested_start
+    mov %r12, %rdi
+    fxrstor64 64(%rdi)
+    mov 0(%rdi), %rbx
+    mov 8(%rdi), %rbp
+    mov 16(%rdi), %r12
+    mov 24(%rdi), %r13
+    mov 32(%rdi), %r14
+    mov 40(%rdi), %r15
+    mov 48(%rdi), %rsp
+    mov $1, %eax
+    jmp *56(%rdi)
+    .size mx_clone_rested, .-mx_clone_rested
 
 // Restores the frame at rdi with the kernel's rt_sigreturn.
     .globl mx_sigreturn

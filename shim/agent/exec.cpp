@@ -1,5 +1,6 @@
 // execve: the image is replaced, and with it the agent. The monitor is asked to attach first; it maps
 // the agent into the new image before anything of it runs (monitor/inject).
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/align.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
@@ -128,6 +129,7 @@ long follow_exec(Call& c, bool at) {
 
 long execve(Call& c, bool at) {
   Thread* t = c.t;
+  forget_checkpoint(t);
   if (t->role == Role::kFollower) return follow_exec(c, at);
   if (t->role == Role::kLeader) leader_begin(c);
   c.ret = early_error(c, at);

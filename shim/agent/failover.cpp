@@ -1,10 +1,12 @@
 #include "shim/agent/failover.h"
 
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_io.h"
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/settle.h"
@@ -94,7 +96,7 @@ void await_closed(Process* p, bool dead, int pidfd) {
       int32_t fd;
       int16_t events, revents;
     } exited{pidfd, 1 /*POLLIN*/, 0};
-    sys(__NR_poll, &exited, 1, kLimitMs);
+    if (sys(__NR_poll, &exited, 1, kLimitMs) > 0) p->descriptors_taken.store(2);
     return;
   }
   for (int i = 0; i < kLimitMs / 20 && p->descriptors_taken.load() == 1; i++)
@@ -137,7 +139,7 @@ int take_descriptors(Thread* t) {
     sys(__NR_close, pidfd);
     return -1;
   }
-  auto* list = reinterpret_cast<int32_t*>(lane_ring(p->fd_list_lane));
+  auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
   pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
   int taken = 0;
   forget_carried();
@@ -252,8 +254,8 @@ void give_up_follower(Thread* t, const char* reason) {
 void wait_for_agreement(Thread* t) {
   Lane* l = t->lane;
   int64_t waited = 0, limit = control()->settings.hang_timeout_ms;
-  for (int spin = 0; l->acked.load(std::memory_order_acquire) < t->intents; spin++) {
-    if (follower_gone(t)) return;
+  for (int spin = 0; l->acked.load(std::memory_order_acquire) < t->pos; spin++) {
+    if (follower_gone(t) || recovers(t->proc->shared)) return;
     park_if_failing(t);
     if (spin < 200 && control()->settings.cpus > 1) {
       pause();
@@ -262,7 +264,7 @@ void wait_for_agreement(Thread* t) {
     lane_flush(t);
     uint64_t tail = l->tail.load();
     l->producer_waits.store(stream::kWaitsForAck);
-    bool timed_out = l->acked.load() < t->intents &&
+    bool timed_out = l->acked.load() < t->pos &&
                      futex_wait(&l->producer_waits, stream::kWaitsForAck, 100) == kEtimedout;
     l->producer_waits.store(0);
     if (l->tail.load() != tail) waited = 0;
@@ -274,9 +276,24 @@ void wait_for_agreement(Thread* t) {
   }
 }
 
+// Another process stands for this version now, or this version leads no more: a thread that comes late.
+static bool replaced(Thread* t) {
+  Process* p = t->proc->shared;
+  int v = index_of(t->proc->version);
+  return p->leader.load() != static_cast<uint32_t>(v) || p->real_pid[v] != t->proc->real_pid;
+}
+
 void park_if_failing(Thread* t) {
   Process* p = t->proc->shared;
-  if (t->role != Role::kLeader || !p->failing.load()) return;
+  if (t->role != Role::kLeader) return;
+  if (!p->failing.load()) {
+    if (p->is_root && __builtin_expect(replaced(t), 0)) {
+      uint64_t all = ~uint64_t{0};
+      sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
+      for (;;) sys(__NR_pause);
+    }
+    return;
+  }
   if (p->handover.load()) {
     park_for_handover(t);
     return;
@@ -334,11 +351,14 @@ bool leader_is_gone(Thread* t) {
 
 bool follower_must_end(Thread* t) {
   Process* p = t->proc->shared;
+  if (p->real_pid[index_of(t->proc->version)] != t->proc->real_pid) return true;  // replaced by a copy
   return is(p, PairState::kSolo) && p->leader.load() != static_cast<uint32_t>(t->proc->version);
 }
 
 void end_follower(Thread* t) {
-  t->proc->shared->alive[index_of(t->proc->version)].store(0);
+  Process* p = t->proc->shared;
+  int v = index_of(t->proc->version);
+  if (p->real_pid[v] == t->proc->real_pid) p->alive[v].store(0);
   wake_producer(t);
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
@@ -361,9 +381,17 @@ void leave_as_follower(Thread* t, const char* reason) {
   end_follower(t);
 }
 
-void leave_as_crashed_follower(Thread* t) {
+bool recover_crashed_follower(Thread* t) {
+  Process* p = t->proc->shared;
+  if (!is(p, PairState::kPaired) || !can_recover(p, t->proc->version)) return false;
+  begin_recovery(p, t->proc->version, false, t->lane_index + 1, t->pos);
+  wake_producer(t);
+  return true;
+}
+
+void leave_as_crashed_follower(Thread* t, bool recovers) {
   constexpr int kLookMs = 100, kLongest = 100;
-  part_from_leader(t, "crashed");
+  if (!recovers) part_from_leader(t, "crashed");
   Word never{0};
   for (int i = 0; i < kLongest && sys(__NR_kill, control()->settings.monitor_pid, 0) != kEsrch; i++)
     futex_wait(&never, 0, kLookMs);
@@ -391,8 +419,11 @@ void leader_failed(Thread* t, const EventHeader& h) {
     if (t->regs) save_registers(t, *t->regs);
     send(m);
   }
+  p->crash_lane = t->lane_index + 1;
+  p->crash_position = t->pos;
   lane_skip(t, sizeof h + stream::padded(h.size));
   finish_event(t, h);
+  p->last_words.known.store(0);
   p->failure_tsc = tsc();
   p->failing.store(1);
   change(p, PairState::kPaired, PairState::kFailover);
@@ -413,6 +444,9 @@ bool declare_leader_hung(Thread* t) {
   auto a = static_cast<Activity>(t->lane->activity.load());
   if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired) || others_behind(t)) return false;
   report_hang(t);
+  p->crash_lane = t->lane_index + 1;
+  p->crash_position = t->pos;
+  p->last_words.known.store(0);
   p->failure_tsc = tsc();
   p->failing.store(1);
   if (!change(p, PairState::kPaired, PairState::kFailover)) return false;
@@ -436,47 +470,102 @@ static void await_other_threads(Thread* t) {
     if (!behind) return;
     if (done != seen) idle = 0;
     seen = done;
-    futex_wait(&p->taker, 2, kLookMs);
+    futex_wait(&p->taker, p->taker.load(), kLookMs);
   }
 }
 
+namespace {
+
+uint32_t taking(Version v) { return 2 * static_cast<uint32_t>(v) + 2; }
+
+// The first of this version's threads to see that it leads now.
+bool takes(Process* p, Version v) {
+  uint32_t now = p->taker.load();
+  while (now != taking(v) && now != taking(v) + 1)
+    if (p->taker.compare_exchange_weak(now, taking(v))) return true;
+  return false;
+}
+
+// The next leader may fail as well: all that this failover has used is as in the beginning.
+void reset_failover(Process* p) {
+  p->failing.store(0);
+  p->parked.store(0);
+  p->handover.store(0);
+  p->fd_list_state.store(0);
+  p->descriptors_taken.store(0);
+  p->failure_tsc = 0;
+}
+
+// The byte counts of this process begin with what it has read and written as a follower.
+void count_from_here(Process* p) {
+  each_lane(p, [](Lane& l) {
+    for (int k : {stream::kRead, stream::kWritten}) l.io[k] = 0;
+  });
+  uint64_t io[2] = {0, 0};
+  if (!read_own_io(io)) return;
+  for (int k : {stream::kRead, stream::kWritten}) p->io_ended[k].store(io[k]);
+}
+
+// With a follower that comes back, or alone.
+void lead(Thread* t) {
+  Process* p = t->proc->shared;
+  Version failed = other(t->proc->version);
+  if (!p->failure_tsc) p->failure_tsc = tsc();
+  int taken = take_descriptors(t);
+  if (taken < 0) abandon_takeover(t);
+  if (p->last_words.known.load()) weigh_moved_bytes(p);
+  bool pairs = p->descriptors_taken.load() == 2 && can_recover(p, failed);
+  t->proc->promoted = 1;
+  drop_stale_signals(t);
+  await_other_threads(t);
+  if (pairs) {
+    count_from_here(p);
+    p->gaps_before.store(p->order.load());
+    begin_recovery(p, failed, true, p->crash_lane, p->crash_position);
+  }
+  t->role = pairs ? Role::kLeader : Role::kSolo;
+  t->pos = t->limit = t->lane->head.load();
+  install_all_signals(t);
+  remap_shared(t);
+  restore_timers(t);
+  restore_owners(t);
+  restore_limits(t);
+  restore_pending(t);
+  report_failover(t, taken, p->failure_tsc);
+  p->leader.store(static_cast<uint32_t>(t->proc->version));
+  if (pairs) reset_failover(p);
+  p->state.store(word(pairs ? PairState::kPaired : PairState::kSolo));
+  if (pairs) p->keeper_pid = 0;
+  if (pairs) start_keeper(t);
+  p->crash_lane = 0;
+}
+
+}  // namespace
+
 void take_over(Thread* t) {
   Process* p = t->proc->shared;
-  uint32_t nobody = 0;
-  if (p->taker.compare_exchange_strong(nobody, 1)) {
-    if (!p->failure_tsc) p->failure_tsc = tsc();
-    int taken = take_descriptors(t);
-    if (taken < 0) abandon_takeover(t);
-    if (p->last_words.known.load()) weigh_moved_bytes(p);
-    t->proc->promoted = 1;
-    drop_stale_signals(t);
-    t->role = Role::kSolo;
-    install_all_signals(t);
-    remap_shared(t);
-    restore_timers(t);
-    restore_owners(t);
-    restore_limits(t);
-    restore_pending(t);
-    report_failover(t, taken, p->failure_tsc);
-    p->leader.store(static_cast<uint32_t>(t->proc->version));
-    p->state.store(word(PairState::kSolo));
-    p->taker.store(2);
+  Version mine = t->proc->version;
+  if (takes(p, mine)) {
+    lead(t);
+    p->taker.store(taking(mine) + 1);
     futex_wake(&p->taker, 1 << 30);
     wake_all(p);
   } else {
     drop_stale_signals(t);
-    while (p->taker.load() != 2) futex_wait(&p->taker, 1, 50);
+    while (p->taker.load() != taking(mine) + 1) futex_wait(&p->taker, taking(mine), 50);
+    t->role = is(p, PairState::kPaired) ? Role::kLeader : Role::kSolo;
+    t->pos = t->limit = t->lane->head.load();
   }
-  await_other_threads(t);
-  t->role = Role::kSolo;
   t->unsettled = p->last_words.known.load();
-  t->intents = 0;
+  t->intents = t->replays = 0;
+  t->lane->activity.store(static_cast<uint32_t>(Activity::kUser));
   apply_mask(t, t->trap);
   int zero = 0;
   sys(__NR_sched_setscheduler, 0, 0 /*SCHED_OTHER*/, &zero);
 }
 
 int fetch_descriptor(Thread* t, int fd) {
+  if (t->replays) leave_as_follower(t, "it needs a descriptor that may be another one by now");
   int32_t keeper = t->proc->shared->keeper_pid;  // shares the table, and may be asked by any user
   long pidfd = sys(__NR_pidfd_open, keeper ? keeper : real_leader_pid(t), 0);
   if (is_error(pidfd)) return static_cast<int>(pidfd);
@@ -511,7 +600,7 @@ void inject_fault(Thread* t) {
   Process* p = t->proc->shared;
   uint64_t before = p->event_count[index_of(t->proc->version)].load() + t->events;
   if (p->order.load() > before) before = p->order.load();  // several threads
-  if (before + 1 < s.fault_event) return;
+  if (before + 1 < s.fault_event || control()->settings.fault_done.exchange(1)) return;
   if (s.fault_kind == 3) t->die_after = 1;
   if (s.fault_kind == 1) sys(__NR_kill, t->proc->real_pid, 9);
   if (s.fault_kind == 2) asm volatile("ud2");

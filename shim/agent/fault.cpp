@@ -87,8 +87,9 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   if (t->role != Role::kFollower) return;
   bool takeover = false;
   if (leader_agrees(t, sig, takeover) || takeover) return;
+  bool recovers = recover_crashed_follower(t);  // before the monitor hears of it
   report_own_crash(t, sig, b);
-  leave_as_crashed_follower(t);
+  leave_as_crashed_follower(t, recovers);
 }
 
 // The agent itself touched bad memory on behalf of the program: a crash at this call, judged as one of

@@ -51,6 +51,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   t->vtid = p->vpid;
   t->role = initial_role(p);
   use_lane(t, p->shared->lane);
+  set_living(t, true);
   init_vdso(b.vdso);
   init_thread_stack(t);
   init_signals(t);

@@ -1,13 +1,16 @@
 #include "shim/agent/lane.h"
 
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/rejoin.h"
 #include "shim/agent/report.h"
+#include "shim/agent/rest.h"
 
 namespace mx::agent {
 
 namespace {
-constexpr uint64_t kRing = stream::kLaneRing;
+constexpr uint64_t kLag = stream::kLag;
 constexpr uint64_t kWakeTicks = 1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
 constexpr int kSpins = 300;         // of a leader that waits for its follower: somebody waits for the leader
 constexpr int kFollowerSpins = 30;  // a follower that has caught up gives the core back; it works in batches
@@ -30,9 +33,10 @@ bool wait_for_space(Thread* t, uint64_t n) {
   l->head.store(t->pos, std::memory_order_release);
   int64_t waited = 0;
   for (int spin = 0;; spin++) {
-    t->limit = load_tail(l) + kRing;
+    t->limit = log_end(t);
     if (t->limit - t->pos >= n) return true;
     if (follower_left(t)) return false;
+    if (make_room(t, n)) continue;
     if (l->consumer_waits.load() == 1) wake_consumer(l);
     if (spin < kSpins) {
       pause();
@@ -40,7 +44,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
     }
     uint64_t tail = load_tail(l);
     l->producer_waits.store(1);
-    if (load_tail(l) + kRing - t->pos >= n) continue;
+    if (log_end(t) - t->pos >= n) continue;
     futex_wait(&l->producer_waits, 1, 100);
     l->producer_waits.store(0);
     if (load_tail(l) != tail) {
@@ -62,7 +66,7 @@ long futex_wait(Word* w, uint32_t value, int64_t timeout_ms) {
 long futex_wake(Word* w, int count) { return sys(__NR_futex, w, 1 /*FUTEX_WAKE*/, count, 0, 0, 0); }
 
 bool lane_begin(Thread* t, uint64_t n) {
-  if (n > kRing / 4) n = kRing / 4;
+  if (n > kLag / 4) n = kLag / 4;
   return t->limit - t->pos >= n || wait_for_space(t, n);
 }
 
@@ -72,12 +76,12 @@ bool lane_put(Thread* t, const void* bytes, uint64_t n) {
   while (n) {
     uint64_t space = t->limit - t->pos;
     if (space == 0) {
-      if (!wait_for_space(t, n < kRing / 4 ? n : kRing / 4)) return false;
+      if (!wait_for_space(t, n < kLag / 4 ? n : kLag / 4)) return false;
       continue;
     }
-    uint64_t at = t->pos & (kRing - 1);
+    uint64_t at = t->pos & t->mask;
     uint64_t part = n < space ? n : space;
-    if (part > kRing - at) part = kRing - at;
+    if (part > t->mask + 1 - at) part = t->mask + 1 - at;
     memcpy(ring + at, from, part);
     t->pos += part;
     from += part;
@@ -104,10 +108,10 @@ void lane_commit(Thread* t) {
     bool rare = now - t->last_publish_tsc > kWakeTicks;
     l->first_unread_tsc = now;
     t->last_publish_tsc = now;
-    if (!rare && unread < kRing / 2) return;
+    if (!rare && unread < kLag / 2) return;
   } else {
     t->last_publish_tsc = now;
-    if (now - l->first_unread_tsc < kWakeTicks && unread < kRing / 2) return;
+    if (now - l->first_unread_tsc < kWakeTicks && unread < kLag / 2) return;
   }
   l->first_unread_tsc = 0;
   wake_consumer(l);
@@ -131,7 +135,7 @@ bool consumer_behind(const Thread* t) {
 
 // Judged in this order: a follower may answer and end at once.
 static bool follower_ended(Thread* t, bool verdict) {
-  if (follower_alive(t)) return false;
+  if (follower_alive(t) || recovers(t->proc->shared)) return false;
   Lane* l = t->lane;
   return verdict ? l->verdict.load() == 0 : load_tail(l) != t->pos;
 }
@@ -145,6 +149,7 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
     bool consumed = load_tail(l) == t->pos;
     if (verdict ? v != Verdict::kNone : consumed) return v;
     if (follower_left(t)) return Verdict::kFollowerDropped;
+    if (!verdict && recovers(t->proc->shared)) return Verdict::kNone;  // it catches up, from the log
     wake_consumer(l);
     if (spin < kSpins) {
       pause();
@@ -179,9 +184,11 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
   int64_t waited = 0;
   const int64_t limit = t->waits_for_lock ? 0 : control()->settings.hang_timeout_ms;
   const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
+  const bool between = n == sizeof(EventHeader);  // two events: nothing is half read
   uint64_t last_head = load_head(l);
   for (int spin = 0;; spin++) {
     t->limit = load_head(l);
+    if (between && t->replays) at_boundary(t);
     if (t->limit - t->pos >= n) return Wait::kReady;
     if (follower_must_end(t)) return Wait::kDropped;
     if (leader_is_gone(t)) {
@@ -199,7 +206,10 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     lane_release(t);
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (load_head(l) - t->pos < n && !leader_is_gone(t)) futex_wait(&l->consumer_waits, 1, step);
+    if (load_head(l) - t->pos < n && !leader_is_gone(t)) {
+      if (!between) futex_wait(&l->consumer_waits, 1, step);
+      else if (sleep_at_rest(t, &l->consumer_waits, 1, step)) continue;
+    }
     l->consumer_waits.store(0);
     if (t->kicked && t->regs == nullptr) return Wait::kReady;
     uint64_t head = load_head(l);
@@ -221,8 +231,8 @@ Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) { return wait_for_b
 
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n) {
   const uint8_t* ring = lane_ring(t->lane_index);
-  uint64_t at = (t->pos + offset) & (kRing - 1);
-  uint64_t part = n < kRing - at ? n : kRing - at;
+  uint64_t at = (t->pos + offset) & t->mask;
+  uint64_t part = n < t->mask + 1 - at ? n : t->mask + 1 - at;
   memcpy(to, ring + at, part);
   if (part < n) memcpy(static_cast<uint8_t*>(to) + part, ring, n - part);
 }
@@ -251,11 +261,12 @@ bool lane_skip(Thread* t, uint64_t n) { return lane_get(t, nullptr, n); }
 
 void lane_release(Thread* t) {
   Lane* l = t->lane;
+  if (leader_is_gone(t)) return;  // what this thread has yet to read is in nobody's way
   l->tail.store(t->pos, std::memory_order_release);
   if (l->producer_waits.load(std::memory_order_relaxed) != stream::kWaitsForTail) return;
   // A producer that waits for space is woken when a good part is free, or when all is consumed.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (t->pos == load_head(l) || load_head(l) - t->pos < kRing / 2) {
+  if (t->pos == load_head(l) || load_head(l) - t->pos < kLag / 2) {
     if (l->producer_waits.exchange(0)) futex_wake(&l->producer_waits, 1);
   }
 }

@@ -1,15 +1,20 @@
 #include "shim/agent/locks.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
+#include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/patch.h"
+#include "shim/agent/rejoin.h"
 #include "shim/agent/signals.h"
 #include "shim/sites/lock_entries.h"
 
 extern "C" {
 long mx_lock_step(long step, long a, long b, long c);
 extern char mx_lock_step_end[];
+extern char mx_run_aside[];
 }
 
 namespace mx::agent {
@@ -25,6 +30,7 @@ enum Step : long {
   kAwait,                  ///< follower: function; the answer is a Plan
   kDone,                   ///< follower: the lock is held (or will not be): passes the turn
   kYield,                  ///< follower: somebody still holds it
+  kBackFromAside,          ///< Aside: what it interrupted goes on (entry.S knows the number)
 };
 
 enum Plan : long {
@@ -61,8 +67,20 @@ struct LockCall {
   long run() const { return original(args[0], args[1], args[2], args[3]); }
 };
 
-long lead(const LockCall& c) {
+long follow(Thread* t, const LockCall& c);
+long follow_condition(Thread* t, const LockCall& c);
+
+long lead(Thread* t, const LockCall& c) {
+  t->condition = c.kind == LockKind::kCondition ? c.args[0] : 0;
   long ret = c.run();
+  t->condition = 0;
+  // In a copy of the process (rest.h), which follows: the lock may have come out of order.
+  if (t->role == Role::kFollower && c.kind == LockKind::kCondition) return follow_condition(t, c);
+  if (t->role == Role::kFollower && c.function == sites::kMutexLock && ret == 0 &&
+      lock_function_address[sites::kMutexUnlock]) {
+    call(sites::kMutexUnlock, c.args[0]);
+    return follow(t, c);
+  }
   bool fails = c.kind == LockKind::kSemaphore && failed(c.kind, ret) &&
                lock_function_address[sites::kErrnoLocation];
   mx_lock_step(kAcquired, c.function, ret, fails ? *errno_location() : 0);
@@ -81,7 +99,10 @@ long follow_condition(Thread* t, const LockCall& c) {
     mx_lock_step(kDone, 0, 0, 0);
     return ret || (leaders == kTimedOut && !has_limit(c.function)) ? ret : leaders;
   }
-  if (t->role == Role::kSolo) return ret;  // took over: a wake-up for nothing, which programs expect
+  if (t->role != Role::kFollower) {  // took over: a wake-up for nothing, which programs expect
+    mx_lock_step(kAcquired, c.function, ret, 0);
+    return ret;
+  }
   return c.run();  // the leader has left the wait another way: it was cancelled
 }
 
@@ -89,7 +110,10 @@ long follow(Thread* t, const LockCall& c) {
   if (c.kind == LockKind::kCondition) return follow_condition(t, c);
   long ret = 0;
   if (c.kind == LockKind::kBarrier) ret = c.run();  // all have to come before one may go on
-  if (mx_lock_step(kAwait, c.function, 0, 0) != kTake) return c.kind == LockKind::kBarrier ? ret : c.run();
+  if (mx_lock_step(kAwait, c.function, 0, 0) != kTake) {
+    if (c.kind == LockKind::kBarrier) return ret;
+    return t->role == Role::kLeader ? lead(t, c) : c.run();
+  }
   long leaders = static_cast<long>(t->lock_event.result);
   auto error = static_cast<int>(t->lock_event.digest);
   if (c.kind == LockKind::kBarrier || failed(c.kind, leaders)) {
@@ -130,6 +154,22 @@ bool is_condition(uint32_t function) {
 // read without a lock.
 bool alike(uint32_t leaders, uint32_t own) {
   return leaders == own || (is_condition(leaders) && is_condition(own));
+}
+
+// A function of the program that runs between two instructions of it. On the program's stack.
+struct Aside {
+  uint8_t vectors[512];
+  Regs regs;  ///< with which the program goes on
+  uint64_t function, argument;
+  uint64_t pad;
+};
+static_assert(sizeof(Aside) % 16 == 0 && offsetof(Aside, function) == 512 + 19 * 8);
+
+void back_from_aside(Thread* t, Regs* r) {
+  auto* aside = reinterpret_cast<Aside*>(r->rdi);
+  asm volatile("fxrstor64 (%0)" : : "r"(aside->vectors) : "memory");
+  *r = aside->regs;
+  t->regs_redirected = 1;
 }
 
 // Waits for the leader's event. Queries and private opens before it are behind this thread.
@@ -174,14 +214,39 @@ void pass_lock(Thread* t) {
 
 }  // namespace
 
+// A thread of a leader waits inside the real pthread_cond_wait. In a copy, which follows, it waits for its event
+// instead: it is woken by the function that the program would use, and follow_condition() does the rest.
+bool leave_condition(Thread* t, Regs* r) {
+  constexpr uint64_t kRedZone = 128;
+  uint64_t broadcast = lock_function_address[sites::kConditionBroadcast];
+  if (!t->condition || !broadcast || t->role != Role::kFollower) return false;
+  auto* aside = reinterpret_cast<Aside*>((r->rsp - kRedZone - sizeof(Aside)) & ~uint64_t{15});
+  if (!writable(aside, sizeof *aside)) return false;
+  aside->regs = *r;
+  aside->regs.rip = restart_address(t, r);
+  aside->regs.rax = r->nr;
+  aside->function = broadcast;
+  aside->argument = t->condition;
+  t->condition = 0;
+  r->rip = reinterpret_cast<uint64_t>(mx_run_aside);
+  r->rsp = reinterpret_cast<uint64_t>(aside);
+  t->regs_redirected = 1;
+  return true;
+}
+
 bool is_lock_step(const Regs* r) { return r->rip == reinterpret_cast<uint64_t>(mx_lock_step_end); }
 
 void lock_step(Thread* t, Regs* r) {
   t->regs = r;
   t->regs_redirected = 0;
   park_if_failing(t);
+  if (must_look_up(t)) looked_up(t, false);
   switch (static_cast<Step>(r->nr)) {
     case kAcquired:
+      if (t->role == Role::kFollower) {  // in a copy: the event of the lock that is held already
+        if (await_event(t, r, static_cast<uint16_t>(r->rdi)) == kTake) pass_lock(t);
+        break;
+      }
       publish_lock(t, static_cast<uint16_t>(r->rdi), static_cast<long>(r->rsi), r->rdx);
       break;
     case kAwait: {
@@ -194,11 +259,15 @@ void lock_step(Thread* t, Regs* r) {
     case kDone:
       pass_lock(t);
       break;
+    case kBackFromAside:
+      back_from_aside(t, r);
+      break;
     case kYield:
       if (follower_must_end(t)) end_follower(t);
       sys(__NR_sched_yield);
       break;
   }
+  if (t->replays) at_call_end(t);
   t->regs = nullptr;
   if (t->pending && t->role != Role::kFollower) arm_deferred(t);
 }
@@ -219,7 +288,7 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, F
   if (in_allocator(reinterpret_cast<uint64_t>(__builtin_return_address(0)))) return original(a, b, c, d);
   LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind};
   t->lock_sp = sp;
-  long ret = t->role == Role::kLeader ? lead(call) : follow(t, call);
+  long ret = t->role == Role::kLeader ? lead(t, call) : follow(t, call);
   t->lock_sp = 0;
   return ret;
 }

@@ -22,6 +22,8 @@ void forget_entries(uint64_t begin, uint64_t end);
 
 /// Whether a door was entered by a step of a lock function, not by a system call.
 bool is_lock_step(const Regs* r);
+/// In a copy of the process: lets a thread out of the condition for which it waits. True if r was redirected.
+bool leave_condition(Thread* t, Regs* r);
 /// Serves the step.
 void lock_step(Thread* t, Regs* r);
 

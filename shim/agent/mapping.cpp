@@ -1,6 +1,7 @@
 // mmap of files. Private descriptors and anonymous memory are each version's own; a shared file is
 // mapped by the leader, and the follower gets the descriptor from it for the moment of the call.
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
@@ -14,7 +15,7 @@ namespace mx::agent {
 namespace {
 
 constexpr uint64_t kAnonymous = 0x20, kTypeMask = 0x0f, kPrivate = 2;
-constexpr uint64_t kExec = 4;
+constexpr uint64_t kExec = 4, kWrite = 2;
 
 long map(const Call& c) {
   return raw6(__NR_mmap, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
@@ -54,6 +55,13 @@ long follow_shared_map(Call& c) {
   return at;
 }
 
+// What a copy of this process could not do again on its own.
+void note_sharing(const Call& c) {
+  bool anonymous = c.args[3] & kAnonymous, shared = (c.args[3] & kTypeMask) != kPrivate;
+  if (shared && (anonymous || (c.args[2] & kWrite))) forbid_checkpoints(c.t);
+  else if (!anonymous && !fd_private(c.t, static_cast<int>(c.args[4]))) forget_checkpoint(c.t);
+}
+
 }  // namespace
 
 bool shared_writable(int fd) {
@@ -63,6 +71,7 @@ bool shared_writable(int fd) {
 
 long run_mmap(Call& c) {
   Thread* t = c.t;
+  note_sharing(c);
   if ((c.args[3] & kAnonymous) || fd_private(t, static_cast<int>(c.args[4])) ||
       t->role == Role::kSolo) {
     long at = map(c);

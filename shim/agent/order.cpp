@@ -1,13 +1,15 @@
 #include "shim/agent/order.h"
 
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
+#include "shim/agent/rest.h"
 
 namespace mx::agent {
 
 namespace {
 
-constexpr int64_t kLookAgainMs = 50;
+constexpr int64_t kLookAgainMs = 50, kReplayLookMs = 2;
 constexpr int kPatience = 6;  // looks without any progress
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
@@ -22,17 +24,44 @@ void wake_who_is_next(Process* p) {
   if (l.consumer_waits.exchange(0) == 1) futex_wake(&l.consumer_waits, 1);
 }
 
-// The event of this position in the lane of a thread that does not move; false if it is not there yet.
-bool find_event(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
+// The first unread event in a lane that stands at `order` or behind it; false if there is none yet.
+bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
   const uint8_t* ring = lane_ring(index);
   uint64_t at = l.tail.load(std::memory_order_acquire), head = l.head.load(std::memory_order_acquire);
-  while (head - at >= sizeof h) {
-    for (uint64_t i = 0; i < sizeof h; i++)
-      reinterpret_cast<uint8_t*>(&h)[i] = ring[(at + i) & (stream::kLaneRing - 1)];
-    if ((h.flags & stream::kOrdered) && h.order >= order) return h.order == order;
+  while (at <= head && head - at >= sizeof h) {
+    for (uint64_t i = 0; i < sizeof h; i++) reinterpret_cast<uint8_t*>(&h)[i] = ring[(at + i) & l.mask];
+    if ((h.flags & stream::kOrdered) && h.order >= order) return true;
     at += sizeof h + stream::padded(h.size);
   }
   return false;
+}
+
+// The event of this position in the lane of a thread that does not move.
+bool find_event(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
+  return first_from(l, index, order, h) && h.order == order;
+}
+
+// A leader that failed has taken places in the order and published nothing there. A copy that catches up finds
+// that no thread has an event to read that stands before `order`.
+bool none_before(Process* p, uint64_t order) {
+  auto process = static_cast<uint32_t>(p - control()->processes);
+  uint32_t index = 0;
+  EventHeader h;
+  for (Lane& l : stream::lanes_taken(*control())) {
+    uint32_t i = index++;
+    if (!l.in_use.load() || l.process != process) continue;
+    if (first_from(l, i, p->turn.load(), h) && h.order < order) return false;
+  }
+  return true;
+}
+
+// True while the turn is at places that a former leader has taken.
+bool skip_gap(Process* p, uint64_t order) {
+  const uint64_t limit = p->gaps_before.load();
+  if (p->turn.load() >= limit) return false;
+  if (limit < order) order = limit;
+  if (none_before(p, order)) pass_turns_before(p, order);
+  return true;
 }
 
 // It is the turn of a lock that this version's thread may never take: what threads read without a lock
@@ -81,6 +110,14 @@ void skip_lost_ticket(Thread* t) {
 
 }  // namespace
 
+void pass_turns_before(Process* p, uint64_t order) {
+  uint64_t now = p->turn.load();
+  while (now < order && !p->turn.compare_exchange_weak(now, order)) {
+  }
+  Word& next = slot_of(p, order);
+  if (next.load() && next.exchange(0)) futex_wake(&next, 1 << 30);
+}
+
 void take_order(Thread* t, EventHeader& h) {
   Process* p = t->proc->shared;
   if (p->threads.load(std::memory_order_relaxed) <= 1 && !t->proc->multi_threaded) return;
@@ -116,7 +153,11 @@ void await_turn(Thread* t, const EventHeader& h) {
     Word& slot = slot_of(p, h.order);
     slot.store(1);
     if (p->turn.load() >= h.order) break;
-    bool idle = !still_stray(t) && futex_wait(&slot, 1, kLookAgainMs) == kEtimedout;
+    const bool gaps = skip_gap(p, h.order);
+    if (p->turn.load() >= h.order) break;
+    long woken = 0;
+    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, gaps ? kReplayLookMs : kLookAgainMs, &woken)) continue;
+    bool idle = woken == kEtimedout;
     if (p->turn.load() != seen) {
       seen = p->turn.load();
       patience = kPatience;
@@ -129,11 +170,9 @@ void await_turn(Thread* t, const EventHeader& h) {
 void pass_turn(Thread* t, const EventHeader& h) {
   if (!(h.flags & stream::kOrdered)) return;
   Process* p = t->proc->shared;
-  uint64_t now = p->turn.load();
-  while (now < h.order + 1 && !p->turn.compare_exchange_weak(now, h.order + 1)) {
-  }
-  Word& next = slot_of(p, h.order + 1);
-  if (next.load() && next.exchange(0)) futex_wake(&next, 1 << 30);
+  // A survivor's thread that comes late: the turn is the recovered version's.
+  if (recovers(p) && p->leader.load() == static_cast<uint32_t>(t->proc->version)) return;
+  pass_turns_before(p, h.order + 1);
 }
 
 }  // namespace mx::agent

@@ -1,6 +1,7 @@
 #include "shim/agent/processes.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/keeper.h"
@@ -173,8 +174,11 @@ long run_exit(Call& c) {
   Thread* t = c.t;
   if (t->role == Role::kFollower && !follow_thread_exit(c)) return c.r->rax;
   bool follows = t->role == Role::kFollower;
+  forget_checkpoint(t);
+  set_living(t, false);
   if (t->proc->threads.fetch_sub(1) == 1 && !follows) {
     t->proc->threads.fetch_add(1);
+    set_living(t, true);
     return run_exit_group(c);
   }
   if (!follows) {

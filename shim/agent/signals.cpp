@@ -1,5 +1,6 @@
 #include "shim/agent/signals.h"
 
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
 #include "shim/agent/frame.h"
@@ -271,6 +272,10 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
   if (t->regs || in_agent(rip)) return;  // looked at when the call ends
+  if (must_look_up(t)) {
+    looked_up(t, false);
+    uc->sigmask = kernel_mask(t);  // in a copy it follows
+  }
   Regs r;
   regs_from(uc, &r);
   t->regs_redirected = 1;  // the frame keeps the interrupted context as it is

@@ -1,5 +1,6 @@
 #include "shim/agent/special.h"
 
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/align.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
@@ -28,6 +29,7 @@ bool own_identity(Call& c, long& result) {
 
 long run_set_tid_address(Call& c) {
   run_local(c);
+  c.t->clear_tid = c.args[0];
   return c.t->vtid;
 }
 
@@ -78,7 +80,20 @@ long run_arch_prctl(Call& c) {
     *reinterpret_cast<uint64_t*>(c.args[1]) = 0;
     return 0;
   }
+  constexpr uint64_t kSetFs = 0x1002;
+  if (c.args[0] == kSetFs) c.t->fs_base = c.args[1];
   return run_local(c);
+}
+
+// What the kernel keeps for a thread, for a copy of it: set_robust_list, rseq.
+long run_registration(Call& c) {
+  long ret = run_local(c);
+  if (ret != 0) return ret;
+  bool rseq = c.r->nr == __NR_rseq;
+  uint64_t* kept = rseq ? c.t->rseq : c.t->robust_list;
+  for (int i = 0; i < (rseq ? 4 : 2); i++) kept[i] = c.args[i];
+  if (rseq && (c.args[2] & 1 /*RSEQ_FLAG_UNREGISTER*/)) kept[0] = 0;
+  return ret;
 }
 
 // A filter of the program would see the agent's calls, not the program's, and could kill both
@@ -169,6 +184,7 @@ long run_shmget(Call& c) {
 }
 
 long run_shmat(Call& c) {
+  forbid_checkpoints(c.t);
   c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
   return run_local(c);
 }

@@ -17,6 +17,7 @@ long run_setrlimit(Call& c);
 /// A version takes over: limits that the follower was spared.
 void restore_limits(Thread* t);
 long run_shmget(Call& c);
+long run_registration(Call& c);
 long run_shmat(Call& c);
 long run_shmctl(Call& c);
 void prepare_shmctl(Call& c);

@@ -105,6 +105,7 @@ struct LocalProcess {
   uint32_t index;     ///< which LocalProcess block this is
   std::atomic<int32_t> threads;
   uint8_t is_vfork_child;
+  uint8_t no_copies;  ///< it shares memory that can be written: no checkpoints
   int32_t vpid;
   int32_t real_pid;
   int32_t max_fd;
@@ -139,6 +140,12 @@ struct CachedQuery {
   uint8_t bytes[400];
 };
 
+/// Where a thread stands that can be made anew in a copy of its process (rest.h). The order is known to entry.S.
+struct Resting {
+  uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
+  uint8_t vectors[512];  ///< fxsave64: at an aligned address
+};
+
 struct Thread {
   Thread* self;            // gs:0
   uint64_t user_rsp;       // gs:8
@@ -167,6 +174,14 @@ struct Thread {
   uint64_t limit;          ///< cached tail + ring (producer) or cached head (consumer)
   uint64_t last_publish_tsc;
   uint64_t events;
+  uint64_t mask;           ///< size of the lane's ring - 1
+  // Checkpoints.
+  alignas(16) Resting rest;
+  Word at_rest;            ///< `rest` is valid; the thread does not leave it while others make a copy
+  uint32_t replays;        ///< a copy that catches up, see rejoin.h
+  uint32_t saw_call;       ///< … and has consumed the event of a call since it last looked
+  uint64_t fs_base;        ///< as the program set it
+  uint64_t robust_list[2], rseq[4];  ///< arguments of set_robust_list and rseq
   uint64_t block;          ///< number of this thread's memory block
   // What mx_thread_start needs to know (clone.cpp).
   uint32_t start_process, start_lane;
@@ -178,6 +193,7 @@ struct Thread {
   // A call of a lock function in progress, see locks.cpp.
   uint64_t lock_sp;        ///< stack pointer at its entry; what is called from there is not hooked again
   EventHeader lock_event;  ///< follower: its event, if lock_taken
+  uint64_t condition;      ///< leader: it waits for this one, really
   uint32_t lock_taken;     ///< the turn is held until the lock is
   uint32_t waits_for_lock; ///< follower: waits for the event of a lock, which may be hours away
   uint32_t busy;           ///< waits in a row that may still be worth a short look first, see epoll.cpp
@@ -214,8 +230,9 @@ inline Control* control() {
 }
 inline uint8_t* lane_ring(uint32_t index) {
   return reinterpret_cast<uint8_t*>(stream::kArenaBase + stream::kRingsOffset +
-                                    uint64_t{index} * stream::kLaneRing);
+                                    uint64_t{index} * stream::kLaneStride);
 }
+inline uint8_t* lane_scratch(uint32_t index) { return lane_ring(index) + stream::kLog; }
 inline stream::Staging* staging(uint32_t lane) {
   return reinterpret_cast<stream::Staging*>(stream::kArenaBase + stream::kStagingOffset +
                                             uint64_t{lane} * stream::kStagingStride);

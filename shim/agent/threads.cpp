@@ -9,7 +9,6 @@ namespace mx::agent {
 namespace {
 
 constexpr uint64_t kBlock = 128 * 1024, kGuard = 4096;
-constexpr uint64_t kMaxThreads = 4096;
 constexpr uint64_t kProcesses = stream::kHeapBase + 0x40000000;
 constexpr uint64_t kProcessStride = 64 << 20;
 constexpr uint32_t kMaxLocal = 64;
@@ -18,6 +17,7 @@ static_assert(sizeof(Thread) < 64 * 1024);
 
 // Which blocks are in use. Private memory: a fork gets its own copy.
 std::atomic<uint64_t> used_blocks[kMaxThreads / 64];
+std::atomic<uint64_t> living_blocks[kMaxThreads / 64];
 std::atomic<uint64_t> used_processes;
 
 bool map_fixed(uint64_t at, uint64_t size) {
@@ -42,6 +42,27 @@ uint64_t thread_stack_base(const Thread* t) {
   return stream::kHeapBase + t->block * kBlock + kGuard;
 }
 
+static uint64_t thread_at(uint64_t block) {
+  uint64_t base = stream::kHeapBase + block * kBlock;
+  return (base + kBlock - sizeof(Thread)) & ~uint64_t{63};
+}
+
+Thread* living_thread(uint64_t block) {
+  if (!(living_blocks[block / 64].load() >> (block % 64) & 1)) return nullptr;
+  return reinterpret_cast<Thread*>(thread_at(block));
+}
+
+void set_living(const Thread* t, bool lives) {
+  uint64_t mask = uint64_t{1} << (t->block % 64);
+  if (lives) living_blocks[t->block / 64].fetch_or(mask);
+  else living_blocks[t->block / 64].fetch_and(~mask);
+}
+
+void only_living(const Thread* t) {
+  for (auto& word : living_blocks) word.store(0);
+  set_living(t, true);
+}
+
 // A block: guard page, stack growing down, Thread at the upper end.
 Thread* new_thread(LocalProcess* p) {
   if (p->threads.load() > 0) collect_abandoned(p->real_pid);
@@ -50,7 +71,7 @@ Thread* new_thread(LocalProcess* p) {
     if (k < 0) continue;
     uint64_t block = w * 64 + k, base = stream::kHeapBase + block * kBlock;
     if (!map_fixed(base + kGuard, kBlock - kGuard)) return nullptr;
-    auto* t = reinterpret_cast<Thread*>((base + kBlock - sizeof(Thread)) & ~uint64_t{63});
+    auto* t = reinterpret_cast<Thread*>(thread_at(block));
     t->self = t;
     t->block = block;
     t->proc = p;
@@ -63,6 +84,7 @@ Thread* new_thread(LocalProcess* p) {
 
 void free_thread(Thread* t) {
   uint64_t block = t->block;
+  set_living(t, false);
   sys(__NR_munmap, stream::kHeapBase + block * kBlock, kBlock);
   used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
 }
@@ -146,6 +168,8 @@ uint32_t new_lane(uint32_t process) {
   l.vtid = 0;
   l.real_tid[0] = l.real_tid[1] = 0;
   l.users.store(2);
+  bool logs = c->settings.recovery && c->processes[process].is_root;
+  l.mask = (logs ? stream::kLog : stream::kLag) - 1;
   clear_staging(static_cast<uint32_t>(index));
   stream::note_taken(c->lanes_end, static_cast<uint32_t>(index));
   l.in_use.store(1);
@@ -171,9 +195,9 @@ Process* new_pair() {
 void use_lane(Thread* t, uint32_t index) {
   t->lane_index = index;
   t->lane = &control()->lanes[index];
+  t->mask = t->lane->mask;
   if (t->role == Role::kLeader) {
-    t->pos = t->lane->head.load();
-    t->limit = t->lane->tail.load() + stream::kLaneRing;
+    t->pos = t->limit = t->lane->head.load();
   } else {
     t->pos = t->lane->tail.load();
     t->limit = t->lane->head.load();

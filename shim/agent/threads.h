@@ -11,6 +11,19 @@ void free_thread(Thread* t);
 void abandon_block(Thread* t);
 /// Lowest address of the thread's agent stack.
 uint64_t thread_stack_base(const Thread* t);
+inline constexpr uint64_t kMaxThreads = 4096;
+/// Says that a thread runs, or is about to end.
+void set_living(const Thread* t, bool lives);
+/// … in a new process.
+void only_living(const Thread* t);
+/// The running thread of block `number` of this address space, or null.
+Thread* living_thread(uint64_t block);
+/// Calls f(Thread&) for each running thread of a process.
+template <typename F>
+void each_thread(const LocalProcess* p, F&& f) {
+  for (uint64_t block = 0; block < kMaxThreads; block++)
+    if (Thread* t = living_thread(block); t && t->proc == p) f(*t);
+}
 LocalProcess* new_process();
 void free_process(LocalProcess* p);
 

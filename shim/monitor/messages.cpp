@@ -153,21 +153,30 @@ void Monitor::on_message(Message& m) {
       break;
     case MessageKind::kCrash:
       on_crash(m);
+      if (&p == &root()) start_recovery(static_cast<pid_t>(m.number[1]));
+      break;
+    case MessageKind::kRecovery:
+      continue_recovery();
       break;
     case MessageKind::kHang:
       report_.write("hang", {{"version", name(m.version)}, {"pid", m.number[0]}});
       break;
     case MessageKind::kFailover:
-      if (handover_.took_over(m.process, m.number[0], m.number[1])) break;
+      if (handover_.took_over(m.process, m.number[0], m.number[1])) {
+        if (&p == &root() && asked_.verb != op::Verb::kDrop) start_recovery(roots_[1 - static_cast<int>(m.version)].pid);
+        break;
+      }
       report_.write("failover", {{"version", name(m.version)},
                                  {"from", name(other(m.version))},
                                  {"to", name(m.version)},
                                  {"pid", p.real_pid[static_cast<int>(m.version)]},
                                  {"descriptors", m.number[0]},
                                  {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
+      if (const Root& r = roots_[1 - static_cast<int>(m.version)]; &p == &root()) start_recovery(r.ended ? 0 : r.pid);
       if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
       break;
     case MessageKind::kDropped:
+      if (&p == &root() && recoveries_.active() && recoveries_.version() == m.version) recoveries_.failed(text_of(m));
       report_.write("dropped", {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
       if (&p == &root()) {
         roots_[static_cast<int>(m.version)].was_dropped = true;

@@ -70,7 +70,7 @@ void fault_from_environment(Settings& s) {
 Monitor::Monitor(const Options& options)
     : options_(options), rules_(Rules::read(options.rules)), report_(options.report),
       sites_(arena_, options.container, options.host_tables),
-      follower_watch_(options.hang_timeout_s) {
+      follower_watch_(options.hang_timeout_s), checkpoints_(arena_, options.recovery) {
   fill_settings();
   started_ = seconds();
   open_state();
@@ -116,6 +116,7 @@ int Monitor::run() {
   note_taken(arena_.control().lanes_end, 0);
   Lane& lane = arena_.control().lanes[0];
   lane.users.store(2);
+  lane.mask = (options_.recovery ? kLog : kLag) - 1;
   lane.in_use.store(1);
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start(options_.leader, false);
@@ -174,6 +175,7 @@ void Monitor::open_events() {
 void Monitor::watch() {
   while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
     int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
+    timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds()) : checkpoints_.interval_ms());
     if (program_ended_) {
       double left = deadline_ - seconds();
       if (left <= 0) break;
@@ -181,6 +183,7 @@ void Monitor::watch() {
     }
     serve_events(timeout);
     continue_handover();
+    continue_recovery();
     drop_hung_followers();
     int status;
     pid_t pid;
@@ -238,6 +241,7 @@ void Monitor::on_child(pid_t pid, int status) {
     return;
   }
   traced_.erase(pid);
+  if (transplants_.child_ended(pid, status)) return;
   if (const pid_t victim = crashes_.finished(pid)) {
     on_looked_at(victim);
     return;
@@ -262,12 +266,19 @@ void Monitor::on_orphan_end(pid_t pid, int status) {
 
 void Monitor::on_root_end(Version v, int status) {
   Root& r = roots_[static_cast<int>(v)];
+  const pid_t pid = r.pid;
   r.ended = true;
   r.status = status;
   Process& p = root();
   take_messages();
+  if (!r.ended || r.pid != pid) return;  // a message told that another process stands for it
   bool announced = !p.alive[static_cast<int>(v)].exchange(0);
   if (program_ended_) return;
+  if (recoveries_.active() && recoveries_.version() == v && recoveries_.copy() == pid) {
+    recoveries_.failed("it ended while it caught up");
+    drop_root_follower(v, "it could not be recovered");
+    return;
+  }
   bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   Root& twin = roots_[static_cast<int>(other(v))];
   auto state = static_cast<PairState>(p.state.load());
@@ -294,12 +305,17 @@ void Monitor::on_root_end(Version v, int status) {
   }
   if (state == PairState::kPaired && !r.was_dropped && !announced && WIFSIGNALED(status)) {
     report_.write("crash", {{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}});
-    drop_root_follower(v, "killed");
+    if (!recover_killed_follower(v)) drop_root_follower(v, "killed");
   }
 }
 
 // A crashed follower has stood still to be looked at.
 void Monitor::on_looked_at(pid_t victim) {
+  if (recoveries_.was_replaced(victim)) {
+    kill(victim, SIGKILL);
+    recoveries_.forget(victim);
+    return;
+  }
   for (Version v : {Version::kOld, Version::kNew}) {
     Root& r = roots_[static_cast<int>(v)];
     if (r.pid == victim && r.was_dropped && v != leader()) kill_version(v);
@@ -319,7 +335,7 @@ void Monitor::drop_root_follower(Version v, const char* reason) {
 
 void Monitor::drop_hung_followers() {
   double now = seconds();
-  if (now < next_look_) return;
+  if (now < next_look_ || recoveries_.active()) return;
   next_look_ = now + follower_watch_.interval_ms() / 1000.0;
   for (uint32_t index : follower_watch_.look(arena_.control(), now)) {
     Process& p = arena_.control().processes[index];
@@ -454,6 +470,7 @@ void Monitor::await_crash_folders() {
 }
 
 void Monitor::finish() {
+  end_recoveries();
   await_crash_folders();
   for (Version v : {Version::kOld, Version::kNew}) {
     Root& r = roots_[static_cast<int>(v)];

@@ -11,15 +11,18 @@
 #include <string>
 
 #include "shim/monitor/arena.h"
+#include "shim/monitor/checkpoints.h"
 #include "shim/monitor/control.h"
 #include "shim/monitor/crash.h"
 #include "shim/monitor/follower_watch.h"
 #include "shim/monitor/handover.h"
 #include "shim/monitor/launch.h"
 #include "shim/monitor/options.h"
+#include "shim/monitor/recoveries.h"
 #include "shim/monitor/report.h"
 #include "shim/monitor/rules.h"
 #include "shim/monitor/site_service.h"
+#include "shim/monitor/transplants.h"
 #include "shim/operator/state.h"
 
 namespace mx::monitor {
@@ -67,6 +70,12 @@ class Monitor {
   void finish_handover(bool done);
   void serve_events(int timeout_ms);
   void drop_hung_followers();
+  // Recovery (recovering.cpp).
+  void prepare_transplants();
+  void start_recovery(pid_t crashed);
+  void continue_recovery();
+  bool recover_killed_follower(stream::Version v);
+  void end_recoveries();
   void finish();
   void wait_for_others();
   void kill_keepers();
@@ -91,6 +100,10 @@ class Monitor {
   } asked_;  ///< the operator's request that `handover_` serves
   double started_ = 0;
   FollowerWatch follower_watch_;
+  Transplants transplants_;
+  Checkpoints checkpoints_;
+  Recoveries recoveries_{arena_, report_, transplants_};
+  bool prepared_ = false;  ///< the analysis of what differs has been started
   int epoll_ = -1, signals_ = -1, wake_ = -1;
   struct Root {
     pid_t pid = 0;

@@ -154,7 +154,8 @@ ordered_json Monitor::status() const {
                  {"lockstep", options_.full_lockstep ? "full" : "window"},
                  {"processes", pairs},
                  {"versions", {{"old", version_status(Version::kOld)}, {"new", version_status(Version::kNew)}}},
-                 {"lag", lag_of(c)}};
+                 {"lag", lag_of(c)},
+                 {"checkpoints", {{"old", checkpoints_.status(Version::kOld)}, {"new", checkpoints_.status(Version::kNew)}}}};
   for (const char* event : {"failover", "divergence", "crash", "hang", "recovery", "promoted", "dropped", "refused"})
     s["counts"][event] = report_.count(event);
   s["recovery"] = options_.recovery ? "on" : "off";
@@ -196,6 +197,7 @@ void Monitor::drop(ControlSocket::Peer peer, Version v) {
 }
 
 void Monitor::drop_follower(Version v, const char* reason) {
+  recoveries_.failed(reason);
   for (Process& p : processes_taken(arena_.control()))
     if (living(p) && p.leader.load() != static_cast<uint32_t>(v)) let_leader_go(arena_.control(), p);
   roots_[static_cast<int>(v)].was_dropped = true;
@@ -230,6 +232,11 @@ void Monitor::finish_handover(bool done) {
                              {"pid", root().real_pid[static_cast<int>(to)]}, {"processes", handover_.changed()},
                              {"descriptors", handover_.descriptors()}, {"microseconds", us}});
   const bool asked = asked_.verb == op::Verb::kDrop;
+  if (!asked && recoveries_.active() && recoveries_.version() == from) {
+    control_.answer(peer, {{"ok", true}, {"leader", name(to)}, {"microseconds", us}, {"former_leader", "follows"}});
+    return;
+  }
+  recoveries_.failed("by the operator");
   const char* reason = asked ? "by the operator" : "the former leader cannot follow";
   roots_[static_cast<int>(from)].was_dropped = true;
   report_.write("dropped", {{"version", name(from)}, {"pid", roots_[static_cast<int>(from)].pid}, {"reason", reason}});

@@ -1,7 +1,5 @@
 #include "shim/monitor/transplants.h"
 
-#include <sys/ptrace.h>
-
 #include "recovery/find_analyzer.h"
 #include "shim/monitor/arena.h"
 
@@ -18,31 +16,6 @@ uint64_t agent_syscall() {
   for (uint64_t at = 0; at + 1 < AgentImage::text_size(); at++)
     if (code[at] == 0x0f && code[at + 1] == 0x05) return stream::kTextAddress + at;
   return 0;
-}
-
-/// Holds a thread under ptrace for as long as it lives.
-class Held {
- public:
-  explicit Held(pid_t tid) : tid_(tid) {
-    good_ = ptrace(PTRACE_SEIZE, tid, 0, 0) == 0 && ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0 && recovery::wait_for_stop(tid);
-  }
-  ~Held() {
-    if (good_) ptrace(PTRACE_DETACH, tid_, 0, 0);
-  }
-  Held(const Held&) = delete;
-  Held& operator=(const Held&) = delete;
-  bool good() const { return good_; }
-
- private:
-  pid_t tid_;
-  bool good_;
-};
-
-Outcome not_held() {
-  Outcome o;
-  o.reason = recovery::Reason::kProcessRefused;
-  o.sentence = "it cannot be traced";
-  return o;
 }
 
 }  // namespace
@@ -62,16 +35,12 @@ bool Transplants::child_ended(pid_t pid, int status) {
 }
 
 Outcome Transplants::apply(stream::Version version, pid_t pid, pid_t tid, pid_t survivor,
-                           std::vector<recovery::ThreadState> threads, const std::vector<uint64_t>& crash_stack) {
-  Held held(tid);
-  if (!held.good()) return not_held();
+                           std::vector<recovery::ThreadState>& threads, const std::vector<uint64_t>& crash_stack) {
   recovery::PtraceTarget target(pid, tid, agent_syscall());
   return transplanter_.apply({target, static_cast<Side>(version), survivor, threads, crash_stack});
 }
 
-Outcome Transplants::revert(stream::Version version, pid_t pid, pid_t tid, std::vector<recovery::ThreadState> threads) {
-  Held held(tid);
-  if (!held.good()) return not_held();
+Outcome Transplants::revert(stream::Version version, pid_t pid, pid_t tid, std::vector<recovery::ThreadState>& threads) {
   recovery::PtraceTarget target(pid, tid, agent_syscall());
   return transplanter_.revert({target, static_cast<Side>(version), 0, threads, {}});
 }

@@ -47,9 +47,10 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"pthread_cond_clockwait", LockKind::kCondition},
     {"pthread_barrier_wait", LockKind::kBarrier},
     {"__cxa_guard_acquire", LockKind::kLock},
+    {"pthread_cond_broadcast", LockKind::kAddress},
 };
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
-inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20;
+inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20, kConditionBroadcast = 25;
 static_assert(kLockFunctions[kConditionWait].name[13] == 'w' && kLockFunctions[kConditionWait].kind == LockKind::kCondition);
 
 }  // namespace mx::sites

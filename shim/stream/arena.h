@@ -10,6 +10,7 @@
 
 #include "shim/stream/flight.h"
 #include "shim/stream/layout.h"
+#include "shim/stream/recovery.h"
 
 namespace mx::stream {
 
@@ -43,7 +44,7 @@ struct alignas(64) Lane {
   uint64_t queued;  ///< signals the agent has taken and not published yet
   // Written by the consumer at every event.
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
-  Word acked;                              ///< count of intents agreed to (full lockstep)
+  std::atomic<uint64_t> acked;             ///< end of the last intent agreed to (full lockstep)
   uint64_t follower_events;
   // Written when the consumer falls asleep, read by the producer at every event.
   alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
@@ -51,6 +52,8 @@ struct alignas(64) Lane {
   alignas(64) Word producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
   Word verdict;                     ///< enum Verdict, for kFault / kExit
   Word in_use;
+  uint64_t mask;  ///< size of the ring - 1
+  std::atomic<uint64_t> checkpoint[2];  ///< place of each version's checkpoint, while there is one
   Word users;  ///< versions that still have a thread on it
   uint32_t process;  ///< index of the Process it belongs to
   int32_t vtid;
@@ -77,6 +80,7 @@ struct alignas(64) Process {
   int32_t real_pid[2];  ///< by Version; 0: none (yet)
   Word alive[2];
   Word threads;              ///< of the leader
+  Word look_up[2];    ///< by Version, bits: kWantCheckpoint, kStandStill
   Word failing;       ///< the leader's threads park at the next boundary
   Word parked;        ///< how many have
   Word handover;      ///< futex: enum HandoverState
@@ -97,15 +101,20 @@ struct alignas(64) Process {
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   uint64_t exec_sent[2];   ///< signals that the program has sent itself and blocks, likewise
   int32_t main_vtid;
-  Word taker;  ///< 0 nobody, 1 a thread of the survivor carries the descriptors over, 2 done
+  Word taker;  ///< 0 nobody; 2 * Version + 2: a thread of the survivor carries the descriptors over; + 1: done
   Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
-  uint32_t fd_list_lane;  ///< whose ring takes the list
+  uint32_t fd_list_lane;  ///< whose scratch takes the list
   uint32_t fd_count;
   uint32_t is_root;
   Word trapped[2];    ///< system calls served by SIGSYS
   Word rewritten[2];  ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
+  Checkpoint checkpoint[2];  ///< by Version
+  Recovery recovery;
+  uint32_t crash_lane;       ///< + 1: where the leader failed, for the thread that takes over; 0: it was killed
+  uint64_t crash_position;
   // On lines of their own, as in Lane: with several threads each event changes them.
+  std::atomic<uint64_t> gaps_before;  ///< places in the order below this that a former leader took may be empty
   alignas(64) std::atomic<uint64_t> order;  ///< next event's position (leader)
   alignas(64) std::atomic<uint64_t> turn;   ///< next position to be consumed (follower)
   Word turn_slots[kTurnSlots];  ///< by position modulo kTurnSlots: 1 if somebody sleeps until it is its turn
@@ -137,6 +146,7 @@ enum class MessageKind : uint32_t {
   kKillFollower, ///< drop the follower's tree
   kProcessEnd,
   kNote,
+  kRecovery,     ///< a copy has reached the stage in number[0]
   kExecDone,     ///< a failed execve: detach (number = real tid)
 };
 
@@ -169,6 +179,7 @@ struct Settings {
   uint32_t cpus;
   uint32_t fault_kind;   ///< injected for tests: 0 none, else see agent/fault_injection
   uint64_t fault_event;
+  Word fault_done;       ///< it happens once
   uint64_t cookie;
   uint64_t agent_text_size, agent_data_offset, agent_data_size, agent_bss_end;
   uint64_t agent_start;

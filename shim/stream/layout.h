@@ -32,7 +32,10 @@ inline constexpr uint64_t kPage = 4096;
 // The arena file.
 inline constexpr size_t kMaxProcesses = 1024;
 inline constexpr size_t kMaxLanes = 2048;
-inline constexpr size_t kLaneRing = 2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
+inline constexpr size_t kLag = 2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
+inline constexpr size_t kLog = 64 << 20;     // bytes, a power of two: what is kept of a lane for checkpoints; a lane without is kLag long
+inline constexpr size_t kLaneScratch = 4 << 20;  // behind each ring: the list of descriptors at a failover
+inline constexpr uint64_t kLaneStride = kLog + kLaneScratch;  // the file is sparse
 inline constexpr size_t kMailboxSlots = 1024;
 
 inline constexpr uint64_t kArenaHeaderOffset = 0;
@@ -40,7 +43,7 @@ inline constexpr uint64_t kAgentImageOffset = 0x100000;  // 1 MiB reserved
 inline constexpr uint64_t kAgentImageLimit = 0x100000;
 inline constexpr uint64_t kControlOffset = 0x200000;  // struct Control, see arena.h
 inline constexpr uint64_t kRingsOffset = 0x800000;
-inline constexpr uint64_t kSitesOffset = kRingsOffset + kMaxLanes * kLaneRing;
+inline constexpr uint64_t kSitesOffset = kRingsOffset + kMaxLanes * kLaneStride;
 inline constexpr uint64_t kSitesSize = 16 << 20;  // tables of rewritable sites
 inline constexpr size_t kMaxSiteTables = 512;
 inline constexpr uint64_t kStagingOffset = kSitesOffset + kSitesSize;  // struct Staging, one a lane, see flight.h

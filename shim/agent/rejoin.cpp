@@ -1,0 +1,203 @@
+#include "shim/agent/rejoin.h"
+
+#include "shim/agent/checkpoint.h"
+#include "shim/agent/copied_fds.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/lane.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/order.h"
+#include "shim/agent/patch.h"
+#include "shim/agent/report.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/threads.h"
+
+extern "C" {
+long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64_t ctid, uint64_t tls,
+                     mx::agent::Thread* child);
+}
+
+namespace mx::agent {
+
+using stream::Checkpoint;
+using stream::Recovery;
+using stream::RecoveryStage;
+using stream::SleeperState;
+
+namespace {
+
+constexpr uint64_t kNear = stream::kLag / 4;  // so far behind is caught up
+constexpr uint64_t kRedZone = 256;
+
+Recovery& recovery(Thread* t) { return t->proc->shared->recovery; }
+bool is(const Recovery& r, RecoveryStage s) { return r.stage.load(std::memory_order_acquire) == static_cast<uint32_t>(s); }
+
+bool change(Recovery& r, RecoveryStage from, RecoveryStage to) {
+  auto expected = static_cast<uint32_t>(from);
+  return r.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
+}
+
+void await_wake_up(Checkpoint& c, int32_t self) {
+  for (;;) {
+    uint32_t now = c.state.load();
+    auto state = static_cast<SleeperState>(now);
+    bool mine = c.pid == self;
+    if (state == SleeperState::kWoken && mine) return;
+    if (state != SleeperState::kMaking && !(state == SleeperState::kAsleep && mine)) sys(__NR_exit_group, 0);
+    sys(__NR_futex, &c.state, 0 /*FUTEX_WAIT*/, now, 0, 0, 0);
+  }
+}
+
+// What it was as a leader, or knew of events that come again.
+void become_follower(Thread* t) {
+  t->role = Role::kFollower;
+  t->pending = t->kicked = t->announced = t->intents = t->signal_follows = 0;
+  t->held = t->ticket = 0;
+  t->defer_timer = t->die_after = t->unsettled = t->busy = t->stray_lane = 0;
+  t->replays = 1;
+  t->saw_call = 0;
+  if (t->lane) t->limit = t->pos;
+}
+
+void take_place(Thread* t) {
+  Lane* l = t->lane;
+  if (!l) return;
+  l->tail.store(t->pos);
+  l->consumer_waits.store(0);
+  l->real_tid[static_cast<int>(t->proc->version)] = t->tid;
+}
+
+// What the kernel keeps of a thread and does not copy.
+void restore_thread(Thread* t, bool anew) {
+  if (anew && t->rseq[0]) sys(__NR_rseq, t->rseq[0], t->rseq[1], t->rseq[2], t->rseq[3]);
+  if (t->clear_tid) sys(__NR_set_tid_address, t->clear_tid);
+  if (t->robust_list[0]) sys(__NR_set_robust_list, t->robust_list[0], t->robust_list[1]);
+}
+
+void restart_thread(Thread* t) {
+  constexpr uint64_t kFlags = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x80000;
+  // VM FS FILES SIGHAND THREAD SYSVSEM SETTLS
+  uint64_t stack = (t->rest.rsp - kRedZone) & ~uint64_t{15};
+  if (mx_clone_rested(kFlags, stack, &t->rest, 0, t->fs_base, t) < 0)
+    leave_as_follower(t, "a thread could not be made anew");
+}
+
+void report_stage(Thread* t) {
+  Message* m = new_message(t, MessageKind::kRecovery);
+  if (m) m->number[0] = recovery(t).stage.load();
+  send(m);
+}
+
+void stand(Thread* t, RecoveryStage from, RecoveryStage here) {
+  Recovery& r = recovery(t);
+  r.tid = t->tid;
+  if (!is(r, from)) return;
+  t->regs->rip = original(t->regs->rip);  // as the program, and its unwinding data, know it
+  change(r, from, here);
+  report_stage(t);
+  while (is(r, here)) {
+    if (follower_must_end(t)) end_follower(t);
+    sys(__NR_futex, &r.stage, 0 /*FUTEX_WAIT*/, static_cast<uint32_t>(here), nullptr, 0, 0);
+  }
+  t->regs->rip = relocated(t->regs->rip);
+}
+
+bool on_crash_lane(Thread* t) { return recovery(t).lane == t->lane_index + 1; }
+
+// The version that failed said so in its lane, and waited for an answer that came long ago.
+bool history(Thread* t, const EventHeader& h) {
+  bool failure = h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
+  if (!failure) return false;
+  if (on_crash_lane(t) && t->pos == recovery(t).crash_position) return true;
+  return t->limit - t->pos > sizeof h + stream::padded(h.size);
+}
+
+bool carried_over(Thread* t) {
+  const Recovery& r = recovery(t);
+  if (!r.lane) return is(r, RecoveryStage::kReplaying);
+  if (is(r, RecoveryStage::kBack)) return true;
+  // It has passed the place of the crash without having stood there (a signal in between, say).
+  return is(r, RecoveryStage::kReplaying) && on_crash_lane(t) && t->pos > r.crash_position;
+}
+
+void finish_if_caught_up(Thread* t) {
+  Recovery& r = recovery(t);
+  if (t->limit - t->pos > kNear || !carried_over(t)) return;
+  if (r.lane && !on_crash_lane(t)) return;
+  uint32_t stage = r.stage.load();
+  if (stage == 0 || !r.stage.compare_exchange_strong(stage, 0)) return;
+  t->replays = 0;
+  report_stage(t);
+}
+
+}  // namespace
+
+void sleep_as_copy(Thread* t) {
+  Process* p = t->proc->shared;
+  int v = static_cast<int>(t->proc->version);
+  Checkpoint& c = p->checkpoint[v];
+  auto self = static_cast<int32_t>(sys(__NR_getpid));
+  sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, 9);
+  sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-checkpoint");
+  own_descriptors(t);
+  c.ready.store(1);
+  sys(__NR_futex, &c.ready, 1 /*FUTEX_WAKE*/, 1, 0, 0, 0);
+  await_wake_up(c, self);
+
+  t->proc->real_pid = t->tid = self;
+  t->proc->promoted = 0;
+  each_thread(t->proc, [](Thread& o) { become_follower(&o); });
+  each_thread(t->proc, [](Thread& o) { take_place(&o); });
+  p->turn.store(c.turn);
+  p->alive[v].store(1);
+  p->real_pid[v] = self;
+  p->look_up[v].store(0);
+  change(recovery(t), RecoveryStage::kAsked, RecoveryStage::kReplaying);
+  c.state.store(static_cast<uint32_t>(SleeperState::kNone));
+  int zero = 0;
+  sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);
+  restore_thread(t, false);
+  each_thread(t->proc, [t](Thread& o) {
+    if (&o != t) restart_thread(&o);
+  });
+  apply_mask(t, t->trap);
+}
+
+void at_boundary(Thread* t) {
+  if (!recovers(t->proc->shared)) {
+    t->replays = 0;
+    return;
+  }
+  EventHeader h;
+  while (t->limit - t->pos >= sizeof h) {
+    lane_peek(t, 0, &h, sizeof h);
+    if (!history(t, h)) break;
+    await_turn(t, h);
+    t->pos += sizeof h + stream::padded(h.size);
+    finish_event(t, h);
+  }
+  finish_if_caught_up(t);
+}
+
+void at_call_end(Thread* t) {
+  Recovery& r = recovery(t);
+  bool call = t->saw_call;
+  t->saw_call = 0;
+  if (!on_crash_lane(t)) return;
+  if (t->pos == r.crash_position) stand(t, RecoveryStage::kReplaying, RecoveryStage::kAtCrash);
+  else if (call && t->pos > r.crash_position) stand(t, RecoveryStage::kOver, RecoveryStage::kAtDivergence);
+}
+
+}  // namespace mx::agent
+
+using namespace mx::agent;
+
+// First code of a thread that is made anew, on its own agent stack below what stands there.
+extern "C" void mx_rested_start(Thread* t) {
+  t->tid = static_cast<int32_t>(sys(__NR_gettid));
+  set_gs(t);
+  init_thread_stack(t);
+  restore_thread(t, true);
+  if (t->lane) t->lane->real_tid[static_cast<int>(t->proc->version)] = t->tid;
+  t->at_rest.store(0);
+  apply_mask(t, nullptr);
+}

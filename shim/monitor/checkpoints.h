@@ -1,0 +1,47 @@
+// When checkpoints are made (agent/checkpoint.h makes them): so seldom that they cost a small share of the time,
+// so often that the log holds what was published since. And their end.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "shim/monitor/arena.h"
+
+namespace mx::monitor {
+
+/// For a person: why a version has no checkpoint.
+std::string why_no_checkpoint(const stream::Checkpoint& c);
+
+class Checkpoints {
+ public:
+  Checkpoints(const Arena& arena, bool on) : arena_(arena), on_(on) {}
+  /// How long to sleep before the next look(), in milliseconds; -1: for ever.
+  int interval_ms() const;
+  /// Asks the versions for the checkpoints that are due. `now` in seconds.
+  void look(double now);
+  /// A version has come back: the next crash may be near.
+  void soon(stream::Version v, double now);
+  /// The program has ended.
+  void end_all();
+  /// For `mx status`.
+  nlohmann::ordered_json status(stream::Version v) const;
+
+ private:
+  struct Schedule {
+    uint64_t made_tsc = 0;     ///< of the checkpoint that `made` and `faults` belong to
+    double made = 0, asked = 0;
+    uint64_t faults = 0;       ///< the process's minor faults then
+    uint64_t published = 0;    ///< bytes, then
+    double cost = 0;           ///< seconds, copies of pages included
+  };
+  void look_at(stream::Version v, uint64_t published, double now);
+  bool due(const Schedule& s, const stream::Checkpoint& c, uint64_t published, double now) const;
+
+  const Arena& arena_;
+  bool on_;
+  double next_ = 0, started_ = 0, recovered_ = -1000;
+  uint64_t published_ = 0;
+  bool busy_ = true;
+  Schedule schedule_[2];
+};
+
+}  // namespace mx::monitor

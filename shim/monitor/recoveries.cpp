@@ -1,0 +1,194 @@
+#include "shim/monitor/recoveries.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "shim/monitor/checkpoints.h"
+#include "shim/monitor/events.h"
+#include "shim/monitor/stopped.h"
+#include "shim/stream/history.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+using nlohmann::ordered_json;
+using recovery::Outcome;
+using recovery::Reason;
+
+namespace {
+
+constexpr double kLongest = 30;           // seconds that a version may take to come back
+constexpr size_t kMost = 200;             // recoveries of one version …
+constexpr double kWithin = 60;            // … in so many seconds
+constexpr int kLookMs = 50;
+
+bool is(const Process& p, RecoveryStage s) { return p.recovery.stage.load() == static_cast<uint32_t>(s); }
+
+// Nobody may touch the lanes while the copy takes its place in them.
+void hold(pid_t pid) {
+  if (pid <= 1 || kill(pid, SIGSTOP) != 0) return;
+  siginfo_t info{};
+  waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WEXITED | WNOWAIT);
+}
+
+}  // namespace
+
+bool Recoveries::too_many(double now) {
+  auto& times = times_[static_cast<int>(version_)];
+  while (!times.empty() && times.front() < now - kWithin) times.pop_front();
+  times.push_back(now);
+  return times.size() > kMost;
+}
+
+pid_t Recoveries::begin(pid_t crashed, double now) {
+  Process& p = root();
+  version_ = static_cast<Version>(p.recovery.version & 1);
+  const int v = static_cast<int>(version_);
+  active_ = true;
+  copy_ = 0;
+  deadline_ = now + kLongest;
+  functions_.clear(), left_.clear(), steps_.clear(), remark_.clear();
+  stack_.clear();
+  Checkpoint& c = p.checkpoint[v];
+  if (too_many(now)) {
+    failed("it has failed " + std::to_string(kMost) + " times within " + std::to_string(static_cast<int>(kWithin)) + " seconds");
+    return 0;
+  }
+  if (crashed > 1) (p.recovery.led ? stand_ins_ : replaced_).insert(crashed);
+  if (!p.recovery.led) hold(crashed);
+  stack_ = stack_of_crash(crashed);
+  auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
+  const pid_t copy = c.pid;
+  if (copy <= 1 || !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kWoken))) {
+    failed(why_no_checkpoint(c));
+    return 0;
+  }
+  futex_wake(c.state);
+  copy_ = copy;
+  return copy;
+}
+
+// Of the thread that crashed, as it told before it stood still.
+std::vector<uint64_t> Recoveries::stack_of_crash(pid_t crashed) const {
+  const Process& p = root();
+  if (crashed <= 1 || p.recovery.lane == 0 || p.recovery.lane > kMaxLanes) return {};
+  const auto* h = reinterpret_cast<const History*>(arena_.at(history_offset(p.recovery.lane - 1, static_cast<int>(version_))));
+  const SavedRegisters r = h->registers;
+  if (!r.valid) return {};
+  return addresses_of(recovery::walk_stack(crashed, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}));
+}
+
+int Recoveries::timeout_ms(double now) const {
+  if (!active_) return -1;
+  return now > deadline_ ? 0 : kLookMs;
+}
+
+bool Recoveries::step(double now) {
+  if (!active_) return false;
+  Process& p = root();
+  if (is(p, RecoveryStage::kAtCrash)) {
+    if (!at_crash(now)) return false;
+  } else if (is(p, RecoveryStage::kAtDivergence)) {
+    if (!at_divergence()) return false;
+  } else if (is(p, RecoveryStage::kNone)) {
+    // The agents have ended it: the copy caught up, or the leader could not wait for it.
+    const bool left_behind = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
+    if (left_behind) failed("the log was full before it had caught up");
+    else finish();
+    return !left_behind;
+  }
+  if (now > deadline_) failed("it did not catch up within " + std::to_string(static_cast<int>(kLongest)) + " seconds");
+  return false;
+}
+
+void Recoveries::go_on(RecoveryStage from, RecoveryStage to) {
+  auto expected = static_cast<uint32_t>(from);
+  root().recovery.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
+  futex_wake(root().recovery.stage);
+}
+
+void Recoveries::note(const Outcome& o) {
+  steps_.insert(steps_.end(), o.steps.begin(), o.steps.end());
+  if (!o.sentence.empty()) remark_ = o.sentence;
+}
+
+// False: it waits for the analysis, or was given up.
+bool Recoveries::at_crash(double now) {
+  Process& p = root();
+  const pid_t survivor = p.real_pid[1 - static_cast<int>(version_)];
+  Outcome o;
+  {
+    Stopped stopped(copy_);
+    if (!stopped.good()) {
+      failed("the recovered process cannot be traced");
+      return false;
+    }
+    o = transplants_.apply(version_, copy_, p.recovery.tid, survivor, stopped.threads(), stack_);
+    if (o.ok() && !stopped.write_back()) {
+      failed("registers could not be written");
+      return false;
+    }
+  }
+  if (o.reason == Reason::kNoMapping && transplants_.busy() && now < deadline_) return false;
+  note(o);
+  // The same code on both sides: what made one of them fail was not the code.
+  if (!o.ok() && o.reason != Reason::kNothingChanged) {
+    failed(o.sentence);
+    return false;
+  }
+  functions_ = o.functions;
+  left_ = o.left;
+  go_on(RecoveryStage::kAtCrash, RecoveryStage::kOver);
+  return true;
+}
+
+bool Recoveries::at_divergence() {
+  if (!functions_.empty()) {
+    Stopped stopped(copy_);
+    Outcome o;
+    if (stopped.good()) o = transplants_.revert(version_, copy_, root().recovery.tid, stopped.threads());
+    if (!stopped.good() || !o.ok() || !stopped.write_back()) {
+      failed(o.sentence.empty() ? "its own code could not be put back" : o.sentence);
+      return false;
+    }
+    note(o);
+  }
+  go_on(RecoveryStage::kAtDivergence, RecoveryStage::kBack);
+  return true;
+}
+
+int64_t Recoveries::microseconds() const {
+  return static_cast<int64_t>(ticks_to_microseconds(static_cast<int64_t>(__builtin_ia32_rdtsc() - root().recovery.started_tsc)));
+}
+
+void Recoveries::write(const char* result, const std::string& reason) {
+  ordered_json line{{"version", name(version_)}, {"result", result}, {"pid", copy_}};
+  if (!reason.empty()) line["reason"] = reason;
+  line["functions"] = functions_;
+  line["microseconds"] = microseconds();
+  for (const recovery::Step& s : steps_) line["steps"][s.name] = s.microseconds;
+  if (!left_.empty()) line["left"] = left_;
+  report_.write("recovery", line);
+}
+
+void Recoveries::finish() {
+  active_ = false;
+  write("resynchronised", remark_);
+}
+
+void Recoveries::failed(const std::string& reason) {
+  if (!active_) return;
+  active_ = false;
+  Process& p = root();
+  if (p.state.load() == static_cast<uint32_t>(PairState::kFailover)) {
+    write("not possible", reason + "; the other version has failed as well");
+    return;  // it is the last one: it may still come through
+  }
+  let_leader_go(arena_.control(), p);
+  p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kNone));
+  futex_wake(p.recovery.stage);
+  if (copy_ > 1) kill(copy_, SIGKILL);
+  write("not possible", reason);
+}
+
+}  // namespace mx::monitor

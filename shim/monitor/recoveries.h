@@ -1,0 +1,70 @@
+// Brings a version that failed back into lockstep (docs/recovery.md): wakes its checkpoint, has the other version's
+// code carried in where the crash was, and out again when it is over.
+#pragma once
+#include <sys/types.h>
+
+#include <deque>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "shim/monitor/arena.h"
+#include "shim/monitor/report.h"
+#include "shim/monitor/transplants.h"
+
+namespace mx::monitor {
+
+class Recoveries {
+ public:
+  Recoveries(const Arena& arena, Report& report, Transplants& transplants)
+      : arena_(arena), report_(report), transplants_(transplants) {}
+
+  /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked). `crashed`: its
+  /// process that stands still, 0 if it is gone. Returns the process that takes its place; 0: there will be none,
+  /// the leader goes on alone, which has been reported.
+  pid_t begin(pid_t crashed, double now);
+  /// The copy has come to a new stage, or time has passed. True: the version is back.
+  bool step(double now);
+  /// The copy has ended, or was dropped: it does not come back.
+  void failed(const std::string& reason);
+  bool active() const { return active_; }
+  stream::Version version() const { return version_; }
+  pid_t copy() const { return copy_; }
+  /// How long until step() has to be called, in milliseconds; -1: not at all.
+  int timeout_ms(double now) const;
+  /// Processes that were replaced: to be ended when nobody looks at them any more.
+  bool was_replaced(pid_t pid) const { return replaced_.contains(pid); }
+  const std::set<pid_t>& replaced() const { return replaced_; }
+  /// Former leaders, which stand for their process id until the program ends.
+  const std::set<pid_t>& stand_ins() const { return stand_ins_; }
+  void forget(pid_t pid) { replaced_.erase(pid); }
+
+ private:
+  stream::Process& root() const { return arena_.control().processes[0]; }
+  bool too_many(double now);
+  std::vector<uint64_t> stack_of_crash(pid_t crashed) const;
+  bool at_crash(double now);
+  bool at_divergence();
+  void go_on(stream::RecoveryStage from, stream::RecoveryStage to);
+  void note(const recovery::Outcome& o);
+  void finish();
+  int64_t microseconds() const;
+  void write(const char* result, const std::string& reason);
+
+  const Arena& arena_;
+  Report& report_;
+  Transplants& transplants_;
+  bool active_ = false;
+  stream::Version version_ = stream::Version::kOld;
+  pid_t copy_ = 0;
+  double deadline_ = 0;
+  std::vector<uint64_t> stack_;            ///< of the crash, innermost first
+  std::vector<std::string> functions_;
+  std::vector<std::string> left_;
+  std::string remark_;
+  std::vector<recovery::Step> steps_;
+  std::deque<double> times_[2];            ///< of earlier recoveries, by Version
+  std::set<pid_t> replaced_, stand_ins_;
+};
+
+}  // namespace mx::monitor

@@ -1,0 +1,82 @@
+// What the monitor does about checkpoints and recovery, between the events of the run.
+#include <signal.h>
+
+#include <ctime>
+
+#include "shim/monitor/monitor.h"
+
+namespace mx::monitor {
+
+using namespace stream;
+
+namespace {
+
+double seconds() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC, &ts);
+  return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+bool asked_for(const Process& p) { return p.recovery.stage.load() == static_cast<uint32_t>(RecoveryStage::kAsked); }
+
+}  // namespace
+
+// Once the program has shown that it stays: the analysis costs processor time.
+void Monitor::prepare_transplants() {
+  if (prepared_ || !options_.recovery) return;
+  const Process& p = root();
+  if (!p.checkpoint[0].count || !p.checkpoint[1].count || !p.alive[0].load() || !p.alive[1].load()) return;
+  prepared_ = true;
+  transplants_.prepare({p.real_pid[0], p.real_pid[1]});
+}
+
+// `crashed`: the process that failed and stands still; 0: it is gone.
+void Monitor::start_recovery(pid_t crashed) {
+  if (!asked_for(root()) || recoveries_.active()) return;
+  const auto v = static_cast<Version>(root().recovery.version & 1);
+  Root& r = roots_[static_cast<int>(v)];
+  if (const pid_t copy = recoveries_.begin(crashed, seconds())) {
+    r.pid = copy;
+    r.ended = r.was_dropped = false;
+    if (recoveries_.was_replaced(crashed) && !crashes_.looks_at(crashed)) on_looked_at(crashed);
+    return;
+  }
+  r.was_dropped = true;
+  report_.write("dropped", {{"version", name(v)}, {"pid", r.pid}, {"reason", "it could not be recovered"}});
+  if (v != leader() && !crashes_.looks_at(r.pid)) kill_version(v);
+}
+
+void Monitor::continue_recovery() {
+  const double now = seconds();
+  if (recoveries_.active()) {
+    const Version v = recoveries_.version();
+    if (recoveries_.step(now)) checkpoints_.soon(v, now);
+    else if (!recoveries_.active()) drop_root_follower(v, "it could not be recovered");
+  } else {
+    checkpoints_.look(now);
+    prepare_transplants();
+  }
+}
+
+// Killed from outside, or for want of memory: nothing has to be carried over, it only catches up.
+bool Monitor::recover_killed_follower(Version v) {
+  Process& p = root();
+  const Checkpoint& c = p.checkpoint[static_cast<int>(v)];
+  const bool asleep = c.state.load() == static_cast<uint32_t>(SleeperState::kAsleep);
+  if (!options_.recovery || recoveries_.active() || !asleep || p.recovery.stage.load() != 0) return false;
+  p.recovery.version = static_cast<uint32_t>(v);
+  p.recovery.lane = p.recovery.led = 0;
+  p.recovery.crash_position = 0;
+  p.recovery.started_tsc = __builtin_ia32_rdtsc();
+  p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));
+  start_recovery(0);
+  return true;
+}
+
+void Monitor::end_recoveries() {
+  checkpoints_.end_all();
+  for (pid_t pid : recoveries_.replaced()) kill(pid, SIGKILL);
+  for (pid_t pid : recoveries_.stand_ins()) kill(pid, SIGKILL);
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,64 @@
+// What agents and monitor share of checkpoints and of a recovery (docs/recovery.md).
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+namespace mx::stream {
+
+/// Bits of Process::look_up, by version: why its threads have to look up at the next system call.
+inline constexpr uint32_t kWantCheckpoint = 1;  ///< set by the monitor, cleared by the thread that makes it
+inline constexpr uint32_t kStandStill = 2;      ///< set by a thread that makes one: the others wait, it is a futex
+
+enum class SleeperState : uint32_t {
+  kNone = 0,
+  kMaking = 1,
+  kAsleep = 2,  ///< can be woken
+  kWoken = 3,   ///< by the monitor; the copy sets kNone when it has taken its place in the lanes
+  kVoid = 4,    ///< cannot be used any more: the copy ends
+};
+
+/// A checkpoint: a copy of one version's process, asleep at a system-call boundary. It holds its place in the lanes
+/// (Lane::checkpoint): what was published since stays there.
+struct Checkpoint {
+  std::atomic<uint32_t> state;  ///< futex: enum SleeperState
+  int32_t pid;                  ///< real
+  uint64_t turn;                ///< Process::turn at its place
+  uint64_t made_tsc;
+  uint64_t cost_ticks;          ///< how long the process stood still for it
+  uint64_t total_ticks;         ///< … all of them
+  uint32_t count;
+  std::atomic<uint32_t> ready;  ///< futex: the copy has descriptors of its own
+  uint32_t refusal;             ///< enum CheckpointRefusal of the last attempt
+};
+
+/// Why there is no checkpoint.
+enum class CheckpointRefusal : uint32_t {
+  kNone = 0,
+  kSharesMemory = 1,    ///< a copy would change what the others see
+  kThreadsRun = 2,      ///< not all threads came to rest
+  kNoProcess = 3,       ///< fork failed
+  kLogFull = 4,         ///< more was published than the log holds
+  kProcessChanged = 5,  ///< a thread or a child process came or went since
+};
+
+enum class RecoveryStage : uint32_t {
+  kNone = 0,
+  kAsked = 1,         ///< a version failed and its checkpoint sleeps: the log is kept
+  kReplaying = 2,     ///< the copy was woken
+  kAtCrash = 3,       ///< its thread `tid` stands at the end of the last call before the crash
+  kOver = 4,          ///< … goes on, with the other version's code if that was needed
+  kAtDivergence = 5,  ///< stands at the end of the first call after the crash
+  kBack = 6,          ///< … goes on with its own code
+};
+
+struct Recovery {
+  std::atomic<uint32_t> stage;  ///< futex: enum RecoveryStage
+  uint32_t version;             ///< of the copy
+  uint32_t lane;                ///< + 1: of the thread that crashed; 0: it was killed, there is nothing to carry over
+  int32_t tid;                  ///< who stands
+  uint32_t led;                 ///< it was the leader: its process stands for the program's id from now on
+  uint64_t crash_position;      ///< in that lane: what follows was published after the crash
+  uint64_t started_tsc;
+};
+
+}  // namespace mx::stream
