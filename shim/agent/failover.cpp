@@ -381,10 +381,10 @@ void leave_as_follower(Thread* t, const char* reason) {
   end_follower(t);
 }
 
-bool recover_crashed_follower(Thread* t) {
+bool recover_crashed_follower(Thread* t, uint64_t position) {
   Process* p = t->proc->shared;
   if (!is(p, PairState::kPaired) || !can_recover(p, t->proc->version)) return false;
-  begin_recovery(p, t->proc->version, false, t->lane_index + 1, t->pos);
+  begin_recovery(p, t->proc->version, false, t->lane_index + 1, position);
   wake_producer(t);
   return true;
 }

@@ -86,8 +86,9 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   }
   if (t->role != Role::kFollower) return;
   bool takeover = false;
+  const uint64_t position = t->pos;  // the search for the leader's next step goes beyond
   if (leader_agrees(t, sig, takeover) || takeover) return;
-  bool recovers = recover_crashed_follower(t);  // before the monitor hears of it
+  bool recovers = recover_crashed_follower(t, position);  // before the monitor hears of it
   report_own_crash(t, sig, b);
   leave_as_crashed_follower(t, recovers);
 }

@@ -281,6 +281,7 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   t->regs_redirected = 1;  // the frame keeps the interrupted context as it is
   if (t->role == Role::kFollower) {
     follow_async_signal(t, &r, uc);
+    uc->sigmask = kernel_mask(t);
   } else if (t->proc->shared->failing.load()) {
     t->regs = &r;
     park_if_failing(t);
@@ -389,6 +390,10 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   EventHeader h;
   SignalBody body;
   t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit == t->pos && leader_is_gone(t)) {  // it was killed, and this version computes: who else should go on
+    take_over(t);
+    return;
+  }
   if (t->limit - t->pos < sizeof h + sizeof body) return;
   lane_peek(t, 0, &h, sizeof h);
   if (h.kind != EventKind::kSignal || !(h.flags & stream::kAsync)) return;

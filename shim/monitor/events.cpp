@@ -95,10 +95,24 @@ void wake_lanes(Control& c, Process& p) {
 }
 }  // namespace
 
+namespace {
+
+// A thread that computes does not look at its lane.
+void kick_follower(Control& c, const Process& p) {
+  const uint32_t v = 1 - (p.leader.load() & 1);
+  const auto index = static_cast<uint32_t>(&p - c.processes);
+  if (p.real_pid[v] <= 1) return;
+  for (const Lane& l : lanes_taken(c))
+    if (l.in_use.load() && l.process == index && l.real_tid[v] > 1) syscall(SYS_tgkill, p.real_pid[v], l.real_tid[v], SIGSYS);
+}
+
+}  // namespace
+
 void declare_dead(Control& c, Process& p) {
   uint32_t paired = static_cast<uint32_t>(PairState::kPaired);
   p.state.compare_exchange_strong(paired, static_cast<uint32_t>(PairState::kFailover));
   wake_lanes(c, p);
+  kick_follower(c, p);
 }
 
 void let_leader_go(Control& c, Process& p) {

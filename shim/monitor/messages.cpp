@@ -107,7 +107,10 @@ ordered_json divergence_fields(const Message& m) {
 
 double ticks_to_microseconds(int64_t ticks) { return ticks / tsc_per_microsecond(); }
 
-void Monitor::on_crash(const Message& m) {
+void Monitor::on_crash(const Message& m, bool of_root) {
+  // First: the version that comes back writes over what the one that crashed has done last.
+  const ordered_json calls = last_calls(arena_, m.number[4] - 1, m.version);
+  if (of_root) start_recovery(static_cast<pid_t>(m.number[1]));
   ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
   Crash crash;
   crash.version = m.version;
@@ -124,11 +127,14 @@ void Monitor::on_crash(const Message& m) {
     f["reason"] = "wrong exit";
     f["status"] = m.number[2];
   }
-  write_crash(crash, f);
+  write_crash(crash, f, calls);
+  report_recovery_start();
+  // Nobody looks at it: it has no folder.
+  if (recoveries_.was_replaced(crash.pid) && !crashes_.looks_at(crash.pid)) on_looked_at(crash.pid);
 }
 
-void Monitor::write_crash(const Crash& crash, ordered_json& line) {
-  line["last_calls"] = last_calls(arena_, crash.lane, crash.version);
+void Monitor::write_crash(const Crash& crash, ordered_json& line, const ordered_json& calls) {
+  line["last_calls"] = calls;
   const std::string folder = crashes_.open(crash, line);
   if (!folder.empty()) line["directory"] = folder;
   report_.write("crash", line);
@@ -152,8 +158,7 @@ void Monitor::on_message(Message& m) {
       if (ordered_json fields = divergence_fields(m); !rules_.expected(fields)) report_.write("divergence", fields);
       break;
     case MessageKind::kCrash:
-      on_crash(m);
-      if (&p == &root()) start_recovery(static_cast<pid_t>(m.number[1]));
+      on_crash(m, &p == &root());
       break;
     case MessageKind::kRecovery:
       continue_recovery();
@@ -173,6 +178,7 @@ void Monitor::on_message(Message& m) {
                                  {"descriptors", m.number[0]},
                                  {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
       if (const Root& r = roots_[1 - static_cast<int>(m.version)]; &p == &root()) start_recovery(r.ended ? 0 : r.pid);
+      report_recovery_start();
       if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
       break;
     case MessageKind::kDropped:

@@ -292,7 +292,7 @@ void Monitor::on_root_end(Version v, int status) {
     crash.signal = SIGKILL;
     crash.lane = p.lane;
     crash.survivor = twin.pid;
-    write_crash(crash, line);
+    write_crash(crash, line, last_calls(arena_, crash.lane, v));
     return;
   }
   if (v == leader() || twin.ended) {

@@ -41,8 +41,8 @@ class Monitor {
   void watch();
   void open_events();
   void on_message(stream::Message& m);
-  void on_crash(const stream::Message& m);
-  void write_crash(const Crash& crash, nlohmann::ordered_json& line);
+  void on_crash(const stream::Message& m, bool of_root);
+  void write_crash(const Crash& crash, nlohmann::ordered_json& line, const nlohmann::ordered_json& calls);
   void on_looked_at(pid_t victim);
   void await_crash_folders();
   void take_messages();
@@ -73,6 +73,7 @@ class Monitor {
   // Recovery (recovering.cpp).
   void prepare_transplants();
   void start_recovery(pid_t crashed);
+  void report_recovery_start();
   void continue_recovery();
   bool recover_killed_follower(stream::Version v);
   void end_recoveries();
@@ -103,6 +104,7 @@ class Monitor {
   Transplants transplants_;
   Checkpoints checkpoints_;
   Recoveries recoveries_{arena_, report_, transplants_};
+  bool start_failed_ = false;
   bool prepared_ = false;  ///< the analysis of what differs has been started
   int epoll_ = -1, signals_ = -1, wake_ = -1;
   struct Root {

@@ -47,24 +47,26 @@ pid_t Recoveries::begin(pid_t crashed, double now) {
   active_ = true;
   copy_ = 0;
   deadline_ = now + kLongest;
-  functions_.clear(), left_.clear(), steps_.clear(), remark_.clear();
+  functions_.clear(), left_.clear(), steps_.clear(), remark_.clear(), timeline_.clear();
   stack_.clear();
   Checkpoint& c = p.checkpoint[v];
+  mark("heard of");
   if (too_many(now)) {
-    failed("it has failed " + std::to_string(kMost) + " times within " + std::to_string(static_cast<int>(kWithin)) + " seconds");
+    give_up("it has failed " + std::to_string(kMost) + " times within " + std::to_string(static_cast<int>(kWithin)) + " seconds");
     return 0;
   }
   if (crashed > 1) (p.recovery.led ? stand_ins_ : replaced_).insert(crashed);
   if (!p.recovery.led) hold(crashed);
-  stack_ = stack_of_crash(crashed);
   auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
   const pid_t copy = c.pid;
   if (copy <= 1 || !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kWoken))) {
-    failed(why_no_checkpoint(c));
+    give_up(why_no_checkpoint(c));
     return 0;
   }
   futex_wake(c.state);
+  mark("woken");
   copy_ = copy;
+  stack_ = stack_of_crash(crashed);
   return copy;
 }
 
@@ -87,8 +89,10 @@ bool Recoveries::step(double now) {
   if (!active_) return false;
   Process& p = root();
   if (is(p, RecoveryStage::kAtCrash)) {
+    mark("at the crash");
     if (!at_crash(now)) return false;
   } else if (is(p, RecoveryStage::kAtDivergence)) {
+    mark("over it");
     if (!at_divergence()) return false;
   } else if (is(p, RecoveryStage::kNone)) {
     // The agents have ended it: the copy caught up, or the leader could not wait for it.
@@ -102,10 +106,13 @@ bool Recoveries::step(double now) {
 }
 
 void Recoveries::go_on(RecoveryStage from, RecoveryStage to) {
+  mark(to == RecoveryStage::kOver ? "code carried in" : "code put back");
   auto expected = static_cast<uint32_t>(from);
   root().recovery.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
   futex_wake(root().recovery.stage);
 }
+
+void Recoveries::mark(const char* step) { timeline_.push_back({step, static_cast<uint64_t>(microseconds())}); }
 
 void Recoveries::note(const Outcome& o) {
   steps_.insert(steps_.end(), o.steps.begin(), o.steps.end());
@@ -168,6 +175,7 @@ void Recoveries::write(const char* result, const std::string& reason) {
   line["microseconds"] = microseconds();
   for (const recovery::Step& s : steps_) line["steps"][s.name] = s.microseconds;
   if (!left_.empty()) line["left"] = left_;
+  for (const recovery::Step& s : timeline_) line["timeline"][s.name] = s.microseconds;
   report_.write("recovery", line);
 }
 
@@ -178,17 +186,27 @@ void Recoveries::finish() {
 
 void Recoveries::failed(const std::string& reason) {
   if (!active_) return;
+  give_up(reason);
+  report_start();
+}
+
+void Recoveries::report_start() {
+  if (!why_not_.empty()) write("not possible", why_not_);
+  why_not_.clear();
+}
+
+void Recoveries::give_up(const std::string& reason) {
   active_ = false;
+  why_not_ = reason;
   Process& p = root();
   if (p.state.load() == static_cast<uint32_t>(PairState::kFailover)) {
-    write("not possible", reason + "; the other version has failed as well");
+    why_not_ += "; the other version has failed as well";
     return;  // it is the last one: it may still come through
   }
   let_leader_go(arena_.control(), p);
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kNone));
   futex_wake(p.recovery.stage);
   if (copy_ > 1) kill(copy_, SIGKILL);
-  write("not possible", reason);
 }
 
 }  // namespace mx::monitor

@@ -21,8 +21,10 @@ class Recoveries {
 
   /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked). `crashed`: its
   /// process that stands still, 0 if it is gone. Returns the process that takes its place; 0: there will be none,
-  /// the leader goes on alone, which has been reported.
+  /// the leader goes on alone, and report_start() says why.
   pid_t begin(pid_t crashed, double now);
+  /// Writes what there is to say of the last begin(); the line of the crash itself comes first.
+  void report_start();
   /// The copy has come to a new stage, or time has passed. True: the version is back.
   bool step(double now);
   /// The copy has ended, or was dropped: it does not come back.
@@ -47,6 +49,8 @@ class Recoveries {
   bool at_divergence();
   void go_on(stream::RecoveryStage from, stream::RecoveryStage to);
   void note(const recovery::Outcome& o);
+  void give_up(const std::string& reason);
+  void mark(const char* step);
   void finish();
   int64_t microseconds() const;
   void write(const char* result, const std::string& reason);
@@ -61,8 +65,9 @@ class Recoveries {
   std::vector<uint64_t> stack_;            ///< of the crash, innermost first
   std::vector<std::string> functions_;
   std::vector<std::string> left_;
-  std::string remark_;
-  std::vector<recovery::Step> steps_;
+  std::string remark_, why_not_;
+  std::vector<recovery::Step> steps_;      ///< of the transplant
+  std::vector<recovery::Step> timeline_;   ///< microseconds since the crash, by stage
   std::deque<double> times_[2];            ///< of earlier recoveries, by Version
   std::set<pid_t> replaced_, stand_ins_;
 };

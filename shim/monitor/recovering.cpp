@@ -38,9 +38,18 @@ void Monitor::start_recovery(pid_t crashed) {
   if (const pid_t copy = recoveries_.begin(crashed, seconds())) {
     r.pid = copy;
     r.ended = r.was_dropped = false;
-    if (recoveries_.was_replaced(crashed) && !crashes_.looks_at(crashed)) on_looked_at(crashed);
     return;
   }
+  start_failed_ = true;
+}
+
+// After the line of the crash.
+void Monitor::report_recovery_start() {
+  if (!start_failed_) return;
+  start_failed_ = false;
+  recoveries_.report_start();
+  const Version v = recoveries_.version();
+  Root& r = roots_[static_cast<int>(v)];
   r.was_dropped = true;
   report_.write("dropped", {{"version", name(v)}, {"pid", r.pid}, {"reason", "it could not be recovered"}});
   if (v != leader() && !crashes_.looks_at(r.pid)) kill_version(v);
@@ -70,6 +79,7 @@ bool Monitor::recover_killed_follower(Version v) {
   p.recovery.started_tsc = __builtin_ia32_rdtsc();
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));
   start_recovery(0);
+  report_recovery_start();
   return true;
 }
 

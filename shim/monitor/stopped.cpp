@@ -53,12 +53,12 @@ Stopped::Stopped(pid_t pid) : pid_(pid) {
   // A thread may be made while we look: until all that are there are held.
   std::set<pid_t> held;
   for (bool more = true; more && good_;) {
-    more = false;
-    for (pid_t tid : tasks(pid)) {
-      if (!held.insert(tid).second) continue;
-      more = true;
-      good_ = good_ && hold(tid) && read_state(tid);
-    }
+    std::set<pid_t> fresh;
+    for (pid_t tid : tasks(pid))
+      if (held.insert(tid).second) fresh.insert(tid);
+    more = !fresh.empty();
+    for (pid_t tid : fresh) good_ = good_ && interrupt(tid);
+    for (pid_t tid : fresh) good_ = good_ && recovery::wait_for_stop(tid) && read_state(tid);
   }
   good_ = good_ && !held_.empty();
 }
@@ -67,10 +67,10 @@ Stopped::~Stopped() {
   for (pid_t tid : held_) ptrace(PTRACE_DETACH, tid, 0, 0);
 }
 
-bool Stopped::hold(pid_t tid) {
+bool Stopped::interrupt(pid_t tid) {
   if (ptrace(PTRACE_SEIZE, tid, 0, 0) != 0) return false;
   held_.push_back(tid);
-  return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0 && recovery::wait_for_stop(tid);
+  return ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
 }
 
 bool Stopped::read_state(pid_t tid) {

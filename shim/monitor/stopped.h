@@ -27,7 +27,7 @@ class Stopped {
   struct Place {
     uint64_t regs = 0;  ///< address of the agent's Regs; 0: the thread stands in the program
   };
-  bool hold(pid_t tid);
+  bool interrupt(pid_t tid);
   bool read_state(pid_t tid);
 
   pid_t pid_;
