@@ -120,14 +120,18 @@ bool Discovery::short_stubs(const Section& section) const {
   return b.size() == 8 && b[0] == 0xff && b[1] == 0x25 && b[6] == 0x66 && b[7] == 0x90;
 }
 
-// A stub of a function whose implementation is chosen at start-up is called like the function that chooses.
+// A stub of a function whose implementation is chosen at start-up is called like the function that
+// chooses.
 std::string Discovery::chosen_at_start(uint64_t resolver) const {
   auto it = seeds_.find(resolver);
   if (it == seeds_.end() || it->second.symbols.empty()) return made_up_name(resolver);
   const auto& all = it->second.symbols;
-  return (*std::min_element(all.begin(), all.end(), [](const Symbol* a, const Symbol* b) {
-           return std::make_tuple(a->name.size(), a->name) < std::make_tuple(b->name.size(), b->name);
-         }))->name;
+  return (*std::min_element(all.begin(), all.end(),
+                            [](const Symbol* a, const Symbol* b) {
+                              return std::make_tuple(a->name.size(), a->name) <
+                                     std::make_tuple(b->name.size(), b->name);
+                            }))
+      ->name;
 }
 
 // A stub is found by its jump through a GOT slot that has a relocation with a symbol.
@@ -140,13 +144,15 @@ void Discovery::add_plt_stubs() {
       while (pc < at + step) {
         auto i = decoder_.decode(image_.bytes_from(pc), pc, at);
         if (!i) break;
-        const Relocation* r = i->flow == Flow::indirect_jump && i->ref == Ref::memory
-                                  ? image_.relocation_at(at + static_cast<uint64_t>(int64_t{i->distance}))
-                                  : nullptr;
+        const Relocation* r =
+            i->flow == Flow::indirect_jump && i->ref == Ref::memory
+                ? image_.relocation_at(at + static_cast<uint64_t>(int64_t{i->distance}))
+                : nullptr;
         if (r && (!r->symbol.empty() || r->type == R_X86_64_IRELATIVE)) {
           Seed& seed = seeds_[at];
           seed = Seed{step, Origin::plt, FunctionKind::plt, {}, {}};
-          seed.name = (r->symbol.empty() ? chosen_at_start(static_cast<uint64_t>(r->addend)) : r->symbol) +
+          seed.name =
+              (r->symbol.empty() ? chosen_at_start(static_cast<uint64_t>(r->addend)) : r->symbol) +
               "@plt";
           break;
         }

@@ -18,12 +18,13 @@ bool harmless(const sys::Desc& d) {
   if (d.ret == sys::RetKind::kFd || sys::has(d, sys::attr::kModifies)) return false;
   if (d.treatment == Treatment::kFile) return true;
   // glibc's mkstemp asks for random bytes or not depending on a stack address.
-  return d.nr == sys::kGetrandom || d.nr == sys::kFstat || d.nr == sys::kFstatfs || d.nr == sys::kGetsockname ||
-         d.nr == sys::kGetpeername;
+  return d.nr == sys::kGetrandom || d.nr == sys::kFstat || d.nr == sys::kFstatfs ||
+         d.nr == sys::kGetsockname || d.nr == sys::kGetpeername;
 }
 
 bool passing(const EventHeader& h) {
-  return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen || h.kind == EventKind::kLock;
+  return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
+         h.kind == EventKind::kLock;
 }
 
 bool may_skip(const EventHeader& h) {

@@ -42,8 +42,8 @@ void fill_values(const Call& c, Fixed& f) {
 
 uint32_t fixed_size(const Fixed& f) { return 56 + stream::padded(f.sample_size); }
 
-// Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel reports what it
-// has written before it came to the bad part): then there is nothing to compare.
+// Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel
+// reports what it has written before it came to the bad part): then there is nothing to compare.
 void describe_inputs(const Call& c, uint64_t& sum, uint8_t* sample, uint32_t& sample_size) {
   bool good = guarded([&] {
     sum = digest_inputs(c);

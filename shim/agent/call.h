@@ -5,23 +5,24 @@
 
 namespace mx::agent {
 
-/// Of execute(): not the kernel's answer. The thread is in a copy of its process now and follows, see rest.h.
+/// Of execute(): not the kernel's answer. The thread is in a copy of its process now and follows,
+/// see rest.h.
 inline constexpr long kFollowsNow = -5000;
 
 struct Call {
   Thread* t;
   Regs* r;
   const mx::sys::Desc* d;
-  uint64_t args[6];      ///< as the program passed them
-  uint64_t exec[6];      ///< as the kernel gets them (hooks may differ, e.g. epoll's user data)
-  uint32_t before[6];    ///< size words before the call (SizeRule::kValueAt, kSelf)
+  uint64_t args[6];    ///< as the program passed them
+  uint64_t exec[6];    ///< as the kernel gets them (hooks may differ, e.g. epoll's user data)
+  uint32_t before[6];  ///< size words before the call (SizeRule::kValueAt, kSelf)
   long ret;
-  uint64_t scratch[4];    ///< for hooks
-  bool consumed;         ///< follower: the event's results are in place
-  uint64_t blob;         ///< results that the table does not describe (ioctl, fcntl): address …
-  uint64_t blob_size;    ///< … and size; set by Hooks::measure
-  bool may_rest;         ///< the caller of execute() understands kFollowsNow
-  bool names_new;        ///< creates a new name: the leader's counts, see adopt_name
+  uint64_t scratch[4];  ///< for hooks
+  bool consumed;        ///< follower: the event's results are in place
+  uint64_t blob;        ///< results that the table does not describe (ioctl, fcntl): address …
+  uint64_t blob_size;   ///< … and size; set by Hooks::measure
+  bool may_rest;        ///< the caller of execute() understands kFollowsNow
+  bool names_new;       ///< creates a new name: the leader's counts, see adopt_name
 };
 
 /// Hand-written parts of an irregular call; any may be null.

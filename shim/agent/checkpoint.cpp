@@ -20,8 +20,12 @@ constexpr uint64_t kCloneParent = 0x8000, kSigchld = 17;
 constexpr KernelTimespec kLongest{0, 50'000'000};
 
 uint32_t word(SleeperState s) { return static_cast<uint32_t>(s); }
-bool is(const Checkpoint& c, SleeperState s) { return c.state.load(std::memory_order_acquire) == word(s); }
-Checkpoint& own(Thread* t) { return t->proc->shared->checkpoint[static_cast<int>(t->proc->version)]; }
+bool is(const Checkpoint& c, SleeperState s) {
+  return c.state.load(std::memory_order_acquire) == word(s);
+}
+Checkpoint& own(Thread* t) {
+  return t->proc->shared->checkpoint[static_cast<int>(t->proc->version)];
+}
 
 bool change(Checkpoint& c, SleeperState from, SleeperState to) {
   uint32_t expected = word(from);
@@ -31,13 +35,15 @@ bool change(Checkpoint& c, SleeperState from, SleeperState to) {
 void wake_sleepers(Checkpoint& c) { sys(__NR_futex, &c.state, 1 /*FUTEX_WAKE*/, 1 << 30, 0, 0, 0); }
 
 bool holds_log(const Checkpoint& c) {
-  return is(c, SleeperState::kAsleep) || is(c, SleeperState::kMaking) || is(c, SleeperState::kWoken);
+  return is(c, SleeperState::kAsleep) || is(c, SleeperState::kMaking) ||
+         is(c, SleeperState::kWoken);
 }
 
 bool may_copy(Thread* t, bool event) {
   Process* p = t->proc->shared;
-  return event && p->is_root && t->lane && t->role != Role::kSolo && !t->proc->is_vfork_child && !t->replays &&
-         !recovers(p) && p->state.load() == static_cast<uint32_t>(PairState::kPaired) && !p->failing.load();
+  return event && p->is_root && t->lane && t->role != Role::kSolo && !t->proc->is_vfork_child &&
+         !t->replays && !recovers(p) &&
+         p->state.load() == static_cast<uint32_t>(PairState::kPaired) && !p->failing.load();
 }
 
 // Everything that a copy needs to know of its place.
@@ -76,7 +82,8 @@ bool make_copy(Thread* t) {
   c.total_ticks += c.cost_ticks;
   c.count += pid > 0;
   // Whose offset in a file the copy has not noted yet must not move it.
-  if (pid > 0 && has_private_files(t)) sys(__NR_futex, &c.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
+  if (pid > 0 && has_private_files(t))
+    sys(__NR_futex, &c.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
   c.state.store(word(pid > 0 ? SleeperState::kAsleep : SleeperState::kNone));
   wake_sleepers(c);
   release_others(t);
@@ -116,7 +123,8 @@ uint64_t log_end(Thread* t) {
   uint64_t tail = l->tail.load(std::memory_order_acquire), base = tail;
   if (t->mask + 1 != stream::kLag)
     for (int v : {0, 1})
-      if (uint64_t place = l->checkpoint[v].load(); holds_log(p->checkpoint[v]) && place < base) base = place;
+      if (uint64_t place = l->checkpoint[v].load(); holds_log(p->checkpoint[v]) && place < base)
+        base = place;
   uint64_t end = base + t->mask + 1;
   if (!recovers(p) && tail + stream::kLag < end) end = tail + stream::kLag;
   return end > t->pos ? end : t->pos;
@@ -128,7 +136,8 @@ bool make_room(Thread* t, uint64_t n) {
   bool any = false;
   for (int v : {0, 1}) {
     Checkpoint& c = p->checkpoint[v];
-    if (!is(c, SleeperState::kAsleep) || t->lane->checkpoint[v].load() + t->mask + 1 >= t->pos + n) continue;
+    if (!is(c, SleeperState::kAsleep) || t->lane->checkpoint[v].load() + t->mask + 1 >= t->pos + n)
+      continue;
     if (!change(c, SleeperState::kAsleep, SleeperState::kVoid)) continue;
     c.refusal = static_cast<uint32_t>(CheckpointRefusal::kLogFull);
     wake_sleepers(c);

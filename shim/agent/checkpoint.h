@@ -1,38 +1,45 @@
-// Checkpoints: a copy of this process that sleeps at a system-call boundary and holds its place in the lanes, so that
-// a version that fails can come back (rejoin.h, docs/recovery.md). The monitor says when one is wanted
-// (monitor/checkpoints.h); the first thread at the start of a system call makes it. Only the first process of a program
-// has them.
+// Checkpoints: a copy of this process that sleeps at a system-call boundary and holds its place in
+// the lanes, so that a version that fails can come back (rejoin.h, docs/recovery.md). The monitor
+// says when one is wanted (monitor/checkpoints.h); the first thread at the start of a system call
+// makes it. Only the first process of a program has them.
 #pragma once
 #include "shim/agent/call.h"
 
 namespace mx::agent {
 
-/// The thread has been asked to look up, at the start of a call (`event`: one that will be published). True in the
-/// copy, when it was woken: this thread, and all others, follow now.
+/// The thread has been asked to look up, at the start of a call (`event`: one that will be
+/// published). True in the copy, when it was woken: this thread, and all others, follow now.
 bool looked_up(Thread* t, bool event);
 inline bool must_look_up(Thread* t) {
   Process* p = t->proc->shared;
-  return __builtin_expect(p->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed), 0);
+  return __builtin_expect(
+      p->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed), 0);
 }
 
-/// This version has changed in a way that its checkpoint cannot follow (threads, processes, shared memory).
-void forget_checkpoint(Thread* t, stream::CheckpointRefusal why = stream::CheckpointRefusal::kProcessChanged);
+/// This version has changed in a way that its checkpoint cannot follow (threads, processes, shared
+/// memory).
+void forget_checkpoint(Thread* t,
+                       stream::CheckpointRefusal why = stream::CheckpointRefusal::kProcessChanged);
 /// The process shares memory that can be written: from now on no copy can be made. Until execve.
 void forbid_checkpoints(Thread* t);
 
 // --- the log ---------------------------------------------------------------------------------
 
-/// Producer: the position up to which it may write: what the consumer lags, and what checkpoints hold, is bounded.
+/// Producer: the position up to which it may write: what the consumer lags, and what checkpoints
+/// hold, is bounded.
 uint64_t log_end(Thread* t);
-/// Producer: `n` bytes are wanted beyond log_end(). True if a checkpoint, or a recovery, was given up for that.
+/// Producer: `n` bytes are wanted beyond log_end(). True if a checkpoint, or a recovery, was given
+/// up for that.
 bool make_room(Thread* t, uint64_t n);
 
 /// A version catches up from the log.
-inline bool recovers(const Process* p) { return p->recovery.stage.load(std::memory_order_relaxed) != 0; }
+inline bool recovers(const Process* p) {
+  return p->recovery.stage.load(std::memory_order_relaxed) != 0;
+}
 /// Whether version v, which has failed, can be brought back.
 bool can_recover(const Process* p, Version v);
-/// It failed at `position` of this thread's lane (0: killed, there is nothing to carry over). Before anything else
-/// is published. The monitor does the rest.
+/// It failed at `position` of this thread's lane (0: killed, there is nothing to carry over).
+/// Before anything else is published. The monitor does the rest.
 void begin_recovery(Process* p, Version v, bool led, uint32_t lane, uint64_t position);
 /// There will be none. The leader goes on alone.
 void end_recovery(Process* p);

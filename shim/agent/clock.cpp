@@ -36,7 +36,8 @@ bool read_request(const Regs* r, Request& q) {
 
 // Who looks for faults or for a failing process takes the general path.
 bool plain_leader(const Thread* t) {
-  return !control()->settings.fault_kind && !t->proc->shared->failing.load(std::memory_order_relaxed);
+  return !control()->settings.fault_kind &&
+         !t->proc->shared->failing.load(std::memory_order_relaxed);
 }
 
 bool lead(Thread* t, const Request& q) {
@@ -66,8 +67,9 @@ bool follow(Thread* t, Regs* r, const Request& q) {
   }
   ClockEvent e;
   lane_peek(t, 0, &e, sizeof e);
-  bool mine = e.h.kind == EventKind::kQuery && e.h.nr == q.nr && e.h.size == sizeof e - sizeof e.h &&
-              e.clock == q.clock && e.size == sizeof e.value && e.h.result == 0;
+  bool mine = e.h.kind == EventKind::kQuery && e.h.nr == q.nr &&
+              e.h.size == sizeof e - sizeof e.h && e.clock == q.clock && e.size == sizeof e.value &&
+              e.h.result == 0;
   if (!mine) return false;
   memcpy(reinterpret_cast<void*>(q.to), e.value, sizeof e.value);
   CachedQuery* last = query_slot(t, q.nr, q.clock);

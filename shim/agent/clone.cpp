@@ -125,7 +125,8 @@ long fork_plain(Call& c, const Request& q, const Born& born, int32_t vpid) {
   uint64_t old = block_signals();
   int32_t* child = leads(t) ? &t->lane->flight.child : nullptr;
   uint64_t flags = (q.flags & ~kUntraced) | (child ? kParentSettid : 0);
-  long ret = sys(__NR_clone, flags, 0, child ? reinterpret_cast<uint64_t>(child) : q.ptid, q.ctid, q.tls);
+  long ret =
+      sys(__NR_clone, flags, 0, child ? reinterpret_cast<uint64_t>(child) : q.ptid, q.ctid, q.tls);
   if (child && ret > 0 && (q.flags & kParentSettid)) write_tid(q.ptid, static_cast<int32_t>(ret));
   if (ret == 0) {
     begin_process(t, born, vpid);
@@ -143,7 +144,8 @@ long fork_shared(Call& c, const Request& q, const Born& born, int32_t vpid) {
   Thread* child = p ? new_thread(p) : nullptr;
   if (!child) return kEnomem;
   uint32_t index = p->index;
-  memcpy(p, t->proc, __builtin_offsetof(LocalProcess, fds) + sizeof t->proc->fds[0] * (t->proc->max_fd + 1));
+  memcpy(p, t->proc,
+         __builtin_offsetof(LocalProcess, fds) + sizeof t->proc->fds[0] * (t->proc->max_fd + 1));
   p->index = index;
   p->is_vfork_child = 1;
   inherit(child, t);
@@ -187,8 +189,10 @@ long fork_pair(Call& c, const Request& q) {
     if (m == Match::kRedirected) return c.r->rax;
     int32_t made = m == Match::kTakeover ? settle_child(t, born.process, born.lane) : 0;
     if (m == Match::kMatched || made) {
-      if (made) c.ret = made;
-      else follower_take(c, h);
+      if (made)
+        c.ret = made;
+      else
+        follower_take(c, h);
       if (c.ret < 0) return c.ret;
       auto vpid = static_cast<int32_t>(c.ret);
       bool leads_now = t->role == Role::kLeader;
@@ -196,11 +200,14 @@ long fork_pair(Call& c, const Request& q) {
       if (born.process >= stream::kMaxProcesses) return vpid;  // the leader's child runs alone
       const Process& pair = control()->processes[born.process];
       if (pair.leader.load() == static_cast<uint32_t>(t->proc->version)) {
-        child_born(t, vpid, pair.real_pid[static_cast<int>(t->proc->version)]);  // this version's, from before its crash
+        child_born(t, vpid,
+                   pair.real_pid[static_cast<int>(
+                       t->proc->version)]);  // this version's, from before its crash
         return vpid;
       }
       const Role role = t->role;
-      t->role = Role::kFollower;  // also for a child that was made: its leader is the other version's
+      t->role =
+          Role::kFollower;  // also for a child that was made: its leader is the other version's
       forget_checkpoint(t);
       long own = make(born, vpid);
       if (own == 0) return 0;
@@ -222,7 +229,8 @@ long fork_pair(Call& c, const Request& q) {
   }
   long ret = make(born, 0);
   if (ret == 0) return 0;
-  if (ret == kEagain && leads(t)) {  // the follower may not have reaped its children yet: they count too
+  if (ret == kEagain &&
+      leads(t)) {  // the follower may not have reaped its children yet: they count too
     lane_rendezvous(t, false);
     ret = make(born, 0);
     if (ret == 0) return 0;
@@ -242,7 +250,8 @@ long fork_pair(Call& c, const Request& q) {
 long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
-  // musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds now.
+  // musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds
+  // now.
   constexpr uint64_t kChildCleartid = 0x200000, kSetTls = 0x80000;
   if ((q.flags & kChildCleartid) && readable(reinterpret_cast<void*>(q.ctid), 4) &&
       *reinterpret_cast<int32_t*>(q.ctid) == t->vtid)
@@ -331,7 +340,8 @@ long run_clone(Call& c) {
 
 long run_clone3(Call& c) {
   struct Args {
-    uint64_t flags, pidfd, ctid, ptid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+    uint64_t flags, pidfd, ctid, ptid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
+        cgroup;
   } a{};
   uint64_t size = c.args[1];
   if (size < 64 || size > 4096) return kEinval;
@@ -343,8 +353,8 @@ long run_clone3(Call& c) {
     report_refused(c);
     return kEnosys;
   }
-  return run_request(c, {a.flags | (a.exit_signal & 0xff), a.stack ? a.stack + a.stack_size : 0, a.ptid,
-                         a.ctid, a.tls, 0});
+  return run_request(c, {a.flags | (a.exit_signal & 0xff), a.stack ? a.stack + a.stack_size : 0,
+                         a.ptid, a.ctid, a.tls, 0});
 }
 
 }  // namespace mx::agent
@@ -372,7 +382,8 @@ extern "C" void mx_thread_start(Thread* t, Regs*) {
       use_lane(t, t->start_lane);
       t->lane->vtid = t->vtid;
     }
-    // By the thread itself: when it ends, the kernel clears the word, and nobody may write after that.
+    // By the thread itself: when it ends, the kernel clears the word, and nobody may write after
+    // that.
     if (t->start_vpid && t->start_ctid) *reinterpret_cast<int32_t*>(t->start_ctid) = t->vtid;
     if (t->start_vpid && t->start_ptid) *reinterpret_cast<int32_t*>(t->start_ptid) = t->vtid;
     t->started.store(1);

@@ -22,8 +22,9 @@ void path_of(int fd, char (&path)[40]) {
 }
 
 void open_anew(int fd) {
-  long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0), own = sys(__NR_fcntl, fd, kGetfd, 0);
-  if (is_error(offset) || is_error(flags) || is_error(own)) return;
+  long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0),
+       own = sys(__NR_fcntl, fd, kGetfd, 0);
+  if (is_error(offset) || is_error(flags) || is_error(own) || (flags & 3) != 0 /*O_RDONLY*/) return;
   char path[40];
   path_of(fd, path);
   long copy = sys(__NR_open, path, static_cast<uint64_t>(flags) & ~kCreating, 0);

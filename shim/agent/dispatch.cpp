@@ -127,7 +127,8 @@ constexpr HookTable make_hooks() {
   localise(__NR_rt_sigtimedwait, localise_sigtimedwait);
   localise(__NR_read, localise_read);
   h.at[__NR_kill].prepare = prepare_kill;
-  for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) h.at[nr].prepare = prepare_tgkill;
+  for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo})
+    h.at[nr].prepare = prepare_tgkill;
   for (int nr : {__NR_tkill, __NR_tgkill}) h.at[nr].perform = perform_tgkill;
   h.at[__NR_rt_sigqueueinfo].prepare = prepare_kill;
   h.at[__NR_setpgid].prepare = prepare_setpgid;
@@ -140,8 +141,8 @@ constexpr HookTable make_hooks() {
   run(__NR_set_tid_address, run_set_tid_address);
   for (int nr : {__NR_set_robust_list, __NR_rseq}) run(nr, run_registration);
   run(__NR_prctl, run_prctl);
-  for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid, __NR_setresgid,
-                 __NR_setfsuid, __NR_setfsgid, __NR_capset})
+  for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid,
+                 __NR_setresgid, __NR_setfsuid, __NR_setfsgid, __NR_capset})
     run(nr, run_credentials);
   run(__NR_arch_prctl, run_arch_prctl);
   run(__NR_seccomp, run_seccomp);

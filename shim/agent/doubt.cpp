@@ -28,7 +28,8 @@ bool failure(const EventHeader& h) {
 // The leader has taken something from outside that this version could not get again, waits for this
 // version, or ends by its own will.
 bool irrevocable(const EventHeader& h) {
-  if (h.kind == EventKind::kExit || h.kind == EventKind::kTermSignal || h.kind == EventKind::kExec) return true;
+  if (h.kind == EventKind::kExit || h.kind == EventKind::kTermSignal || h.kind == EventKind::kExec)
+    return true;
   if (h.kind != EventKind::kCall) return false;
   switch (h.nr) {
     case __NR_read:
@@ -73,7 +74,8 @@ void await_more(Thread* t, uint64_t position) {
   Lane* l = t->lane;
   l->consumer_waits.store(1);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (l->head.load() == position && !leader_is_gone(t)) futex_wait(&l->consumer_waits, 1, kLookAgainMs);
+  if (l->head.load() == position && !leader_is_gone(t))
+    futex_wait(&l->consumer_waits, 1, kLookAgainMs);
   l->consumer_waits.store(0);
 }
 

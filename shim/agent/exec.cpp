@@ -1,7 +1,7 @@
-// execve: the image is replaced, and with it the agent. The monitor is asked to attach first; it maps
-// the agent into the new image before anything of it runs (monitor/inject).
-#include "shim/agent/checkpoint.h"
+// execve: the image is replaced, and with it the agent. The monitor is asked to attach first; it
+// maps the agent into the new image before anything of it runs (monitor/inject).
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
@@ -19,7 +19,8 @@ using stream::ExecState;
 
 bool attach_monitor(Thread* t) {
   Process* p = t->proc->shared;
-  p->exec_state[static_cast<int>(t->proc->version)].store(static_cast<uint32_t>(ExecState::kRequested));
+  p->exec_state[static_cast<int>(t->proc->version)].store(
+      static_cast<uint32_t>(ExecState::kRequested));
   Message* m = new_message(t, MessageKind::kExecAttach);
   if (!m) return false;
   m->number[0] = t->tid;
@@ -61,8 +62,9 @@ void save_state(Thread* t) {
   p->event_count[static_cast<int>(t->proc->version)].fetch_add(t->events);
 }
 
-// From here to the first instruction of the new image's program no signal is taken: the kernel keeps
-// what arrives, and what waits in this image's queue goes back to it. Pending signals survive execve.
+// From here to the first instruction of the new image's program no signal is taken: the kernel
+// keeps what arrives, and what waits in this image's queue goes back to it. Pending signals survive
+// execve.
 void hold_signals(Thread* t) {
   uint64_t all = ~kNeverBlocked;
   sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);

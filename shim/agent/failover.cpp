@@ -47,7 +47,9 @@ void wake_all(Process* p) {
   });
 }
 
-int real_leader_pid(Thread* t) { return t->proc->shared->real_pid[index_of(other(t->proc->version))]; }
+int real_leader_pid(Thread* t) {
+  return t->proc->shared->real_pid[index_of(other(t->proc->version))];
+}
 
 }  // namespace
 
@@ -84,7 +86,8 @@ bool list_descriptors(Thread* t, bool dead) {
     futex_wake(&p->keeper_wake, 8);
   }
   auto pending = [p] { return p->fd_list_state.load() == 1 || p->fd_list_state.load() == 3; };
-  for (int i = 0; i < 200 && pending(); i++) futex_wait(&p->fd_list_state, p->fd_list_state.load(), 20);
+  for (int i = 0; i < 200 && pending(); i++)
+    futex_wait(&p->fd_list_state, p->fd_list_state.load(), 20);
   return p->fd_list_state.load() == 2;
 }
 
@@ -267,8 +270,10 @@ void wait_for_agreement(Thread* t) {
     bool timed_out = l->acked.load() < t->pos &&
                      futex_wait(&l->producer_waits, stream::kWaitsForAck, 100) == kEtimedout;
     l->producer_waits.store(0);
-    if (l->tail.load() != tail) waited = 0;
-    else if (timed_out) waited += 100;
+    if (l->tail.load() != tail)
+      waited = 0;
+    else if (timed_out)
+      waited += 100;
     if (!follower_alive(t) || (limit && waited > limit)) {
       give_up_follower(t, "follower does not agree in time");
       return;
@@ -276,7 +281,8 @@ void wait_for_agreement(Thread* t) {
   }
 }
 
-// Another process stands for this version now, or this version leads no more: a thread that comes late.
+// Another process stands for this version now, or this version leads no more: a thread that comes
+// late.
 static bool replaced(Thread* t) {
   Process* p = t->proc->shared;
   int v = index_of(t->proc->version);
@@ -351,7 +357,8 @@ bool leader_is_gone(Thread* t) {
 
 bool follower_must_end(Thread* t) {
   Process* p = t->proc->shared;
-  if (p->real_pid[index_of(t->proc->version)] != t->proc->real_pid) return true;  // replaced by a copy
+  if (p->real_pid[index_of(t->proc->version)] != t->proc->real_pid)
+    return true;  // replaced by a copy
   return is(p, PairState::kSolo) && p->leader.load() != static_cast<uint32_t>(t->proc->version);
 }
 
@@ -402,8 +409,8 @@ int64_t crash_lane(const Thread* t) { return t->history ? int64_t{t->lane_index}
 
 void save_registers(Thread* t, const Regs& r) {
   if (!t->history) return;
-  t->history->registers = {1,     r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11,    r.r10, r.r9,
-                           r.r8,  r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.eflags, r.rsp};
+  t->history->registers = {1,    r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11,    r.r10, r.r9,
+                           r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.eflags, r.rsp};
 }
 
 void leader_failed(Thread* t, const EventHeader& h) {

@@ -33,11 +33,14 @@ bool follower_must_end(Thread* t);
 [[noreturn]] void end_follower(Thread* t);
 /// Reports why, lets the leader go on alone, ends this process.
 [[noreturn]] void leave_as_follower(Thread* t, const char* reason);
-/// The same for a version that crashed: it stands still until the monitor, which looks at it, ends it.
+/// The same for a version that crashed: it stands still until the monitor, which looks at it, ends
+/// it.
 [[noreturn]] void leave_as_crashed_follower(Thread* t, bool recovers);
-/// This follower has crashed at `position` of its lane: if there is a checkpoint, the leader goes on for two. True if so.
+/// This follower has crashed at `position` of its lane: if there is a checkpoint, the leader goes
+/// on for two. True if so.
 bool recover_crashed_follower(Thread* t, uint64_t position);
-/// For the monitor: which history belongs to a crash (lane + 1; 0: none), and the registers that go with it.
+/// For the monitor: which history belongs to a crash (lane + 1; 0: none), and the registers that go
+/// with it.
 int64_t crash_lane(const Thread* t);
 void save_registers(Thread* t, const Regs& r);
 /// The leader faulted, exited wrongly: tells it, and takes over.

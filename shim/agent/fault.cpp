@@ -29,13 +29,15 @@ void report_own_crash(Thread* t, int sig, const FaultBody& b) {
   m->number[2] = static_cast<int64_t>(b.rip);
   m->number[3] = static_cast<int64_t>(b.address);
   m->number[4] = crash_lane(t);
+  m->number[5] = t->role == Role::kFollower;
   send(m);
 }
 
 // Leader: says that it faulted, and learns whether the follower did too.
 Verdict leader_verdict(Thread* t, int sig, const FaultBody& b) {
   t->lane->verdict.store(0);
-  EventHeader h{0, static_cast<uint16_t>(sig), EventKind::kFault, 0, static_cast<int64_t>(b.rip), 0,
+  EventHeader h{0,        static_cast<uint16_t>(sig),  EventKind::kFault,
+                0,        static_cast<int64_t>(b.rip), 0,
                 b.address};
   take_order(t, h);
   if (!lane_begin(t, sizeof h) || !lane_put(t, &h, sizeof h)) return Verdict::kFollowerDropped;
@@ -93,8 +95,8 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   leave_as_crashed_follower(t, recovers);
 }
 
-// The agent itself touched bad memory on behalf of the program: a crash at this call, judged as one of
-// the program. The event that was being written is void.
+// The agent itself touched bad memory on behalf of the program: a crash at this call, judged as one
+// of the program. The event that was being written is void.
 [[noreturn]] void fault_in_agent(Thread* t, int sig, Siginfo* info) {
   if (t->building_frame) die_of(t, 11);  // no room for a signal frame: the kernel kills for that
   FaultBody b{t->regs->rip, info->fault.addr};

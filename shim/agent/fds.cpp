@@ -1,5 +1,6 @@
 #include "shim/agent/fds.h"
 
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/memory.h"
@@ -10,8 +11,8 @@ namespace mx::agent {
 namespace {
 constexpr uint64_t kCloexec = 02000000, kNonblock = 04000;
 constexpr int kDupfd = 0, kGetfd = 1, kSetfd = 2, kGetfl = 3, kSetfl = 4, kGetlk = 5, kSetlk = 6,
-              kSetlkw = 7, kSetown = 8, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37, kOfdSetlkw = 38,
-              kDupfdCloexec = 1030;
+              kSetlkw = 7, kSetown = 8, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37,
+              kOfdSetlkw = 38, kDupfdCloexec = 1030;
 
 bool owns(const Call& c) { return static_cast<int32_t>(c.args[2]) == c.t->proc->vpid; }
 
@@ -85,7 +86,8 @@ void note_inherited(Thread* t) {
   if (top < 2) top = 2;
   for (int fd = 0; fd < 4096; fd++) {
     if (fd % 64 == 0) p->inherited[fd / 64] = 0;
-    if (fd <= top && !is_error(sys(__NR_fcntl, fd, kGetfd, 0))) p->inherited[fd / 64] |= uint64_t{1} << (fd % 64);
+    if (fd <= top && !is_error(sys(__NR_fcntl, fd, kGetfd, 0)))
+      p->inherited[fd / 64] |= uint64_t{1} << (fd % 64);
   }
 }
 
@@ -118,16 +120,30 @@ void localise_new_fd(Call& c) {
   if (c.ret < 0) return;
   uint64_t flags = 0;
   switch (c.r->nr) {
-    case __NR_accept4: flags = c.args[3]; break;
-    case __NR_socket: flags = c.args[1]; break;
-    case __NR_eventfd2: case __NR_timerfd_create: flags = c.args[1]; break;
-    case __NR_epoll_create1: case __NR_inotify_init1: flags = c.args[0]; break;
-    case __NR_signalfd4: flags = c.args[3]; break;
-    default: break;
+    case __NR_accept4:
+      flags = c.args[3];
+      break;
+    case __NR_socket:
+      flags = c.args[1];
+      break;
+    case __NR_eventfd2:
+    case __NR_timerfd_create:
+      flags = c.args[1];
+      break;
+    case __NR_epoll_create1:
+    case __NR_inotify_init1:
+      flags = c.args[0];
+      break;
+    case __NR_signalfd4:
+      flags = c.args[3];
+      break;
+    default:
+      break;
   }
   bool classified = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket;
   bool signals = c.r->nr == __NR_signalfd || c.r->nr == __NR_signalfd4;
-  fd_opened(c.t, c.ret, flags_to_bits(flags) | (classified ? kFdClassified : 0) | (signals ? kFdSignalfd : 0));
+  fd_opened(c.t, c.ret,
+            flags_to_bits(flags) | (classified ? kFdClassified : 0) | (signals ? kFdSignalfd : 0));
 }
 
 void localise_fd_pair(Call& c) {
@@ -177,7 +193,8 @@ long run_fcntl(Call& c) {
   if (fd_reserved(fd)) return kEbadf;
   if (cmd == kDupfd || cmd == kDupfdCloexec) {
     Word& top = c.t->proc->shared->max_fd;  // where the keeper looks for what was opened last
-    if (c.t->role == Role::kLeader && valid_fd(c.args[2]) && c.args[2] > top.load()) top.store(c.args[2]);
+    if (c.t->role == Role::kLeader && valid_fd(c.args[2]) && c.args[2] > top.load())
+      top.store(c.args[2]);
     long ret = run_event(c);
     if (c.consumed || c.t->role != Role::kFollower) localise_dup(c);
     return ret;
@@ -217,11 +234,15 @@ long run_close_range(Call& c) {
   for (uint32_t fd = first; fd <= last && fd <= top; fd++) {
     if (fd_reserved(fd)) continue;
     if (t->role == Role::kFollower && fd_private(t, fd)) {
-      if (mark) sys(__NR_fcntl, fd, kSetfd, 1);
-      else sys(__NR_close, fd);
+      if (mark)
+        sys(__NR_fcntl, fd, kSetfd, 1);
+      else
+        sys(__NR_close, fd);
     }
-    if (mark) fd_bits(t, fd) |= kFdCloexec;
-    else fd_closed(t, fd);
+    if (mark)
+      fd_bits(t, fd) |= kFdCloexec;
+    else
+      fd_closed(t, fd);
   }
   return ret;
 }
@@ -268,11 +289,13 @@ void localise_recvmsg(Call& c) {
 long run_flock(Call& c) { return run_event(c); }
 
 long run_memfd(Call& c) {
+  forbid_checkpoints(c.t);  // a copy would write into the same memory
   Thread* t = c.t;
   bool cloexec = c.args[1] & 1;
   if (t->role != Role::kFollower) {
     long ret = run_event(c);
-    if (ret >= 0) fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified | (cloexec ? kFdCloexec : 0));
+    if (ret >= 0)
+      fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified | (cloexec ? kFdCloexec : 0));
     return ret;
   }
   long ret = run_event(c);
@@ -292,9 +315,9 @@ struct LegacyIoctl {
 };
 // Requests that do not encode their size and write a result: ioctl_tty(2), sockios.h, fs.h.
 constexpr LegacyIoctl kLegacy[] = {
-    {0x5401, 36}, {0x5405, 18}, {0x5413, 8},  {0x540f, 4},  {0x541b, 4},  {0x5411, 4},  {0x5415, 4},
-    {0x5429, 4},  {0x5424, 4},  {0x5419, 4},  {0x541e, 72}, {0x8905, 4},  {0x8906, 16}, {0x8907, 16},
-    {0x8903, 4},  {0x8901, 4},  {0x1260, 8},  {0x125e, 4},  {0x1268, 4},  {0x127b, 4},  {0x5459, 8},
+    {0x5401, 36}, {0x5405, 18}, {0x5413, 8}, {0x540f, 4},  {0x541b, 4}, {0x5411, 4},  {0x5415, 4},
+    {0x5429, 4},  {0x5424, 4},  {0x5419, 4}, {0x541e, 72}, {0x8905, 4}, {0x8906, 16}, {0x8907, 16},
+    {0x8903, 4},  {0x8901, 4},  {0x1260, 8}, {0x125e, 4},  {0x1268, 4}, {0x127b, 4},  {0x5459, 8},
 };
 }  // namespace
 

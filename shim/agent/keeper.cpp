@@ -8,7 +8,8 @@ namespace {
 constexpr uint64_t kCloneFiles = 0x400;
 constexpr uint64_t kUserEnd = 0x7ffffffff000;
 
-// Nobody will ask any more: another keeper stands in, the pair has ended or goes on alone, or mx is gone.
+// Nobody will ask any more: another keeper stands in, the pair has ended or goes on alone, or mx is
+// gone.
 bool needed(Process* p, int32_t self) {
   if (p->keeper_pid != self) return false;
   auto state = static_cast<PairState>(p->state.load());
@@ -33,7 +34,9 @@ namespace {
 // The survivor may have given up its rights (setuid) after this keeper was made: it may fetch
 // descriptors only from a process of its own user.
 void become_user(uint32_t uid, uint32_t gid) {
-  if (uid == static_cast<uint32_t>(sys(__NR_getuid)) && gid == static_cast<uint32_t>(sys(__NR_getgid))) return;
+  if (uid == static_cast<uint32_t>(sys(__NR_getuid)) &&
+      gid == static_cast<uint32_t>(sys(__NR_getgid)))
+    return;
   sys(__NR_setresgid, gid, gid, gid);
   sys(__NR_setresuid, uid, uid, uid);
   allow_takeover();

@@ -11,9 +11,12 @@ namespace mx::agent {
 
 namespace {
 constexpr uint64_t kLag = stream::kLag;
-constexpr uint64_t kWakeTicks = 1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
-constexpr int kSpins = 300;         // of a leader that waits for its follower: somebody waits for the leader
-constexpr int kFollowerSpins = 30;  // a follower that has caught up gives the core back; it works in batches
+constexpr uint64_t kWakeTicks =
+    1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
+constexpr int kSpins =
+    300;  // of a leader that waits for its follower: somebody waits for the leader
+constexpr int kFollowerSpins =
+    30;  // a follower that has caught up gives the core back; it works in batches
 
 uint64_t load_head(Lane* l) { return l->head.load(std::memory_order_acquire); }
 uint64_t load_tail(Lane* l) { return l->tail.load(std::memory_order_acquire); }
@@ -149,7 +152,8 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
     bool consumed = load_tail(l) == t->pos;
     if (verdict ? v != Verdict::kNone : consumed) return v;
     if (follower_left(t)) return Verdict::kFollowerDropped;
-    if (!verdict && recovers(t->proc->shared)) return Verdict::kNone;  // it catches up, from the log
+    if (!verdict && recovers(t->proc->shared))
+      return Verdict::kNone;  // it catches up, from the log
     wake_consumer(l);
     if (spin < kSpins) {
       pause();

@@ -90,7 +90,8 @@ long lead(Thread* t, const LockCall& c) {
 bool has_limit(uint32_t condition_function) { return condition_function != sites::kConditionWait; }
 
 long follow_condition(Thread* t, const LockCall& c) {
-  if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock]) return c.run();
+  if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock])
+    return c.run();
   call(sites::kMutexUnlock, c.args[1]);
   bool take = mx_lock_step(kAwait, c.function, 0, 0) == kTake;
   long ret = call(sites::kMutexLock, c.args[1]);
@@ -143,15 +144,17 @@ void publish_lock(Thread* t, uint16_t function, long result, uint64_t error) {
 
 // The others went on without this thread, see order.cpp.
 bool given_up(Thread* t, const EventHeader& h) {
-  return h.kind == EventKind::kLock && (h.flags & stream::kOrdered) && h.order < t->proc->shared->turn.load();
+  return h.kind == EventKind::kLock && (h.flags & stream::kOrdered) &&
+         h.order < t->proc->shared->turn.load();
 }
 
 bool is_condition(uint32_t function) {
-  return function < sites::kLockFunctionCount && sites::kLockFunctions[function].kind == LockKind::kCondition;
+  return function < sites::kLockFunctionCount &&
+         sites::kLockFunctions[function].kind == LockKind::kCondition;
 }
 
-// Waits with and without a time limit are one to the order: which one it is may depend on what a thread
-// read without a lock.
+// Waits with and without a time limit are one to the order: which one it is may depend on what a
+// thread read without a lock.
 bool alike(uint32_t leaders, uint32_t own) {
   return leaders == own || (is_condition(leaders) && is_condition(own));
 }
@@ -208,14 +211,17 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
 void pass_lock(Thread* t) {
   if (!t->lock_taken) return;
   t->lock_taken = 0;
-  if (t->role == Role::kFollower) finish_event(t, t->lock_event);
-  else pass_turn(t, t->lock_event);
+  if (t->role == Role::kFollower)
+    finish_event(t, t->lock_event);
+  else
+    pass_turn(t, t->lock_event);
 }
 
 }  // namespace
 
-// A thread of a leader waits inside the real pthread_cond_wait. In a copy, which follows, it waits for its event
-// instead: it is woken by the function that the program would use, and follow_condition() does the rest.
+// A thread of a leader waits inside the real pthread_cond_wait. In a copy, which follows, it waits
+// for its event instead: it is woken by the function that the program would use, and
+// follow_condition() does the rest.
 bool leave_condition(Thread* t, Regs* r) {
   constexpr uint64_t kRedZone = 128;
   uint64_t broadcast = lock_function_address[sites::kConditionBroadcast];
@@ -283,9 +289,10 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, F
   auto sp = reinterpret_cast<uint64_t>(__builtin_frame_address(0));
   bool inside = t->lock_sp && sp < t->lock_sp && t->lock_sp - sp < 64 * 1024;
   if (t->role == Role::kSolo || !t->proc->multi_threaded || inside) return original(a, b, c, d);
-  // What an allocator's locks decide are addresses, and its own threads go by the clock and by what they
-  // read without a lock: keeping their order would hold up the program's threads for nothing.
-  if (in_allocator(reinterpret_cast<uint64_t>(__builtin_return_address(0)))) return original(a, b, c, d);
+  // What an allocator's locks decide are addresses, and its own threads go by the clock and by what
+  // they read without a lock: keeping their order would hold up the program's threads for nothing.
+  if (in_allocator(reinterpret_cast<uint64_t>(__builtin_return_address(0))))
+    return original(a, b, c, d);
   LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind};
   t->lock_sp = sp;
   long ret = t->role == Role::kLeader ? lead(t, call) : follow(t, call);

@@ -1,15 +1,18 @@
-// The order in which the threads of a process get their locks. In a process with several threads the
-// entries of libc's lock functions (sites/lock_entries.h) are rewritten, as system-call sites are.
+// The order in which the threads of a process get their locks. In a process with several threads
+// the entries of libc's lock functions (sites/lock_entries.h) are rewritten, as system-call sites
+// are.
 //
-// Leader:    the function runs; when it has returned, a kLock event with its result takes its place in
+// Leader:    the function runs; when it has returned, a kLock event with its result takes its place
+// in
 //            the order of events, while the lock is held.
-// Follower:  waits for that event and its turn, then takes the lock, then passes the turn. A lock that
-//            the leader failed to get is not tried. A condition is not waited for: the mutex is given
-//            back until the leader's thread has returned.
+// Follower:  waits for that event and its turn, then takes the lock, then passes the turn. A lock
+// that
+//            the leader failed to get is not tried. A condition is not waited for: the mutex is
+//            given back until the leader's thread has returned.
 //
-// So threads get each lock in the same order in both versions, whoever the kernel runs first. A version
-// that does without a lock, or has one more, is no divergence: its event is skipped, or it is taken in
-// no particular order.
+// So threads get each lock in the same order in both versions, whoever the kernel runs first. A
+// version that does without a lock, or has one more, is no divergence: its event is skipped, or it
+// is taken in no particular order.
 #pragma once
 #include "shim/agent/code_map.h"
 
@@ -22,7 +25,8 @@ void forget_entries(uint64_t begin, uint64_t end);
 
 /// Whether a door was entered by a step of a lock function, not by a system call.
 bool is_lock_step(const Regs* r);
-/// In a copy of the process: lets a thread out of the condition for which it waits. True if r was redirected.
+/// In a copy of the process: lets a thread out of the condition for which it waits. True if r was
+/// redirected.
 bool leave_condition(Thread* t, Regs* r);
 /// Serves the step.
 void lock_step(Thread* t, Regs* r);

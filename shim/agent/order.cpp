@@ -27,9 +27,11 @@ void wake_who_is_next(Process* p) {
 // The first unread event in a lane that stands at `order` or behind it; false if there is none yet.
 bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
   const uint8_t* ring = lane_ring(index);
-  uint64_t at = l.tail.load(std::memory_order_acquire), head = l.head.load(std::memory_order_acquire);
+  uint64_t at = l.tail.load(std::memory_order_acquire),
+           head = l.head.load(std::memory_order_acquire);
   while (at <= head && head - at >= sizeof h) {
-    for (uint64_t i = 0; i < sizeof h; i++) reinterpret_cast<uint8_t*>(&h)[i] = ring[(at + i) & l.mask];
+    for (uint64_t i = 0; i < sizeof h; i++)
+      reinterpret_cast<uint8_t*>(&h)[i] = ring[(at + i) & l.mask];
     if ((h.flags & stream::kOrdered) && h.order >= order) return true;
     at += sizeof h + stream::padded(h.size);
   }
@@ -41,8 +43,8 @@ bool find_event(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
   return first_from(l, index, order, h) && h.order == order;
 }
 
-// A leader that failed has taken places in the order and published nothing there. A copy that catches up finds
-// that no thread has an event to read that stands before `order`.
+// A leader that failed has taken places in the order and published nothing there. A copy that
+// catches up finds that no thread has an event to read that stands before `order`.
 bool none_before(Process* p, uint64_t order) {
   auto process = static_cast<uint32_t>(p - control()->processes);
   uint32_t index = 0;
@@ -64,9 +66,9 @@ bool skip_gap(Process* p, uint64_t order) {
   return true;
 }
 
-// It is the turn of a lock that this version's thread may never take: what threads read without a lock
-// (jemalloc's background thread does) may lead them elsewhere. The others go on; only the order of this
-// one lock is given up.
+// It is the turn of a lock that this version's thread may never take: what threads read without a
+// lock (jemalloc's background thread does) may lead them elsewhere. The others go on; only the
+// order of this one lock is given up.
 bool give_up_lock(Thread* t) {
   Process* p = t->proc->shared;
   uint64_t turn = p->turn.load();
@@ -75,7 +77,8 @@ bool give_up_lock(Thread* t) {
   Lane& l = control()->lanes[lane - 1];
   uint64_t tail = l.tail.load();
   EventHeader h;
-  if (!find_event(l, lane - 1, turn, h) || h.kind != EventKind::kLock || l.tail.load() != tail) return false;
+  if (!find_event(l, lane - 1, turn, h) || h.kind != EventKind::kLock || l.tail.load() != tail)
+    return false;
   t->stray_lane = lane;
   t->stray_tail = tail;
   pass_turn(t, h);
@@ -85,7 +88,8 @@ bool give_up_lock(Thread* t) {
 // A thread whose lock was given up, and which has not moved since.
 bool still_stray(Thread* t) {
   Process* p = t->proc->shared;
-  uint32_t lane = p->order_lane[p->turn.load() % stream::kOrderLanes].load(std::memory_order_relaxed);
+  uint32_t lane =
+      p->order_lane[p->turn.load() % stream::kOrderLanes].load(std::memory_order_relaxed);
   return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
@@ -156,7 +160,8 @@ void await_turn(Thread* t, const EventHeader& h) {
     const bool gaps = skip_gap(p, h.order);
     if (p->turn.load() >= h.order) break;
     long woken = 0;
-    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, gaps ? kReplayLookMs : kLookAgainMs, &woken)) continue;
+    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, gaps ? kReplayLookMs : kLookAgainMs, &woken))
+      continue;
     bool idle = woken == kEtimedout;
     if (p->turn.load() != seen) {
       seen = p->turn.load();

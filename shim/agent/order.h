@@ -8,8 +8,9 @@ namespace mx::agent {
 /// Leader: stamps the event if the process has more than one thread. Not for queries and private
 /// opens: a follower may leave those unread until its next call, and nobody may wait for that.
 void take_order(Thread* t, EventHeader& h);
-/// Leader, before it creates a thread: reserves the place of the clone event, so that nothing the new
-/// thread does can stand before it (the follower has no such thread until it has seen the event).
+/// Leader, before it creates a thread: reserves the place of the clone event, so that nothing the
+/// new thread does can stand before it (the follower has no such thread until it has seen the
+/// event).
 void take_ticket(Thread* t);
 /// Follower: waits until all earlier events of the process were consumed (or the leader is gone).
 void await_turn(Thread* t, const EventHeader& h);

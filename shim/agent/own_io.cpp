@@ -15,7 +15,8 @@ bool number_after(const char* text, long size, const char* key, uint64_t& value)
     while (key[k] && at + k < size && text[at + k] == key[k]) k++;
     if (key[k]) continue;
     value = 0;
-    for (long d = at + k; d < size && text[d] >= '0' && text[d] <= '9'; d++) value = value * 10 + (text[d] - '0');
+    for (long d = at + k; d < size && text[d] >= '0' && text[d] <= '9'; d++)
+      value = value * 10 + (text[d] - '0');
     return true;
   }
   return false;

@@ -95,7 +95,8 @@ void release_pair(Thread* t) {
   t->events = 0;
   if (!t->lane) return;
   Version mine = t->proc->version;
-  bool last = !p->alive[static_cast<int>(stream::other(mine))].load() && p->real_pid[static_cast<int>(stream::other(mine))];
+  bool last = !p->alive[static_cast<int>(stream::other(mine))].load() &&
+              p->real_pid[static_cast<int>(stream::other(mine))];
   bool solo = p->state.load() == static_cast<uint32_t>(PairState::kSolo);
   if (last || solo) {
     for (Lane& l : stream::lanes_taken(*control()))
@@ -131,9 +132,10 @@ static bool follow_thread_exit(Call& c) {
   Thread* t = c.t;
   EventHeader h;
   while (t->role == Role::kFollower) {
-    // musl's threads hold a lock of libc here, until the kernel clears it: whoever has to come before
-    // may be waiting for it. Nothing else is to be learnt from the leader.
-    if (t->proc->exits_locked && t->lane->head.load(std::memory_order_acquire) == t->pos) return true;
+    // musl's threads hold a lock of libc here, until the kernel clears it: whoever has to come
+    // before may be waiting for it. Nothing else is to be learnt from the leader.
+    if (t->proc->exits_locked && t->lane->head.load(std::memory_order_acquire) == t->pos)
+      return true;
     Wait w = lane_wait(t, sizeof h);
     if (w == Wait::kDropped) end_follower(t);
     if (w == Wait::kLeaderGone) {
@@ -208,7 +210,8 @@ void prepare_wait4(Call& c) { c.exec[0] = wait_target(c.t, static_cast<int32_t>(
 
 void prepare_waitid(Call& c) {
   constexpr uint64_t kPid = 1, kGroup = 2;
-  if (c.args[0] == kPid || (c.args[0] == kGroup && c.args[1])) c.exec[1] = wait_target(c.t, static_cast<int32_t>(c.args[1]));
+  if (c.args[0] == kPid || (c.args[0] == kGroup && c.args[1]))
+    c.exec[1] = wait_target(c.t, static_cast<int32_t>(c.args[1]));
 }
 
 long run_wait4(Call& c) {

@@ -12,8 +12,8 @@
 #include "shim/agent/threads.h"
 
 extern "C" {
-long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64_t ctid, uint64_t tls,
-                     mx::agent::Thread* child);
+long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64_t ctid,
+                     uint64_t tls, mx::agent::Thread* child);
 }
 
 namespace mx::agent {
@@ -29,7 +29,9 @@ constexpr uint64_t kNear = stream::kLag / 4;  // so far behind is caught up
 constexpr uint64_t kRedZone = 256;
 
 Recovery& recovery(Thread* t) { return t->proc->shared->recovery; }
-bool is(const Recovery& r, RecoveryStage s) { return r.stage.load(std::memory_order_acquire) == static_cast<uint32_t>(s); }
+bool is(const Recovery& r, RecoveryStage s) {
+  return r.stage.load(std::memory_order_acquire) == static_cast<uint32_t>(s);
+}
 
 bool change(Recovery& r, RecoveryStage from, RecoveryStage to) {
   auto expected = static_cast<uint32_t>(from);
@@ -42,7 +44,8 @@ void await_wake_up(Checkpoint& c, int32_t self) {
     auto state = static_cast<SleeperState>(now);
     bool mine = c.pid == self;
     if (state == SleeperState::kWoken && mine) return;
-    if (state != SleeperState::kMaking && !(state == SleeperState::kAsleep && mine)) sys(__NR_exit_group, 0);
+    if (state != SleeperState::kMaking && !(state == SleeperState::kAsleep && mine))
+      sys(__NR_exit_group, 0);
     sys(__NR_futex, &c.state, 0 /*FUTEX_WAIT*/, now, 0, 0, 0);
   }
 }
@@ -183,8 +186,10 @@ void at_call_end(Thread* t) {
   bool call = t->saw_call;
   t->saw_call = 0;
   if (!on_crash_lane(t)) return;
-  if (t->pos == r.crash_position) stand(t, RecoveryStage::kReplaying, RecoveryStage::kAtCrash);
-  else if (call && t->pos > r.crash_position) stand(t, RecoveryStage::kOver, RecoveryStage::kAtDivergence);
+  if (t->pos == r.crash_position)
+    stand(t, RecoveryStage::kReplaying, RecoveryStage::kAtCrash);
+  else if (call && t->pos > r.crash_position)
+    stand(t, RecoveryStage::kOver, RecoveryStage::kAtDivergence);
 }
 
 }  // namespace mx::agent

@@ -1,7 +1,7 @@
 // A copy of a process: its sleep, and its way back into lockstep when its version has failed.
 //
-//   asleep --(monitor)--> replaying --> [at crash --(monitor: transplant)--> over --> at divergence --(monitor: back)-->]
-//   back --> caught up: lockstep
+//   asleep --(monitor)--> replaying --> [at crash --(monitor: transplant)--> over --> at divergence
+//   --(monitor: back)-->] back --> caught up: lockstep
 //
 // It consumes the log as any follower does, and makes no system call that others see.
 #pragma once
@@ -9,14 +9,15 @@
 
 namespace mx::agent {
 
-/// In the copy: gives up what only the original may hold, sleeps, and returns when it has been woken, with all threads
-/// in their places. Ends the process if it is not needed any more.
+/// In the copy: gives up what only the original may hold, sleeps, and returns when it has been
+/// woken, with all threads in their places. Ends the process if it is not needed any more.
 void sleep_as_copy(Thread* t);
 
-/// A copy that catches up, between two events: skips what is history (the fault of the version that failed), says
-/// when it has caught up.
+/// A copy that catches up, between two events: skips what is history (the fault of the version that
+/// failed), says when it has caught up.
 void at_boundary(Thread* t);
-/// … at the end of a call, t->regs as the program will go on: stands still where the monitor has work to do.
+/// … at the end of a call, t->regs as the program will go on: stands still where the monitor has
+/// work to do.
 void at_call_end(Thread* t);
 
 }  // namespace mx::agent

@@ -13,8 +13,8 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kRounds = 40;      // of a millisecond: the program's threads wait meanwhile
-constexpr int kKickAfter = 1;    // a thread that computes, or sleeps in a call of its own
+constexpr int kRounds = 40;    // of a millisecond: the program's threads wait meanwhile
+constexpr int kKickAfter = 1;  // a thread that computes, or sleeps in a call of its own
 
 Word& look_up(Thread* t) { return t->proc->shared->look_up[static_cast<int>(t->proc->version)]; }
 
@@ -23,8 +23,10 @@ bool all_rest(Thread* t, bool kick) {
   each_thread(t->proc, [&](Thread& o) {
     if (&o == t) return;
     others++;
-    if (o.at_rest.load()) resting++;
-    else if (kick) sys(__NR_tgkill, t->proc->real_pid, o.tid, 31);
+    if (o.at_rest.load())
+      resting++;
+    else if (kick)
+      sys(__NR_tgkill, t->proc->real_pid, o.tid, 31);
   });
   return others == resting && others + 1 == t->proc->threads.load();
 }
@@ -44,7 +46,8 @@ bool has_company(const Thread* t) { return t->proc->threads.load(std::memory_ord
 
 }  // namespace
 
-// The functions that call mx_rest() are the ones that sleep: they must not have returned when the copy is made.
+// The functions that call mx_rest() are the ones that sleep: they must not have returned when the
+// copy is made.
 
 bool sleep_at_rest(Thread* t, Word* word, uint32_t value, int64_t timeout_ms, long* result) {
   if (has_company(t)) {
@@ -80,8 +83,10 @@ bool stop_others(Thread* t) {
   Word never{0};
   for (int round = 0; round < kRounds; round++) {
     if (all_rest(t, round >= kKickAfter)) return true;
-    if (round == 0) sys(__NR_sched_yield);
-    else futex_wait(&never, 0, 1);
+    if (round == 0)
+      sys(__NR_sched_yield);
+    else
+      futex_wait(&never, 0, 1);
   }
   release_others(t);
   return false;

@@ -39,7 +39,8 @@ KernelSigaction kernel_action(const SignalAction& a, int sig) {
   // A trapped call runs inside SIGSYS's handler: signals must be able to interrupt it.
   if (sig == kSigsys) k.mask = 0;
   if (kNeverBlocked & bit(sig)) return k;
-  if (a.handler == kSigIgn || (a.handler == kSigDfl && !default_terminates(sig))) k.handler = a.handler;
+  if (a.handler == kSigIgn || (a.handler == kSigDfl && !default_terminates(sig)))
+    k.handler = a.handler;
   k.flags |= a.flags & (kSaNocldstop | kSaNocldwait);
   return k;
 }
@@ -121,7 +122,8 @@ void put_back(Thread* t, const Siginfo& info) {
 }
 
 // One signal in a version that acts for real; `left` more may follow. True if a handler is entered.
-bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t flags, uint32_t left, Ucontext* uc) {
+bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t flags, uint32_t left,
+         Ucontext* uc) {
   int sig = info.signo;
   struct Told {  // at the end: until then a survivor has to hear of it
     Thread* t;
@@ -148,30 +150,34 @@ bool act(Thread* t, Regs* r, const Siginfo& info, SignalPoint point, uint8_t fla
   return true;
 }
 
-bool act_on_queue(Thread* t, Regs* r, uint32_t count, SignalPoint point, uint8_t flags, Ucontext* uc) {
+bool act_on_queue(Thread* t, Regs* r, uint32_t count, SignalPoint point, uint8_t flags,
+                  Ucontext* uc) {
   bool entered = false;
   Siginfo info;
   while (count > 0 && pop(t, info)) entered |= act(t, r, info, point, flags, --count, uc);
   return entered;
 }
 
-// The signals that came with the mask that rt_sigreturn has just restored: before the program goes on.
+// The signals that came with the mask that rt_sigreturn has just restored: before the program goes
+// on.
 void deliver_at_sigreturn(Thread* t, Ucontext* uc) {
   Regs r;
   t->at_sigreturn = 0;
   regs_from(uc, &r);
   t->regs = &r;
   t->regs_redirected = 1;
-  if (t->role == Role::kFollower) follow_signal(t, &r, SignalPoint::kCallEnd, uc);
-  else act_on_queue(t, &r, t->announced, SignalPoint::kCallEnd, 0, uc);
+  if (t->role == Role::kFollower)
+    follow_signal(t, &r, SignalPoint::kCallEnd, uc);
+  else
+    act_on_queue(t, &r, t->announced, SignalPoint::kCallEnd, 0, uc);
   t->announced = 0;
   t->regs = nullptr;
   t->regs_redirected = 0;
   regs_to(&r, uc);
 }
 
-// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent otherwise, see
-// perform_tgkill.
+// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent
+// otherwise, see perform_tgkill.
 bool from_program(Siginfo* info) {
   constexpr int32_t kTkill = -6;
   if (info->code != kSiUser && info->code != kSiQueue) return false;
@@ -249,7 +255,8 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
   if (t->role == Role::kFollower) return;
   queue(t, *info);
   uint64_t rip = uc->mc.rip;
-  if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) && rip < reinterpret_cast<uint64_t>(mx_gate_end)) {
+  if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) &&
+      rip < reinterpret_cast<uint64_t>(mx_gate_end)) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
   if (!in_call) arm_deferred(t);
@@ -267,8 +274,8 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   }
   t->kicked = 1;
   uint64_t rip = uc->mc.rip;
-  if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) && rip < reinterpret_cast<uint64_t>(mx_gate_end) &&
-      info->code != -2) {
+  if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) &&
+      rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != -2) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
   if (t->regs || in_agent(rip)) return;  // looked at when the call ends
@@ -323,11 +330,12 @@ void release_held(Thread* t) {
 }
 
 bool deliver_pending(Thread* t, Regs* r, SignalPoint point) {
-  uint8_t flags = point == SignalPoint::kCallStart   ? stream::kRestart
+  uint8_t flags = point == SignalPoint::kCallStart  ? stream::kRestart
                   : point == SignalPoint::kLocalEnd ? stream::kAsync
                                                     : 0;
   // At the end of an event: those that it announced. What came since waits for the next boundary.
-  uint32_t count = point == SignalPoint::kCallEnd && t->role == Role::kLeader ? t->announced : t->pending;
+  uint32_t count =
+      point == SignalPoint::kCallEnd && t->role == Role::kLeader ? t->announced : t->pending;
   t->announced = 0;
   bool entered = act_on_queue(t, r, count, point, flags, nullptr);
   if (entered && point == SignalPoint::kLocalEnd) kick_follower(t);
@@ -390,7 +398,8 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   EventHeader h;
   SignalBody body;
   t->limit = t->lane->head.load(std::memory_order_acquire);
-  if (t->limit == t->pos && leader_is_gone(t)) {  // it was killed, and this version computes: who else should go on
+  if (t->limit == t->pos &&
+      leader_is_gone(t)) {  // it was killed, and this version computes: who else should go on
     take_over(t);
     return;
   }

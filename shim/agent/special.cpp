@@ -1,7 +1,7 @@
 #include "shim/agent/special.h"
 
-#include "shim/agent/checkpoint.h"
 #include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
@@ -61,8 +61,8 @@ long run_prctl(Call& c) {
   }
 }
 
-// A change of user makes a process undumpable, and then the other version, which is of that user too,
-// may not fetch its descriptors any more. See docs/limits.md.
+// A change of user makes a process undumpable, and then the other version, which is of that user
+// too, may not fetch its descriptors any more. See docs/limits.md.
 long run_credentials(Call& c) {
   long ret = run_both(c);
   if (c.t->role != Role::kSolo) sys(__NR_prctl, 4 /*PR_SET_DUMPABLE*/, 1);
@@ -116,8 +116,9 @@ long run_seccomp(Call& c) {
   return run_event(c);
 }
 
-// The kernel counts the processes of both versions against RLIMIT_NPROC. The leader's forks are refused for
-// that when the program's would be or earlier; the follower, which only does what the leader did, is not limited.
+// The kernel counts the processes of both versions against RLIMIT_NPROC. The leader's forks are
+// refused for that when the program's would be or earlier; the follower, which only does what the
+// leader did, is not limited.
 long limit_processes(Call& c, uint64_t limit) {
   long ret = run_event(c);
   if (c.consumed && ret == 0) memcpy(c.t->proc->process_limit, reinterpret_cast<void*>(limit), 16);
@@ -194,8 +195,15 @@ void measure_ipc_control(Call& c) {
   constexpr uint64_t kStat = 2, kInfo = 3, kVersion = 0x100;
   bool semaphores = c.r->nr == __NR_semctl, messages = c.r->nr == __NR_msgctl;
   uint64_t command = c.args[semaphores ? 2 : 1] & ~kVersion;
-  uint64_t stat_size = semaphores ? 104 : messages ? 120 : 112, info_size = semaphores ? 40 : messages ? 32 : command == kInfo ? 72 : 48;
-  // IPC_STAT, IPC_INFO, then those of the kind: SHM_STAT, SHM_INFO, SHM_STAT_ANY from 13, others from 11 or 18
+  uint64_t stat_size = semaphores ? 104
+                       : messages ? 120
+                                  : 112,
+           info_size = semaphores         ? 40
+                       : messages         ? 32
+                       : command == kInfo ? 72
+                                          : 48;
+  // IPC_STAT, IPC_INFO, then those of the kind: SHM_STAT, SHM_INFO, SHM_STAT_ANY from 13, others
+  // from 11 or 18
   uint64_t first = semaphores ? 18 : messages ? 11 : 13;
   c.blob = c.args[semaphores ? 3 : 2];
   if (command == kStat || command == first || command == first + 2) c.blob_size = stat_size;

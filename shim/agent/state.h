@@ -30,32 +30,38 @@ struct Regs {
   uint64_t rsp;
   uint64_t call_arg(int i) const {
     switch (i) {
-      case 0: return rdi;
-      case 1: return rsi;
-      case 2: return rdx;
-      case 3: return r10;
-      case 4: return r8;
-      default: return r9;
+      case 0:
+        return rdi;
+      case 1:
+        return rsi;
+      case 2:
+        return rdx;
+      case 3:
+        return r10;
+      case 4:
+        return r8;
+      default:
+        return r9;
     }
   }
 };
 
 enum class Role : uint8_t {
-  kSolo,      ///< nothing is published, nobody follows
+  kSolo,  ///< nothing is published, nobody follows
   kLeader,
   kFollower,
 };
 
 /// What the agent knows of one descriptor number.
 enum FdBits : uint16_t {
-  kFdPrivate = 1,   ///< each version has its own open file at this number
+  kFdPrivate = 1,  ///< each version has its own open file at this number
   kFdCloexec = 2,
-  kFdNonblock = 4,  ///< a hint only: who else shares the description may change it
-  kFdRegular = 8,   ///< a regular file or directory: never blocks for long
+  kFdNonblock = 4,     ///< a hint only: who else shares the description may change it
+  kFdRegular = 8,      ///< a regular file or directory: never blocks for long
   kFdClassified = 16,  ///< kFdRegular is valid
   kFdAppend = 32,
   kFdEpoll = 64,
-  kFdOwned = 128,    ///< F_SETOWN names this process
+  kFdOwned = 128,  ///< F_SETOWN names this process
   kFdSignalfd = 256,
   kFdTouched = 512,  ///< kFdOpen is valid; else see Process::inherited
   kFdOpen = 1024,    ///< open in the leader
@@ -82,11 +88,11 @@ struct TimerRecord {
   int32_t signo;
   int32_t notify;
   int32_t tid;
-  uint64_t value;            ///< this version's sigev_value
-  uint64_t spec[4];          ///< as last set
-  int64_t set_at[2];         ///< CLOCK_MONOTONIC when set
+  uint64_t value;     ///< this version's sigev_value
+  uint64_t spec[4];   ///< as last set
+  int64_t set_at[2];  ///< CLOCK_MONOTONIC when set
   int32_t absolute;
-  int32_t kernel_id;         ///< id in this process's kernel tables (after a failover)
+  int32_t kernel_id;  ///< id in this process's kernel tables (after a failover)
 };
 inline constexpr int kMaxTimers = 256;
 
@@ -101,8 +107,8 @@ struct LocalProcess {
   Version version;
   uint8_t multi_threaded;
   uint8_t exits_locked;  ///< threads hold a lock of libc when they end (musl), see processes.cpp
-  uint8_t promoted;   ///< this version took over: its kernel ids differ from what the program sees
-  uint32_t index;     ///< which LocalProcess block this is
+  uint8_t promoted;  ///< this version took over: its kernel ids differ from what the program sees
+  uint32_t index;    ///< which LocalProcess block this is
   std::atomic<int32_t> threads;
   uint8_t is_vfork_child;
   uint8_t no_copies;  ///< it shares memory that can be written: no checkpoints
@@ -140,49 +146,50 @@ struct CachedQuery {
   uint8_t bytes[400];
 };
 
-/// Where a thread stands that can be made anew in a copy of its process (rest.h). The order is known to entry.S.
+/// Where a thread stands that can be made anew in a copy of its process (rest.h). The order is
+/// known to entry.S.
 struct Resting {
   uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
   uint8_t vectors[512];  ///< fxsave64: at an aligned address
 };
 
 struct Thread {
-  Thread* self;            // gs:0
-  uint64_t user_rsp;       // gs:8
-  uint64_t stack_top;      // gs:16
-  uint32_t pending;        // gs:24  number of queued signals (checked by the blocking gate)
-  uint32_t kicked;         // gs:28  another thread wants this one to park
+  Thread* self;        // gs:0
+  uint64_t user_rsp;   // gs:8
+  uint64_t stack_top;  // gs:16
+  uint32_t pending;    // gs:24  number of queued signals (checked by the blocking gate)
+  uint32_t kicked;     // gs:28  another thread wants this one to park
   LocalProcess* proc;
   Lane* lane;
   Role role;
   uint32_t is_husk;
-  uint32_t in_vdso;        ///< the vDSO runs; a system call now is its own, see vdso.h
+  uint32_t in_vdso;  ///< the vDSO runs; a system call now is its own, see vdso.h
   uint32_t lane_index;
   int32_t tid, vtid;
-  Regs* regs;              ///< of the system call in progress; null while the program runs
-  Ucontext* trap;          ///< the kernel's frame, if the call came by SIGSYS
-  uint64_t restart;        ///< where to go to repeat a call that came by SIGSYS
+  Regs* regs;        ///< of the system call in progress; null while the program runs
+  Ucontext* trap;    ///< the kernel's frame, if the call came by SIGSYS
+  uint64_t restart;  ///< where to go to repeat a call that came by SIGSYS
   const mx::sys::Desc* desc;
-  uint64_t vmask;          ///< signal mask as the program sees it
-  uint64_t suspend_mask;   ///< mask to be restored after sigsuspend/ppoll…, valid if in_suspend
+  uint64_t vmask;         ///< signal mask as the program sees it
+  uint64_t suspend_mask;  ///< mask to be restored after sigsuspend/ppoll…, valid if in_suspend
   uint32_t in_suspend;
-  uint32_t defer_timer;    ///< kernel timer id + 1 for deferred signals
-  KernelStack altstack;    ///< as the program set it
+  uint32_t defer_timer;  ///< kernel timer id + 1 for deferred signals
+  KernelStack altstack;  ///< as the program set it
   uint64_t clear_tid;
   // lane cursor of this thread's role
-  uint64_t pos;            ///< producer: next byte to write; consumer: next byte to read
-  uint64_t limit;          ///< cached tail + ring (producer) or cached head (consumer)
+  uint64_t pos;    ///< producer: next byte to write; consumer: next byte to read
+  uint64_t limit;  ///< cached tail + ring (producer) or cached head (consumer)
   uint64_t last_publish_tsc;
   uint64_t events;
-  uint64_t mask;           ///< size of the lane's ring - 1
+  uint64_t mask;  ///< size of the lane's ring - 1
   // Checkpoints.
   alignas(16) Resting rest;
-  Word at_rest;            ///< `rest` is valid; the thread does not leave it while others make a copy
-  uint32_t replays;        ///< a copy that catches up, see rejoin.h
-  uint32_t saw_call;       ///< … and has consumed the event of a call since it last looked
-  uint64_t fs_base;        ///< as the program set it
+  Word at_rest;       ///< `rest` is valid; the thread does not leave it while others make a copy
+  uint32_t replays;   ///< a copy that catches up, see rejoin.h
+  uint32_t saw_call;  ///< … and has consumed the event of a call since it last looked
+  uint64_t fs_base;   ///< as the program set it
   uint64_t robust_list[2], rseq[4];  ///< arguments of set_robust_list and rseq
-  uint64_t block;          ///< number of this thread's memory block
+  uint64_t block;                    ///< number of this thread's memory block
   // What mx_thread_start needs to know (clone.cpp).
   uint32_t start_process, start_lane;
   int32_t start_vpid;
@@ -191,30 +198,33 @@ struct Thread {
   struct Call* start_call;  ///< vfork: the suspended parent's call, published by the child
   uint32_t intents;
   // A call of a lock function in progress, see locks.cpp.
-  uint64_t lock_sp;        ///< stack pointer at its entry; what is called from there is not hooked again
-  EventHeader lock_event;  ///< follower: its event, if lock_taken
-  uint64_t condition;      ///< leader: it waits for this one, really
-  uint32_t lock_taken;     ///< the turn is held until the lock is
-  uint32_t waits_for_lock; ///< follower: waits for the event of a lock, which may be hours away
-  uint32_t busy;           ///< waits in a row that may still be worth a short look first, see epoll.cpp
-  uint32_t stray_lane;     ///< + 1: whose lock was given up last, see order.cpp
-  uint64_t stray_tail;     ///< … and where its consumer stood
-  uint64_t ticket;         ///< reserved place in the order of events + 1, see order.h
-  uint32_t die_after;      ///< injected fault: SIGKILL when the kernel has executed the call
-  uint32_t unsettled;      ///< survivor: the killed leader's call of this lane is yet to be judged, see settle.h
-  uint32_t signal_follows; ///< follower: a kSignal event belongs to the end of this call
+  uint64_t lock_sp;  ///< stack pointer at its entry; what is called from there is not hooked again
+  EventHeader lock_event;   ///< follower: its event, if lock_taken
+  uint64_t condition;       ///< leader: it waits for this one, really
+  uint32_t lock_taken;      ///< the turn is held until the lock is
+  uint32_t waits_for_lock;  ///< follower: waits for the event of a lock, which may be hours away
+  uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
+  uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
+  uint64_t stray_tail;  ///< … and where its consumer stood
+  uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h
+  uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
+  uint32_t unsettled;  ///< survivor: the killed leader's call of this lane is yet to be judged, see
+                       ///< settle.h
+  uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;
-  uint32_t build_frame;    ///< the next SIGSYS from oneself builds a frame, see frame.cpp
-  uint32_t building_frame; ///< a fault now is the program's stack overflow
+  uint32_t build_frame;     ///< the next SIGSYS from oneself builds a frame, see frame.cpp
+  uint32_t building_frame;  ///< a fault now is the program's stack overflow
   uint32_t fast_frame;
   Regs* frame_regs;
   Siginfo frame_info;
   stream::History* history;  ///< null without a lane
-  uint64_t guard;          ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
-  uint32_t announced;      ///< leader: queued signals that the last event said to belong to its end
-  uint32_t at_sigreturn;   ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
-  uint64_t held;           ///< pending signals that the program blocks and the kernel must not (kNeverBlocked)
-  Siginfo held_info[32];   ///< by signal number
+  uint64_t guard;      ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
+  uint32_t announced;  ///< leader: queued signals that the last event said to belong to its end
+  uint32_t
+      at_sigreturn;  ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
+  uint64_t
+      held;  ///< pending signals that the program blocks and the kernel must not (kNeverBlocked)
+  Siginfo held_info[32];  ///< by signal number
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
   char own_path[128];  ///< a path that names a process of the program, see own_proc_path
@@ -238,7 +248,8 @@ inline stream::Staging* staging(uint32_t lane) {
                                             uint64_t{lane} * stream::kStagingStride);
 }
 inline stream::History* history_of(uint32_t lane, Version v) {
-  return reinterpret_cast<stream::History*>(stream::kArenaBase + stream::history_offset(lane, static_cast<int>(v)));
+  return reinterpret_cast<stream::History*>(stream::kArenaBase +
+                                            stream::history_offset(lane, static_cast<int>(v)));
 }
 inline Thread* this_thread() {
   Thread* t;

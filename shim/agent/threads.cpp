@@ -54,8 +54,10 @@ Thread* living_thread(uint64_t block) {
 
 void set_living(const Thread* t, bool lives) {
   uint64_t mask = uint64_t{1} << (t->block % 64);
-  if (lives) living_blocks[t->block / 64].fetch_or(mask);
-  else living_blocks[t->block / 64].fetch_and(~mask);
+  if (lives)
+    living_blocks[t->block / 64].fetch_or(mask);
+  else
+    living_blocks[t->block / 64].fetch_and(~mask);
 }
 
 void only_living(const Thread* t) {
@@ -137,8 +139,8 @@ void free_process(LocalProcess* p) {
   used_processes.fetch_and(~(uint64_t{1} << k));
 }
 
-// Slots are taken in turn, so that a late message about an ended one does not meet its successor, but
-// only out of the first few as long as these do: every slot that was ever used costs memory.
+// Slots are taken in turn, so that a late message about an ended one does not meet its successor,
+// but only out of the first few as long as these do: every slot that was ever used costs memory.
 constexpr uint32_t kFewSlots = 64;
 
 template <typename F>
@@ -181,7 +183,8 @@ Process* new_pair() {
   int64_t index = take_slot(c->next_process_hint, stream::kMaxProcesses, [c](uint32_t i) {
     Process& p = c->processes[i];
     uint32_t s = p.state.load();
-    bool ended = s == static_cast<uint32_t>(PairState::kEnded) && !p.alive[0].load() && !p.alive[1].load();
+    bool ended =
+        s == static_cast<uint32_t>(PairState::kEnded) && !p.alive[0].load() && !p.alive[1].load();
     if (s != 0 && !ended) return false;
     return p.state.compare_exchange_strong(s, static_cast<uint32_t>(PairState::kFailover));
   });

@@ -14,13 +14,13 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr double kShare = 0.02;            // of the time that checkpoints may cost
-constexpr double kFirst = 0.3;             // a program that ends sooner pays nothing
+constexpr double kShare = 0.02;  // of the time that checkpoints may cost
+constexpr double kFirst = 0.1;   // a program that ends sooner pays nothing
 constexpr double kShortest = 0.2, kShortestWhenHot = 0.02;
-constexpr double kHot = 30;                // seconds after a recovery
-constexpr double kPatience = 1;            // for a thread to come by and make what was asked for
-constexpr double kPageCopy = 0.8e-6;       // seconds for a page that is copied on write, measured
-constexpr int kBusyMs = 100, kIdleMs = 500, kHotMs = 20;
+constexpr double kHot = 30;           // seconds after a recovery
+constexpr double kPatience = 1;       // for a thread to come by and make what was asked for
+constexpr double kPageCopy = 0.8e-6;  // seconds for a page that is copied on write, measured
+constexpr int kBusyMs = 50, kIdleMs = 500, kHotMs = 20;
 constexpr uint64_t kFullEnough = kLog / 4;
 
 uint64_t minor_faults(pid_t pid) {
@@ -46,12 +46,18 @@ bool is(const Checkpoint& c, SleeperState s) { return c.state.load() == static_c
 
 const char* text_of(uint32_t refusal) {
   switch (static_cast<CheckpointRefusal>(refusal)) {
-    case CheckpointRefusal::kNone: return "";
-    case CheckpointRefusal::kSharesMemory: return "the process shares memory";
-    case CheckpointRefusal::kThreadsRun: return "not all threads came to rest";
-    case CheckpointRefusal::kNoProcess: return "fork failed";
-    case CheckpointRefusal::kLogFull: return "more was published than the log holds";
-    case CheckpointRefusal::kProcessChanged: return "a thread or a child process came or went";
+    case CheckpointRefusal::kNone:
+      return "";
+    case CheckpointRefusal::kSharesMemory:
+      return "the process shares memory";
+    case CheckpointRefusal::kThreadsRun:
+      return "not all threads came to rest";
+    case CheckpointRefusal::kNoProcess:
+      return "fork failed";
+    case CheckpointRefusal::kLogFull:
+      return "more was published than the log holds";
+    case CheckpointRefusal::kProcessChanged:
+      return "a thread or a child process came or went";
   }
   return "?";
 }
@@ -76,8 +82,10 @@ void Checkpoints::look(double now) {
   next_ = now + (recovered_ + kHot > now ? kHotMs : kBusyMs) / 1000.0 / 2;
   Control& c = arena_.control();
   const Process& p = c.processes[0];
-  if (p.state.load() == static_cast<uint32_t>(PairState::kSolo)) end_all();  // nobody to come back to
-  if (p.state.load() != static_cast<uint32_t>(PairState::kPaired) || p.recovery.stage.load() != 0) return;
+  if (p.state.load() == static_cast<uint32_t>(PairState::kSolo))
+    end_all();  // nobody to come back to
+  if (p.state.load() != static_cast<uint32_t>(PairState::kPaired) || p.recovery.stage.load() != 0)
+    return;
   uint64_t published = 0;
   for (const Lane& l : lanes_taken(c))
     if (l.in_use.load() && l.process == 0) published += l.head.load();
@@ -94,17 +102,21 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
   Schedule& s = schedule_[i];
   if (!p.alive[i].load() || p.real_pid[i] <= 1) return;
   if (c.made_tsc != s.made_tsc) {
-    s = {c.made_tsc, now, 0, minor_faults(p.real_pid[i]), published, ticks_to_microseconds(c.cost_ticks) / 1e6};
+    s = {c.made_tsc, now,
+         0,          minor_faults(p.real_pid[i]),
+         published,  ticks_to_microseconds(c.cost_ticks) / 1e6};
   } else if (s.made > 0) {
     uint64_t faults = minor_faults(p.real_pid[i]);
-    if (faults > s.faults) s.cost = ticks_to_microseconds(c.cost_ticks) / 1e6 + (faults - s.faults) * kPageCopy;
+    if (faults > s.faults)
+      s.cost = ticks_to_microseconds(c.cost_ticks) / 1e6 + (faults - s.faults) * kPageCopy;
   }
   if (!due(s, c, published, now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
 }
 
-bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published, double now) const {
+bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published,
+                      double now) const {
   const bool hot = recovered_ + kHot > now;
   if (s.asked > s.made && now - s.asked < (hot ? kShortestWhenHot : kPatience)) return false;
   if (now - s.made < s.cost / kShare) return false;
@@ -134,9 +146,11 @@ void Checkpoints::end_all() {
 ordered_json Checkpoints::status(Version v) const {
   const Checkpoint& c = arena_.control().processes[0].checkpoint[static_cast<int>(v)];
   const bool asleep = is(c, SleeperState::kAsleep);
-  ordered_json j{{"asleep", asleep}, {"made", c.count},
-                 {"last_microseconds", static_cast<int64_t>(ticks_to_microseconds(c.cost_ticks))},
-                 {"total_microseconds", static_cast<int64_t>(ticks_to_microseconds(c.total_ticks))}};
+  ordered_json j{
+      {"asleep", asleep},
+      {"made", c.count},
+      {"last_microseconds", static_cast<int64_t>(ticks_to_microseconds(c.cost_ticks))},
+      {"total_microseconds", static_cast<int64_t>(ticks_to_microseconds(c.total_ticks))}};
   if (asleep) {
     j["pid"] = c.pid;
     j["private_kib"] = private_kib(c.pid);

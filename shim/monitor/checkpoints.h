@@ -1,5 +1,5 @@
-// When checkpoints are made (agent/checkpoint.h makes them): so seldom that they cost a small share of the time,
-// so often that the log holds what was published since. And their end.
+// When checkpoints are made (agent/checkpoint.h makes them): so seldom that they cost a small share
+// of the time, so often that the log holds what was published since. And their end.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
@@ -27,11 +27,11 @@ class Checkpoints {
 
  private:
   struct Schedule {
-    uint64_t made_tsc = 0;     ///< of the checkpoint that `made` and `faults` belong to
+    uint64_t made_tsc = 0;  ///< of the checkpoint that `made` and `faults` belong to
     double made = 0, asked = 0;
-    uint64_t faults = 0;       ///< the process's minor faults then
-    uint64_t published = 0;    ///< bytes, then
-    double cost = 0;           ///< seconds, copies of pages included
+    uint64_t faults = 0;     ///< the process's minor faults then
+    uint64_t published = 0;  ///< bytes, then
+    double cost = 0;         ///< seconds, copies of pages included
   };
   void look_at(stream::Version v, uint64_t published, double now);
   bool due(const Schedule& s, const stream::Checkpoint& c, uint64_t published, double now) const;

@@ -29,10 +29,11 @@ int open_signals(bool every) {
   sigemptyset(&set);
   if (every) {
     sigfillset(&set);
-    for (int sig : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT}) sigdelset(&set, sig);
+    for (int sig : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT})
+      sigdelset(&set, sig);
   }
-  for (int sig : {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT, SIGWINCH,
-                  SIGIO, SIGPWR})
+  for (int sig : {SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGCONT,
+                  SIGWINCH, SIGIO, SIGPWR})
     sigaddset(&set, sig);
   for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) sigaddset(&set, sig);
   sigprocmask(SIG_BLOCK, &set, &inherited_mask);
@@ -103,7 +104,8 @@ void kick_follower(Control& c, const Process& p) {
   const auto index = static_cast<uint32_t>(&p - c.processes);
   if (p.real_pid[v] <= 1) return;
   for (const Lane& l : lanes_taken(c))
-    if (l.in_use.load() && l.process == index && l.real_tid[v] > 1) syscall(SYS_tgkill, p.real_pid[v], l.real_tid[v], SIGSYS);
+    if (l.in_use.load() && l.process == index && l.real_tid[v] > 1)
+      syscall(SYS_tgkill, p.real_pid[v], l.real_tid[v], SIGSYS);
 }
 
 }  // namespace
@@ -113,6 +115,18 @@ void declare_dead(Control& c, Process& p) {
   p.state.compare_exchange_strong(paired, static_cast<uint32_t>(PairState::kFailover));
   wake_lanes(c, p);
   kick_follower(c, p);
+}
+
+bool remind_followers(Control& c) {
+  bool any = false;
+  for (Process& p : processes_taken(c)) {
+    if (p.state.load() != static_cast<uint32_t>(PairState::kFailover) ||
+        p.alive[p.leader.load() & 1].load())
+      continue;
+    any = true;
+    kick_follower(c, p);
+  }
+  return any;
 }
 
 void let_leader_go(Control& c, Process& p) {

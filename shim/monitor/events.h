@@ -6,8 +6,9 @@
 
 namespace mx::monitor {
 
-/// Blocks the signals that the monitor handles or forwards and returns a signalfd for them. `every`:
-/// all but the faults of this process (a container's first process gets them for the program).
+/// Blocks the signals that the monitor handles or forwards and returns a signalfd for them.
+/// `every`: all but the faults of this process (a container's first process gets them for the
+/// program).
 int open_signals(bool every);
 /// The signal mask that mx was started with: the program's.
 const sigset_t& original_mask();
@@ -21,6 +22,9 @@ void release_standard_streams();
 void answer_exec(stream::Control& c, uint32_t process, stream::Version v, stream::ExecState state);
 /// The leader of p is dead: the follower takes over.
 void declare_dead(stream::Control& c, stream::Process& p);
+/// The follower has not taken over yet from a leader that is dead: a thread that computes is told
+/// again. True if there is such a one.
+bool remind_followers(stream::Control& c);
 /// The follower of p is gone: the leader goes on alone.
 void let_leader_go(stream::Control& c, stream::Process& p);
 void futex_wake(stream::Word& w);

@@ -93,7 +93,8 @@ ordered_json divergence_fields(const Message& m) {
       break;
     default:
       f["kind"] = "sequence";
-      f["leader"] = m.number[5] == 1 || m.number[5] == 2 ? call_name(m.number[4]) : "event " + std::to_string(m.number[5]);
+      f["leader"] = m.number[5] == 1 || m.number[5] == 2 ? call_name(m.number[4])
+                                                         : "event " + std::to_string(m.number[5]);
       f["follower"] = call_name(m.number[1]);
       if (m.text_size == 48) {
         f["leader_arguments"] = compared_values(m.number[4], m.text);
@@ -110,7 +111,7 @@ double ticks_to_microseconds(int64_t ticks) { return ticks / tsc_per_microsecond
 void Monitor::on_crash(const Message& m, bool of_root) {
   // First: the version that comes back writes over what the one that crashed has done last.
   const ordered_json calls = last_calls(arena_, m.number[4] - 1, m.version);
-  if (of_root) start_recovery(static_cast<pid_t>(m.number[1]));
+  if (of_root) start_recovery(static_cast<pid_t>(m.number[1]), true);
   ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
   Crash crash;
   crash.version = m.version;
@@ -118,7 +119,8 @@ void Monitor::on_crash(const Message& m, bool of_root) {
   crash.signal = static_cast<int>(m.number[0]);
   crash.lane = m.number[4] - 1;
   crash.stands = crash.pid > 1;
-  crash.survivor = arena_.control().processes[m.process].real_pid[static_cast<int>(other(m.version))];
+  crash.survivor =
+      arena_.control().processes[m.process].real_pid[static_cast<int>(other(m.version))];
   if (m.number[0]) {
     f["address"] = hex(m.number[2]);
     f["fault_address"] = hex(m.number[3]);
@@ -129,6 +131,7 @@ void Monitor::on_crash(const Message& m, bool of_root) {
   }
   write_crash(crash, f, calls);
   report_recovery_start();
+  if (m.number[5]) tell_of_no_recovery(arena_.control().processes[m.process], m.version, crash.pid);
   // Nobody looks at it: it has no folder.
   if (recoveries_.was_replaced(crash.pid) && !crashes_.looks_at(crash.pid)) on_looked_at(crash.pid);
 }
@@ -152,10 +155,12 @@ void Monitor::on_message(Message& m) {
       detach_after_exec(m);
       break;
     case MessageKind::kSites:
-      sites_.serve(static_cast<uint32_t>(m.number[0]), p.real_pid[static_cast<int>(m.version)], m.number[1]);
+      sites_.serve(static_cast<uint32_t>(m.number[0]), p.real_pid[static_cast<int>(m.version)],
+                   m.number[1]);
       break;
     case MessageKind::kDivergence:
-      if (ordered_json fields = divergence_fields(m); !rules_.expected(fields)) report_.write("divergence", fields);
+      if (ordered_json fields = divergence_fields(m); !rules_.expected(fields))
+        report_.write("divergence", fields);
       break;
     case MessageKind::kCrash:
       on_crash(m, &p == &root());
@@ -166,24 +171,32 @@ void Monitor::on_message(Message& m) {
     case MessageKind::kHang:
       report_.write("hang", {{"version", name(m.version)}, {"pid", m.number[0]}});
       break;
-    case MessageKind::kFailover:
+    case MessageKind::kFailover: {
+      const Root failed = roots_[1 - static_cast<int>(m.version)];
+      const pid_t failed_pid =
+          &p == &root() ? failed.pid : p.real_pid[1 - static_cast<int>(m.version)];
       if (handover_.took_over(m.process, m.number[0], m.number[1])) {
-        if (&p == &root() && asked_.verb != op::Verb::kDrop) start_recovery(roots_[1 - static_cast<int>(m.version)].pid);
+        if (&p == &root() && asked_.verb != op::Verb::kDrop) start_recovery(failed.pid, true);
         break;
       }
-      report_.write("failover", {{"version", name(m.version)},
-                                 {"from", name(other(m.version))},
-                                 {"to", name(m.version)},
-                                 {"pid", p.real_pid[static_cast<int>(m.version)]},
-                                 {"descriptors", m.number[0]},
-                                 {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
-      if (const Root& r = roots_[1 - static_cast<int>(m.version)]; &p == &root()) start_recovery(r.ended ? 0 : r.pid);
+      report_.write("failover",
+                    {{"version", name(m.version)},
+                     {"from", name(other(m.version))},
+                     {"to", name(m.version)},
+                     {"pid", p.real_pid[static_cast<int>(m.version)]},
+                     {"descriptors", m.number[0]},
+                     {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
+      if (&p == &root()) start_recovery(failed.pid, !failed.ended);
       report_recovery_start();
+      tell_of_no_recovery(p, other(m.version), failed_pid);
       if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
       break;
+    }
     case MessageKind::kDropped:
-      if (&p == &root() && recoveries_.active() && recoveries_.version() == m.version) recoveries_.failed(text_of(m));
-      report_.write("dropped", {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
+      if (&p == &root() && recoveries_.active() && recoveries_.version() == m.version)
+        recoveries_.failed(text_of(m));
+      report_.write("dropped",
+                    {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
       if (&p == &root()) {
         roots_[static_cast<int>(m.version)].was_dropped = true;
         if (!crashes_.looks_at(roots_[static_cast<int>(m.version)].pid)) kill_version(m.version);
@@ -193,7 +206,9 @@ void Monitor::on_message(Message& m) {
       break;
     case MessageKind::kRefused:
       if (refused_[m.number[0]]++ == 0)
-        report_.write("refused", {{"version", name(m.version)}, {"call", call_name(m.number[0])}, {"count", 1}});
+        report_.write(
+            "refused",
+            {{"version", name(m.version)}, {"call", call_name(m.number[0])}, {"count", 1}});
       break;
     case MessageKind::kNote:
       report_.write("note", {{"version", name(m.version)}, {"reason", text_of(m)}});

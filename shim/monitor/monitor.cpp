@@ -29,6 +29,8 @@ int sooner(int a, int b) {
   return b < 0 || a < b ? a : b;
 }
 
+constexpr int kRemindMs = 20;
+
 double seconds() {
   timespec ts;
   clock_gettime(CLOCK_MONOTONIC, &ts);
@@ -60,7 +62,8 @@ void fault_from_environment(Settings& s) {
   bool number = colon != std::string::npos && colon + 1 < text.size() && text.size() - colon < 18 &&
                 text.find_first_not_of("0123456789", colon + 1) == std::string::npos;
   if (!s.fault_kind || !number)
-    throw Error("MX_FAULT=" + text + ": expected kill:N, kill-after:N or ill:N (see docs/testing.md)");
+    throw Error("MX_FAULT=" + text +
+                ": expected kill:N, kill-after:N or ill:N (see docs/testing.md)");
   s.fault_event = std::stoull(text.substr(colon + 1));
   unsetenv("MX_FAULT");
 }
@@ -141,13 +144,15 @@ void Monitor::start_follower(Version v) {
     r.ended = r.was_dropped = true;
     root().alive[static_cast<int>(v)].store(0);
     let_leader_go(arena_.control(), root());
-    report_.write("dropped", {{"version", name(v)}, {"reason", std::string("it could not start: ") + e.what()}});
+    report_.write("dropped", {{"version", name(v)},
+                              {"reason", std::string("it could not start: ") + e.what()}});
   }
 }
 
 void Monitor::start(Version v, bool follower) {
   int i = static_cast<int>(v);
-  VersionSpec spec{options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
+  VersionSpec spec{
+      options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
   // One view of paths: both versions are called by the same name.
   spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)]
                                              : options_.argv0);
@@ -175,7 +180,9 @@ void Monitor::open_events() {
 void Monitor::watch() {
   while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
     int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
-    timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds()) : checkpoints_.interval_ms());
+    timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds())
+                                                   : checkpoints_.interval_ms());
+    if (remind_followers(arena_.control())) timeout = sooner(timeout, kRemindMs);
     if (program_ended_) {
       double left = deadline_ - seconds();
       if (left <= 0) break;
@@ -187,12 +194,14 @@ void Monitor::watch() {
     drop_hung_followers();
     int status;
     pid_t pid;
-    while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | __WALL) == pid) on_child(pid, status);
+    while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | __WALL) == pid)
+      on_child(pid, status);
   }
   take_messages();
 }
 
-// A child that waitpid has news of, or 0. Before it is taken away: what the kernel says of one that was killed.
+// A child that waitpid has news of, or 0. Before it is taken away: what the kernel says of one that
+// was killed.
 pid_t Monitor::next_child() {
   siginfo_t info{};
   if (waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) != 0) return 0;
@@ -257,9 +266,14 @@ void Monitor::on_orphan_end(pid_t pid, int status) {
   for (Process& p : processes_taken(arena_.control())) {
     uint32_t v = p.leader.load() & 1;
     bool led = p.real_pid[v] == pid && p.alive[v].load();
-    if (!led || p.state.load() != static_cast<uint32_t>(PairState::kPaired) || !p.alive[1 - v].load()) continue;
+    if (!led || p.state.load() != static_cast<uint32_t>(PairState::kPaired) ||
+        !p.alive[1 - v].load())
+      continue;
     p.alive[v].store(0);
-    report_.write("crash", {{"version", name(static_cast<Version>(v))}, {"signal", SIGKILL}, {"pid", pid}, {"reason", "killed"}});
+    report_.write("crash", {{"version", name(static_cast<Version>(v))},
+                            {"signal", SIGKILL},
+                            {"pid", pid},
+                            {"reason", "killed"}});
     declare_dead(arena_.control(), p);
   }
 }
@@ -285,7 +299,8 @@ void Monitor::on_root_end(Version v, int status) {
   if (v == leader() && state == PairState::kPaired && killed && !announced && !twin.ended) {
     // Nobody but the kernel ends a process like this: the other version takes over.
     declare_dead(arena_.control(), p);  // first: the program waits for this
-    nlohmann::ordered_json line{{"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}};
+    nlohmann::ordered_json line{
+        {"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}};
     Crash crash;
     crash.version = v;
     crash.pid = r.pid;
@@ -305,7 +320,9 @@ void Monitor::on_root_end(Version v, int status) {
   }
   if (state == PairState::kPaired && !r.was_dropped && !announced && WIFSIGNALED(status)) {
     report_.write("crash", {{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}});
-    if (!recover_killed_follower(v)) drop_root_follower(v, "killed");
+    if (recover_killed_follower(v)) return;
+    tell_of_no_recovery(p, v, pid);
+    drop_root_follower(v, "killed");
   }
 }
 
@@ -323,7 +340,8 @@ void Monitor::on_looked_at(pid_t victim) {
   for (Process& p : processes_taken(arena_.control())) {
     const uint32_t follower = 1 - (p.leader.load() & 1);
     const bool solo = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
-    if (&p != &root() && solo && p.real_pid[follower] == victim && !p.husk.load()) kill(victim, SIGKILL);
+    if (&p != &root() && solo && p.real_pid[follower] == victim && !p.husk.load())
+      kill(victim, SIGKILL);
   }
 }
 
@@ -358,7 +376,8 @@ void Monitor::on_trace_stop(pid_t pid, int status) {
   auto it = traced_.find(pid);
   int sig = WSTOPSIG(status);
   bool at_exec = status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8));
-  unsigned long former = 0;  // a thread that calls execve becomes the process's first one, and changes its id
+  unsigned long former =
+      0;  // a thread that calls execve becomes the process's first one, and changes its id
   if (at_exec && it == traced_.end() && ptrace(PTRACE_GETEVENTMSG, pid, 0, &former) == 0)
     it = traced_.find(static_cast<pid_t>(former));
   if (it == traced_.end() || !at_exec) {
@@ -371,7 +390,9 @@ void Monitor::on_trace_stop(pid_t pid, int status) {
   answer_exec(arena_.control(), t.process, t.version, ExecState::kIdle);
   std::string why = inject(arena_, {pid, t.process, t.version, false});
   if (!why.empty()) {
-    report_.write("note", {{"version", name(t.version)}, {"pid", pid}, {"reason", "no agent after execve: " + why}});
+    report_.write(
+        "note",
+        {{"version", name(t.version)}, {"pid", pid}, {"reason", "no agent after execve: " + why}});
     kill(pid, SIGKILL);
     ptrace(PTRACE_DETACH, pid, 0, 0);
   }
@@ -381,14 +402,16 @@ void Monitor::attach_for_exec(const Message& m) {
   auto pid = static_cast<pid_t>(m.number[0]);
   bool ok = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) == 0;
   if (ok) traced_[pid] = {m.process, m.version};
-  answer_exec(arena_.control(), m.process, m.version, ok ? ExecState::kAttached : ExecState::kRefused);
+  answer_exec(arena_.control(), m.process, m.version,
+              ok ? ExecState::kAttached : ExecState::kRefused);
 }
 
 void Monitor::detach_after_exec(const Message& m) {
   auto pid = static_cast<pid_t>(m.number[0]);
   traced_.erase(pid);
   int status;
-  if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status)) {
+  if (ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0 && waitpid(pid, &status, __WALL) == pid &&
+      WIFSTOPPED(status)) {
     int sig = status >> 16 ? 0 : WSTOPSIG(status);
     ptrace(PTRACE_DETACH, pid, 0, sig == SIGTRAP ? 0 : sig);
   }
@@ -410,7 +433,8 @@ void Monitor::kill_version(Version v) {
     int i = static_cast<int>(v);
     auto state = static_cast<PairState>(p.state.load());
     bool follows = p.leader.load() != static_cast<uint32_t>(v);
-    if (state == PairState::kFree || state == PairState::kEnded || !p.alive[i].load() || !follows) continue;
+    if (state == PairState::kFree || state == PairState::kEnded || !p.alive[i].load() || !follows)
+      continue;
     if (p.real_pid[i] > 1) kill(p.real_pid[i], SIGKILL);
   }
 }
@@ -420,7 +444,8 @@ void Monitor::kill_followers() {
   for (Process& p : processes_taken(arena_.control())) {
     uint32_t v = 1 - (p.leader.load() & 1);
     auto state = static_cast<PairState>(p.state.load());
-    if (&p == &root() || state == PairState::kFree || p.real_pid[v] <= 1 || !p.alive[v].load()) continue;
+    if (&p == &root() || state == PairState::kFree || p.real_pid[v] <= 1 || !p.alive[v].load())
+      continue;
     if (p.alive[1 - v].load() && kill(p.real_pid[1 - v], 0) == 0) continue;
     kill(p.real_pid[v], SIGKILL);
   }
@@ -485,7 +510,9 @@ void Monitor::finish() {
   for (const char* key : {"events", "rewritten_sites", "trapped_sites"}) {
     for (Version v : {Version::kOld, Version::kNew}) {
       int i = static_cast<int>(v);
-      uint64_t n = key[0] == 'e' ? p.event_count[i].load() : key[0] == 'r' ? p.rewritten[i].load() : p.trapped[i].load();
+      uint64_t n = key[0] == 'e'   ? p.event_count[i].load()
+                   : key[0] == 'r' ? p.rewritten[i].load()
+                                   : p.trapped[i].load();
       fields[key][name(v)] = n;
     }
   }

@@ -42,7 +42,8 @@ class Monitor {
   void open_events();
   void on_message(stream::Message& m);
   void on_crash(const stream::Message& m, bool of_root);
-  void write_crash(const Crash& crash, nlohmann::ordered_json& line, const nlohmann::ordered_json& calls);
+  void write_crash(const Crash& crash, nlohmann::ordered_json& line,
+                   const nlohmann::ordered_json& calls);
   void on_looked_at(pid_t victim);
   void await_crash_folders();
   void take_messages();
@@ -72,7 +73,8 @@ class Monitor {
   void drop_hung_followers();
   // Recovery (recovering.cpp).
   void prepare_transplants();
-  void start_recovery(pid_t crashed);
+  void start_recovery(pid_t crashed, bool stands);
+  void tell_of_no_recovery(const stream::Process& p, stream::Version v, pid_t pid);
   void report_recovery_start();
   void continue_recovery();
   bool recover_killed_follower(stream::Version v);
@@ -92,7 +94,8 @@ class Monitor {
   Report report_;
   SiteService sites_;
   std::unique_ptr<op::StateFolder> state_;
-  ControlSocket control_{[this](ControlSocket::Peer peer, const op::Request& r) { on_request(peer, r); }};
+  ControlSocket control_{
+      [this](ControlSocket::Peer peer, const op::Request& r) { on_request(peer, r); }};
   Handover handover_{arena_};
   CrashFolders crashes_{arena_};
   struct Asked {
@@ -104,6 +107,7 @@ class Monitor {
   Transplants transplants_;
   Checkpoints checkpoints_;
   Recoveries recoveries_{arena_, report_, transplants_};
+  std::set<pid_t> told_;  ///< of which processes it has been said that they do not come back
   bool start_failed_ = false;
   bool prepared_ = false;  ///< the analysis of what differs has been started
   int epoll_ = -1, signals_ = -1, wake_ = -1;

@@ -23,16 +23,21 @@ double seconds() {
 
 const char* text_of(PairState s) {
   switch (s) {
-    case PairState::kPaired: return "paired";
-    case PairState::kSolo: return "alone";
-    case PairState::kFailover: return "failing over";
-    default: return "ended";
+    case PairState::kPaired:
+      return "paired";
+    case PairState::kSolo:
+      return "alone";
+    case PairState::kFailover:
+      return "failing over";
+    default:
+      return "ended";
   }
 }
 
 bool living(const Process& p) {
   auto s = static_cast<PairState>(p.state.load());
-  return s != PairState::kFree && s != PairState::kEnded && (p.alive[0].load() || p.alive[1].load());
+  return s != PairState::kFree && s != PairState::kEnded &&
+         (p.alive[0].load() || p.alive[1].load());
 }
 
 // Events of one version of a pair: of ended threads, and of those that run.
@@ -63,10 +68,11 @@ ordered_json settings_of(const Options& o) {
     const int i = static_cast<int>(v);
     versions[name(v)] = {{"program", o.program[i]}, {"root", o.root[i].empty() ? "/" : o.root[i]}};
   }
-  return {{"versions", versions}, {"arguments", o.args},
+  return {{"versions", versions},     {"arguments", o.args},
           {"leader", name(o.leader)}, {"lockstep", o.full_lockstep ? "full" : "window"},
-          {"recovery", o.recovery}, {"hang_timeout", o.hang_timeout_s},
-          {"rules", o.rules}, {"report", o.report}, {"pid", getpid()}};
+          {"recovery", o.recovery},   {"hang_timeout", o.hang_timeout_s},
+          {"rules", o.rules},         {"report", o.report},
+          {"pid", getpid()}};
 }
 
 }  // namespace
@@ -132,9 +138,15 @@ ordered_json Monitor::version_status(Version v) const {
     follows |= !first;
     if (pids.size() < 64) pids.push_back(p.real_pid[i]);
   }
-  return {{"program", options_.program[i]}, {"root", options_.root[i].empty() ? "/" : options_.root[i]},
-          {"state", leads ? "leader" : follows ? "follower" : "gone"},
-          {"pids", pids}, {"events", events}, {"rewritten_sites", rewritten}, {"trapped_sites", trapped}};
+  return {{"program", options_.program[i]},
+          {"root", options_.root[i].empty() ? "/" : options_.root[i]},
+          {"state", leads     ? "leader"
+                    : follows ? "follower"
+                              : "gone"},
+          {"pids", pids},
+          {"events", events},
+          {"rewritten_sites", rewritten},
+          {"trapped_sites", trapped}};
 }
 
 ordered_json Monitor::status() const {
@@ -146,17 +158,21 @@ ordered_json Monitor::status() const {
     pairs++;
     if (!living(*shown)) shown = &p;
   }
-  ordered_json s{{"id", options_.id},
-                 {"monitor", getpid()},
-                 {"leader", name(static_cast<Version>(shown->leader.load() & 1))},
-                 {"state", text_of(static_cast<PairState>(shown->state.load()))},
-                 {"uptime", std::round((seconds() - started_) * 1000) / 1000},
-                 {"lockstep", options_.full_lockstep ? "full" : "window"},
-                 {"processes", pairs},
-                 {"versions", {{"old", version_status(Version::kOld)}, {"new", version_status(Version::kNew)}}},
-                 {"lag", lag_of(c)},
-                 {"checkpoints", {{"old", checkpoints_.status(Version::kOld)}, {"new", checkpoints_.status(Version::kNew)}}}};
-  for (const char* event : {"failover", "divergence", "crash", "hang", "recovery", "promoted", "dropped", "refused"})
+  ordered_json s{
+      {"id", options_.id},
+      {"monitor", getpid()},
+      {"leader", name(static_cast<Version>(shown->leader.load() & 1))},
+      {"state", text_of(static_cast<PairState>(shown->state.load()))},
+      {"uptime", std::round((seconds() - started_) * 1000) / 1000},
+      {"lockstep", options_.full_lockstep ? "full" : "window"},
+      {"processes", pairs},
+      {"versions",
+       {{"old", version_status(Version::kOld)}, {"new", version_status(Version::kNew)}}},
+      {"lag", lag_of(c)},
+      {"checkpoints",
+       {{"old", checkpoints_.status(Version::kOld)}, {"new", checkpoints_.status(Version::kNew)}}}};
+  for (const char* event :
+       {"failover", "divergence", "crash", "hang", "recovery", "promoted", "dropped", "refused"})
     s["counts"][event] = report_.count(event);
   s["recovery"] = options_.recovery ? "on" : "off";
   s["report"] = options_.report;
@@ -184,7 +200,8 @@ void Monitor::drop(ControlSocket::Peer peer, Version v) {
     follows |= !first && !solo && p.alive[static_cast<int>(v)].load();
   }
   if (!leads && !follows) {
-    control_.answer(peer, op::refusal(std::string(name(v)) + " has been dropped or has ended already"));
+    control_.answer(peer,
+                    op::refusal(std::string(name(v)) + " has been dropped or has ended already"));
   } else if (alone) {
     control_.answer(peer, op::refusal(std::string(name(v)) + " is the only version left"));
   } else if (leads) {
@@ -199,10 +216,13 @@ void Monitor::drop(ControlSocket::Peer peer, Version v) {
 void Monitor::drop_follower(Version v, const char* reason) {
   recoveries_.failed(reason);
   for (Process& p : processes_taken(arena_.control()))
-    if (living(p) && p.leader.load() != static_cast<uint32_t>(v)) let_leader_go(arena_.control(), p);
+    if (living(p) && p.leader.load() != static_cast<uint32_t>(v))
+      let_leader_go(arena_.control(), p);
   roots_[static_cast<int>(v)].was_dropped = true;
   kill_version(v);
-  report_.write("dropped", {{"version", name(v)}, {"pid", roots_[static_cast<int>(v)].pid}, {"reason", reason}});
+  report_.write(
+      "dropped",
+      {{"version", name(v)}, {"pid", roots_[static_cast<int>(v)].pid}, {"reason", reason}});
 }
 
 void Monitor::continue_handover() {
@@ -221,26 +241,37 @@ void Monitor::finish_handover(bool done) {
   const Version to = handover_.to(), from = other(to);
   const ControlSocket::Peer peer = std::exchange(asked_.peer, 0);
   if (!done || handover_.changed() == 0) {
-    const char* why = done ? "the follower was lost while it should take over; see the report"
-                           : "the leader did not come to a system-call boundary in time; nothing was changed";
+    const char* why =
+        done ? "the follower was lost while it should take over; see the report"
+             : "the leader did not come to a system-call boundary in time; nothing was changed";
     report_.write("note", {{"reason", why}});
     control_.answer(peer, op::refusal(why));
     return;
   }
   const auto us = static_cast<int64_t>(ticks_to_microseconds(handover_.ticks()));
-  report_.write("promoted", {{"version", name(to)}, {"from", name(from)}, {"to", name(to)},
-                             {"pid", root().real_pid[static_cast<int>(to)]}, {"processes", handover_.changed()},
-                             {"descriptors", handover_.descriptors()}, {"microseconds", us}});
+  report_.write("promoted", {{"version", name(to)},
+                             {"from", name(from)},
+                             {"to", name(to)},
+                             {"pid", root().real_pid[static_cast<int>(to)]},
+                             {"processes", handover_.changed()},
+                             {"descriptors", handover_.descriptors()},
+                             {"microseconds", us}});
   const bool asked = asked_.verb == op::Verb::kDrop;
   if (!asked && recoveries_.active() && recoveries_.version() == from) {
-    control_.answer(peer, {{"ok", true}, {"leader", name(to)}, {"microseconds", us}, {"former_leader", "follows"}});
+    control_.answer(
+        peer,
+        {{"ok", true}, {"leader", name(to)}, {"microseconds", us}, {"former_leader", "follows"}});
     return;
   }
   recoveries_.failed("by the operator");
   const char* reason = asked ? "by the operator" : "the former leader cannot follow";
   roots_[static_cast<int>(from)].was_dropped = true;
-  report_.write("dropped", {{"version", name(from)}, {"pid", roots_[static_cast<int>(from)].pid}, {"reason", reason}});
-  control_.answer(peer, {{"ok", true}, {"leader", name(to)}, {"microseconds", us}, {"former_leader", "dropped"}});
+  report_.write(
+      "dropped",
+      {{"version", name(from)}, {"pid", roots_[static_cast<int>(from)].pid}, {"reason", reason}});
+  control_.answer(
+      peer,
+      {{"ok", true}, {"leader", name(to)}, {"microseconds", us}, {"former_leader", "dropped"}});
 }
 
 }  // namespace mx::monitor

@@ -17,12 +17,14 @@ using recovery::Reason;
 
 namespace {
 
-constexpr double kLongest = 30;           // seconds that a version may take to come back
-constexpr size_t kMost = 200;             // recoveries of one version …
-constexpr double kWithin = 60;            // … in so many seconds
+constexpr double kLongest = 30;  // seconds that a version may take to come back
+constexpr size_t kMost = 200;    // recoveries of one version …
+constexpr double kWithin = 60;   // … in so many seconds
 constexpr int kLookMs = 50;
 
-bool is(const Process& p, RecoveryStage s) { return p.recovery.stage.load() == static_cast<uint32_t>(s); }
+bool is(const Process& p, RecoveryStage s) {
+  return p.recovery.stage.load() == static_cast<uint32_t>(s);
+}
 
 // Nobody may touch the lanes while the copy takes its place in them.
 void hold(pid_t pid) {
@@ -40,7 +42,7 @@ bool Recoveries::too_many(double now) {
   return times.size() > kMost;
 }
 
-pid_t Recoveries::begin(pid_t crashed, double now) {
+pid_t Recoveries::begin(pid_t crashed, bool stands, double now) {
   Process& p = root();
   version_ = static_cast<Version>(p.recovery.version & 1);
   const int v = static_cast<int>(version_);
@@ -52,21 +54,24 @@ pid_t Recoveries::begin(pid_t crashed, double now) {
   Checkpoint& c = p.checkpoint[v];
   mark("heard of");
   if (too_many(now)) {
-    give_up("it has failed " + std::to_string(kMost) + " times within " + std::to_string(static_cast<int>(kWithin)) + " seconds");
+    give_up("it has failed " + std::to_string(kMost) + " times within " +
+            std::to_string(static_cast<int>(kWithin)) + " seconds");
     return 0;
   }
-  if (crashed > 1) (p.recovery.led ? stand_ins_ : replaced_).insert(crashed);
-  if (!p.recovery.led) hold(crashed);
+  begun_.insert(crashed);
+  if (stands) (p.recovery.led ? stand_ins_ : replaced_).insert(crashed);
+  if (stands && !p.recovery.led) hold(crashed);
   auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
   const pid_t copy = c.pid;
-  if (copy <= 1 || !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kWoken))) {
+  if (copy <= 1 ||
+      !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kWoken))) {
     give_up(why_no_checkpoint(c));
     return 0;
   }
   futex_wake(c.state);
   mark("woken");
   copy_ = copy;
-  stack_ = stack_of_crash(crashed);
+  if (stands) stack_ = stack_of_crash(crashed);
   return copy;
 }
 
@@ -74,10 +79,12 @@ pid_t Recoveries::begin(pid_t crashed, double now) {
 std::vector<uint64_t> Recoveries::stack_of_crash(pid_t crashed) const {
   const Process& p = root();
   if (crashed <= 1 || p.recovery.lane == 0 || p.recovery.lane > kMaxLanes) return {};
-  const auto* h = reinterpret_cast<const History*>(arena_.at(history_offset(p.recovery.lane - 1, static_cast<int>(version_))));
+  const auto* h = reinterpret_cast<const History*>(
+      arena_.at(history_offset(p.recovery.lane - 1, static_cast<int>(version_))));
   const SavedRegisters r = h->registers;
   if (!r.valid) return {};
-  return addresses_of(recovery::walk_stack(crashed, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}));
+  return addresses_of(
+      recovery::walk_stack(crashed, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}));
 }
 
 int Recoveries::timeout_ms(double now) const {
@@ -97,11 +104,14 @@ bool Recoveries::step(double now) {
   } else if (is(p, RecoveryStage::kNone)) {
     // The agents have ended it: the copy caught up, or the leader could not wait for it.
     const bool left_behind = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
-    if (left_behind) failed("the log was full before it had caught up");
-    else finish();
+    if (left_behind)
+      failed("the log was full before it had caught up");
+    else
+      finish();
     return !left_behind;
   }
-  if (now > deadline_) failed("it did not catch up within " + std::to_string(static_cast<int>(kLongest)) + " seconds");
+  if (now > deadline_)
+    failed("it did not catch up within " + std::to_string(static_cast<int>(kLongest)) + " seconds");
   return false;
 }
 
@@ -112,7 +122,9 @@ void Recoveries::go_on(RecoveryStage from, RecoveryStage to) {
   futex_wake(root().recovery.stage);
 }
 
-void Recoveries::mark(const char* step) { timeline_.push_back({step, static_cast<uint64_t>(microseconds())}); }
+void Recoveries::mark(const char* step) {
+  timeline_.push_back({step, static_cast<uint64_t>(microseconds())});
+}
 
 void Recoveries::note(const Outcome& o) {
   steps_.insert(steps_.end(), o.steps.begin(), o.steps.end());
@@ -153,7 +165,8 @@ bool Recoveries::at_divergence() {
   if (!functions_.empty()) {
     Stopped stopped(copy_);
     Outcome o;
-    if (stopped.good()) o = transplants_.revert(version_, copy_, root().recovery.tid, stopped.threads());
+    if (stopped.good())
+      o = transplants_.revert(version_, copy_, root().recovery.tid, stopped.threads());
     if (!stopped.good() || !o.ok() || !stopped.write_back()) {
       failed(o.sentence.empty() ? "its own code could not be put back" : o.sentence);
       return false;
@@ -165,7 +178,8 @@ bool Recoveries::at_divergence() {
 }
 
 int64_t Recoveries::microseconds() const {
-  return static_cast<int64_t>(ticks_to_microseconds(static_cast<int64_t>(__builtin_ia32_rdtsc() - root().recovery.started_tsc)));
+  return static_cast<int64_t>(ticks_to_microseconds(
+      static_cast<int64_t>(__builtin_ia32_rdtsc() - root().recovery.started_tsc)));
 }
 
 void Recoveries::write(const char* result, const std::string& reason) {
@@ -188,6 +202,18 @@ void Recoveries::failed(const std::string& reason) {
   if (!active_) return;
   give_up(reason);
   report_start();
+}
+
+void Recoveries::none(const Process& p, Version v, pid_t pid) {
+  const std::string why = p.is_root
+                              ? why_no_checkpoint(p.checkpoint[static_cast<int>(v)])
+                              : "a child process: checkpoints are made of the first process only";
+  report_.write("recovery", {{"version", name(v)},
+                             {"result", "not possible"},
+                             {"pid", pid},
+                             {"reason", why},
+                             {"functions", ordered_json::array()},
+                             {"microseconds", 0}});
 }
 
 void Recoveries::report_start() {

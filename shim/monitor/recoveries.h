@@ -1,5 +1,5 @@
-// Brings a version that failed back into lockstep (docs/recovery.md): wakes its checkpoint, has the other version's
-// code carried in where the crash was, and out again when it is over.
+// Brings a version that failed back into lockstep (docs/recovery.md): wakes its checkpoint, has the
+// other version's code carried in where the crash was, and out again when it is over.
 #pragma once
 #include <sys/types.h>
 
@@ -19,10 +19,12 @@ class Recoveries {
   Recoveries(const Arena& arena, Report& report, Transplants& transplants)
       : arena_(arena), report_(report), transplants_(transplants) {}
 
-  /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked). `crashed`: its
-  /// process that stands still, 0 if it is gone. Returns the process that takes its place; 0: there will be none,
-  /// the leader goes on alone, and report_start() says why.
-  pid_t begin(pid_t crashed, double now);
+  /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked).
+  /// `crashed`: its process, which `stands` still or is gone. Returns the process that takes its
+  /// place; 0: there will be none, the leader goes on alone, and report_start() says why.
+  pid_t begin(pid_t crashed, bool stands, double now);
+  /// A version of process pair `p` has failed and will not be recovered: reports why.
+  void none(const stream::Process& p, stream::Version v, pid_t pid);
   /// Writes what there is to say of the last begin(); the line of the crash itself comes first.
   void report_start();
   /// The copy has come to a new stage, or time has passed. True: the version is back.
@@ -35,6 +37,8 @@ class Recoveries {
   /// How long until step() has to be called, in milliseconds; -1: not at all.
   int timeout_ms(double now) const;
   /// Processes that were replaced: to be ended when nobody looks at them any more.
+  /// Its recovery has begun, and what became of it is reported.
+  bool knows(pid_t pid) const { return begun_.contains(pid); }
   bool was_replaced(pid_t pid) const { return replaced_.contains(pid); }
   const std::set<pid_t>& replaced() const { return replaced_; }
   /// Former leaders, which stand for their process id until the program ends.
@@ -62,14 +66,14 @@ class Recoveries {
   stream::Version version_ = stream::Version::kOld;
   pid_t copy_ = 0;
   double deadline_ = 0;
-  std::vector<uint64_t> stack_;            ///< of the crash, innermost first
+  std::vector<uint64_t> stack_;  ///< of the crash, innermost first
   std::vector<std::string> functions_;
   std::vector<std::string> left_;
   std::string remark_, why_not_;
-  std::vector<recovery::Step> steps_;      ///< of the transplant
-  std::vector<recovery::Step> timeline_;   ///< microseconds since the crash, by stage
-  std::deque<double> times_[2];            ///< of earlier recoveries, by Version
-  std::set<pid_t> replaced_, stand_ins_;
+  std::vector<recovery::Step> steps_;     ///< of the transplant
+  std::vector<recovery::Step> timeline_;  ///< microseconds since the crash, by stage
+  std::deque<double> times_[2];           ///< of earlier recoveries, by Version
+  std::set<pid_t> begun_, replaced_, stand_ins_;
 };
 
 }  // namespace mx::monitor

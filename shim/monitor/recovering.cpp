@@ -17,7 +17,9 @@ double seconds() {
   return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-bool asked_for(const Process& p) { return p.recovery.stage.load() == static_cast<uint32_t>(RecoveryStage::kAsked); }
+bool asked_for(const Process& p) {
+  return p.recovery.stage.load() == static_cast<uint32_t>(RecoveryStage::kAsked);
+}
 
 }  // namespace
 
@@ -25,17 +27,18 @@ bool asked_for(const Process& p) { return p.recovery.stage.load() == static_cast
 void Monitor::prepare_transplants() {
   if (prepared_ || !options_.recovery) return;
   const Process& p = root();
-  if (!p.checkpoint[0].count || !p.checkpoint[1].count || !p.alive[0].load() || !p.alive[1].load()) return;
+  if (!p.checkpoint[0].count || !p.checkpoint[1].count || !p.alive[0].load() || !p.alive[1].load())
+    return;
   prepared_ = true;
   transplants_.prepare({p.real_pid[0], p.real_pid[1]});
 }
 
-// `crashed`: the process that failed and stands still; 0: it is gone.
-void Monitor::start_recovery(pid_t crashed) {
+// `crashed`: the process that failed; `stands`: it can still be looked at.
+void Monitor::start_recovery(pid_t crashed, bool stands) {
   if (!asked_for(root()) || recoveries_.active()) return;
   const auto v = static_cast<Version>(root().recovery.version & 1);
   Root& r = roots_[static_cast<int>(v)];
-  if (const pid_t copy = recoveries_.begin(crashed, seconds())) {
+  if (const pid_t copy = recoveries_.begin(crashed, stands, seconds())) {
     r.pid = copy;
     r.ended = r.was_dropped = false;
     return;
@@ -51,7 +54,8 @@ void Monitor::report_recovery_start() {
   const Version v = recoveries_.version();
   Root& r = roots_[static_cast<int>(v)];
   r.was_dropped = true;
-  report_.write("dropped", {{"version", name(v)}, {"pid", r.pid}, {"reason", "it could not be recovered"}});
+  report_.write("dropped",
+                {{"version", name(v)}, {"pid", r.pid}, {"reason", "it could not be recovered"}});
   if (v != leader() && !crashes_.looks_at(r.pid)) kill_version(v);
 }
 
@@ -59,8 +63,10 @@ void Monitor::continue_recovery() {
   const double now = seconds();
   if (recoveries_.active()) {
     const Version v = recoveries_.version();
-    if (recoveries_.step(now)) checkpoints_.soon(v, now);
-    else if (!recoveries_.active()) drop_root_follower(v, "it could not be recovered");
+    if (recoveries_.step(now))
+      checkpoints_.soon(v, now);
+    else if (!recoveries_.active())
+      drop_root_follower(v, "it could not be recovered");
   } else {
     checkpoints_.look(now);
     prepare_transplants();
@@ -72,15 +78,22 @@ bool Monitor::recover_killed_follower(Version v) {
   Process& p = root();
   const Checkpoint& c = p.checkpoint[static_cast<int>(v)];
   const bool asleep = c.state.load() == static_cast<uint32_t>(SleeperState::kAsleep);
-  if (!options_.recovery || recoveries_.active() || !asleep || p.recovery.stage.load() != 0) return false;
+  if (!options_.recovery || recoveries_.active() || !asleep || p.recovery.stage.load() != 0)
+    return false;
   p.recovery.version = static_cast<uint32_t>(v);
   p.recovery.lane = p.recovery.led = 0;
   p.recovery.crash_position = 0;
   p.recovery.started_tsc = __builtin_ia32_rdtsc();
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));
-  start_recovery(0);
+  start_recovery(roots_[static_cast<int>(v)].pid, false);
   report_recovery_start();
   return true;
+}
+
+// Of a version that has failed and does not come back, once.
+void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
+  if (!options_.recovery || recoveries_.knows(pid) || !told_.insert(pid).second) return;
+  recoveries_.none(p, v, pid);
 }
 
 void Monitor::end_recoveries() {

@@ -30,8 +30,12 @@ bool copy_out(pid_t pid, uint64_t at, const void* from, size_t size) {
   return process_vm_writev(pid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
 }
 
-recovery::Registers chosen(const user_regs_struct& r) { return {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}; }
-recovery::Registers chosen(const Regs& r) { return {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}; }
+recovery::Registers chosen(const user_regs_struct& r) {
+  return {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
+}
+recovery::Registers chosen(const Regs& r) {
+  return {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
+}
 
 template <typename R>
 void put(R& to, const recovery::Registers& r) {
@@ -42,7 +46,8 @@ void put(R& to, const recovery::Registers& r) {
 std::set<pid_t> tasks(pid_t pid) {
   std::set<pid_t> found;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored))
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored))
     found.insert(static_cast<pid_t>(std::stol(entry.path().filename().string())));
   return found;
 }
@@ -79,7 +84,8 @@ bool Stopped::read_state(pid_t tid) {
   recovery::ThreadState state{tid, chosen(now), false};
   Place place;
   uint64_t regs = 0;
-  if (now.gs_base && copy_in(pid_, now.gs_base + offsetof(agent::Thread, regs), &regs, sizeof regs) && regs) {
+  if (now.gs_base &&
+      copy_in(pid_, now.gs_base + offsetof(agent::Thread, regs), &regs, sizeof regs) && regs) {
     Regs r{};
     if (!in_mx(regs) || !copy_in(pid_, regs, &r, sizeof r)) return false;
     state.registers = chosen(r);

@@ -8,8 +8,8 @@
 
 namespace mx::monitor {
 
-/// Holds the threads of a process for as long as it lives. A thread that stands in the agent is told by the registers
-/// with which the program goes on.
+/// Holds the threads of a process for as long as it lives. A thread that stands in the agent is
+/// told by the registers with which the program goes on.
 class Stopped {
  public:
   explicit Stopped(pid_t pid);

@@ -35,12 +35,14 @@ bool Transplants::child_ended(pid_t pid, int status) {
 }
 
 Outcome Transplants::apply(stream::Version version, pid_t pid, pid_t tid, pid_t survivor,
-                           std::vector<recovery::ThreadState>& threads, const std::vector<uint64_t>& crash_stack) {
+                           std::vector<recovery::ThreadState>& threads,
+                           const std::vector<uint64_t>& crash_stack) {
   recovery::PtraceTarget target(pid, tid, agent_syscall());
   return transplanter_.apply({target, static_cast<Side>(version), survivor, threads, crash_stack});
 }
 
-Outcome Transplants::revert(stream::Version version, pid_t pid, pid_t tid, std::vector<recovery::ThreadState>& threads) {
+Outcome Transplants::revert(stream::Version version, pid_t pid, pid_t tid,
+                            std::vector<recovery::ThreadState>& threads) {
   recovery::PtraceTarget target(pid, tid, agent_syscall());
   return transplanter_.revert({target, static_cast<Side>(version), 0, threads, {}});
 }

@@ -1,5 +1,5 @@
-// The functions of libc whose entries the agent hooks in a process with several threads, so that the
-// order in which threads get a lock is an event. Freestanding: shared with the agent.
+// The functions of libc whose entries the agent hooks in a process with several threads, so that
+// the order in which threads get a lock is an event. Freestanding: shared with the agent.
 #pragma once
 #include <cstdint>
 
@@ -50,7 +50,9 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"pthread_cond_broadcast", LockKind::kAddress},
 };
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
-inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20, kConditionBroadcast = 25;
-static_assert(kLockFunctions[kConditionWait].name[13] == 'w' && kLockFunctions[kConditionWait].kind == LockKind::kCondition);
+inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
+                          kConditionBroadcast = 25;
+static_assert(kLockFunctions[kConditionWait].name[13] == 'w' &&
+              kLockFunctions[kConditionWait].kind == LockKind::kCondition);
 
 }  // namespace mx::sites

@@ -60,12 +60,13 @@ struct Site {
 
 /// The first bytes of a function whose calls the agent wants to see (lock_entries.h).
 struct LockEntry {
-  uint32_t offset;       // as in Site; behind an endbr64
+  uint32_t offset;  // as in Site; behind an endbr64
   uint32_t file_offset;
   uint8_t len;           // whole instructions, 5 … kMaxRegion; 0: only the address is wanted
   uint8_t function;      // index in kLockFunctions
   uint8_t disp32_at[2];  // displacements relative to the instruction's end, as in Site
-  uint8_t short_branch;  // where a conditional branch with an 8-bit displacement ends the bytes; 0: none
+  uint8_t short_branch;  // where a conditional branch with an 8-bit displacement ends the bytes; 0:
+                         // none
   uint8_t reserved[3];
 };
 
@@ -98,7 +99,8 @@ static_assert(sizeof(SiteTable) == 80 && alignof(SiteTable) == 8);
 inline bool plausible(const SiteTable* table, uint64_t size) {
   return size >= sizeof(SiteTable) && table->magic == kTableMagic &&
          table->version == kTableVersion && table->bytes == size &&
-         size - sizeof(SiteTable) == uint64_t{table->count} * sizeof(Site) + uint64_t{table->entries} * sizeof(LockEntry);
+         size - sizeof(SiteTable) ==
+             uint64_t{table->count} * sizeof(Site) + uint64_t{table->entries} * sizeof(LockEntry);
 }
 
 }  // namespace mx::sites

@@ -15,13 +15,21 @@
 namespace mx::stream {
 
 enum class Version : uint8_t { kOld = 0, kNew = 1 };
-inline constexpr Version other(Version v) { return v == Version::kOld ? Version::kNew : Version::kOld; }
+inline constexpr Version other(Version v) {
+  return v == Version::kOld ? Version::kNew : Version::kOld;
+}
 
 using Word = std::atomic<uint32_t>;  ///< a futex word; never FUTEX_PRIVATE
 static_assert(Word::is_always_lock_free);
 
 /// What the leader's thread is doing; written by the leader, read by who judges a hang.
-enum class Activity : uint32_t { kUser = 0, kEventCall = 1, kLocalCall = 2, kParked = 3, kGone = 4 };
+enum class Activity : uint32_t {
+  kUser = 0,
+  kEventCall = 1,
+  kLocalCall = 2,
+  kParked = 3,
+  kGone = 4
+};
 
 enum class Verdict : uint32_t { kNone = 0, kAgreed = 1, kLeaderFailed = 2, kFollowerDropped = 3 };
 
@@ -29,18 +37,20 @@ inline constexpr uint32_t kWaitsForTail = 1;  ///< for space, or until all is co
 inline constexpr uint32_t kWaitsForAck = 2;   ///< for an intent's agreement
 
 /// The event stream of one thread pair: one producer (the leader's thread), one consumer.
-/// What one side writes at every event stands on a cache line of its own: a line that both cores write
-/// costs each of them about as much as the rest of the event.
+/// What one side writes at every event stands on a cache line of its own: a line that both cores
+/// write costs each of them about as much as the rest of the event.
 struct alignas(64) Lane {
   // Written by the producer at every event, read by the consumer.
   std::atomic<uint64_t> head;  ///< bytes published since the lane was opened
   // Written by the producer, read by who judges a hang or a death.
-  alignas(64) uint64_t first_unread_tsc;  ///< when the oldest event that nobody was woken for was published
+  alignas(64) uint64_t
+      first_unread_tsc;  ///< when the oldest event that nobody was woken for was published
   uint64_t events;
   Word activity;  ///< enum Activity
   Word call;      ///< number of the call in progress
   alignas(64) Flight flight;
-  uint64_t io[2];   ///< bytes this thread read and wrote since the image began (first lane: the process before, too)
+  uint64_t io[2];   ///< bytes this thread read and wrote since the image began (first lane: the
+                    ///< process before, too)
   uint64_t queued;  ///< signals the agent has taken and not published yet
   // Written by the consumer at every event.
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
@@ -49,13 +59,14 @@ struct alignas(64) Lane {
   // Written when the consumer falls asleep, read by the producer at every event.
   alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
   // Both.
-  alignas(64) Word producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
-  Word verdict;                     ///< enum Verdict, for kFault / kExit
+  alignas(64) Word
+      producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
+  Word verdict;        ///< enum Verdict, for kFault / kExit
   Word in_use;
-  uint64_t mask;  ///< size of the ring - 1
+  uint64_t mask;                        ///< size of the ring - 1
   std::atomic<uint64_t> checkpoint[2];  ///< place of each version's checkpoint, while there is one
-  Word users;  ///< versions that still have a thread on it
-  uint32_t process;  ///< index of the Process it belongs to
+  Word users;                           ///< versions that still have a thread on it
+  uint32_t process;                     ///< index of the Process it belongs to
   int32_t vtid;
   int32_t real_tid[2];
 };
@@ -73,36 +84,37 @@ enum class PairState : uint32_t {
 
 /// One process of the program: a pair of real processes.
 struct alignas(64) Process {
-  Word state;   ///< enum PairState
-  Word leader;  ///< enum Version
-  int32_t vpid;       ///< the pid that the program sees: the first leader's real one
+  Word state;    ///< enum PairState
+  Word leader;   ///< enum Version
+  int32_t vpid;  ///< the pid that the program sees: the first leader's real one
   int32_t vppid;
   int32_t real_pid[2];  ///< by Version; 0: none (yet)
   Word alive[2];
-  Word threads;              ///< of the leader
-  Word look_up[2];    ///< by Version, bits: kWantCheckpoint, kStandStill
-  Word failing;       ///< the leader's threads park at the next boundary
-  Word parked;        ///< how many have
-  Word handover;      ///< futex: enum HandoverState
-  Word husk;          ///< 1: serve descriptors, 2: exit with husk_status
-  int32_t husk_status;   ///< wait(2) status the husk shall end with
+  Word threads;            ///< of the leader
+  Word look_up[2];         ///< by Version, bits: kWantCheckpoint, kStandStill
+  Word failing;            ///< the leader's threads park at the next boundary
+  Word parked;             ///< how many have
+  Word handover;           ///< futex: enum HandoverState
+  Word husk;               ///< 1: serve descriptors, 2: exit with husk_status
+  int32_t husk_status;     ///< wait(2) status the husk shall end with
   Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
-  int32_t keeper_pid;    ///< real pid of the descriptor keeper, 0: none
+  int32_t keeper_pid;      ///< real pid of the descriptor keeper, 0: none
   uint32_t survivor_uid, survivor_gid;  ///< who asks the keeper
-  Word keeper_wake;      ///< futex: counts reasons for the keeper to look up
-  Word exec_state[2];    ///< handshake with the monitor before execve, see ExecState
+  Word keeper_wake;                     ///< futex: counts reasons for the keeper to look up
+  Word exec_state[2];                   ///< handshake with the monitor before execve, see ExecState
   uint64_t failure_tsc;
-  uint32_t lane;   ///< lane of the main thread
-  uint8_t at_random[16];  ///< AT_RANDOM of the current image, equal in both versions
-  Word max_fd;     ///< highest descriptor number the leader ever got
+  uint32_t lane;           ///< lane of the main thread
+  uint8_t at_random[16];   ///< AT_RANDOM of the current image, equal in both versions
+  Word max_fd;             ///< highest descriptor number the leader ever got
   uint64_t inherited[64];  ///< descriptors that were open when the image began, a bit each
   std::atomic<uint64_t> io_ended[2];  ///< Lane::io of threads that have ended
   LastWords last_words;
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   uint64_t exec_sent[2];   ///< signals that the program has sent itself and blocks, likewise
   int32_t main_vtid;
-  Word taker;  ///< 0 nobody; 2 * Version + 2: a thread of the survivor carries the descriptors over; + 1: done
-  Word fd_list_state;  ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
+  Word taker;  ///< 0 nobody; 2 * Version + 2: a thread of the survivor carries the descriptors
+               ///< over; + 1: done
+  Word fd_list_state;     ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
   uint32_t fd_list_lane;  ///< whose scratch takes the list
   uint32_t fd_count;
   uint32_t is_root;
@@ -111,14 +123,18 @@ struct alignas(64) Process {
   std::atomic<uint64_t> event_count[2];
   Checkpoint checkpoint[2];  ///< by Version
   Recovery recovery;
-  uint32_t crash_lane;       ///< + 1: where the leader failed, for the thread that takes over; 0: it was killed
+  uint32_t crash_lane;  ///< + 1: where the leader failed, for the thread that takes over; 0: it was
+                        ///< killed
   uint64_t crash_position;
   // On lines of their own, as in Lane: with several threads each event changes them.
-  std::atomic<uint64_t> gaps_before;  ///< places in the order below this that a former leader took may be empty
+  std::atomic<uint64_t>
+      gaps_before;  ///< places in the order below this that a former leader took may be empty
   alignas(64) std::atomic<uint64_t> order;  ///< next event's position (leader)
   alignas(64) std::atomic<uint64_t> turn;   ///< next position to be consumed (follower)
-  Word turn_slots[kTurnSlots];  ///< by position modulo kTurnSlots: 1 if somebody sleeps until it is its turn
-  std::atomic<uint16_t> order_lane[kOrderLanes];  ///< by position: index + 1 of the lane that holds the event
+  Word turn_slots[kTurnSlots];  ///< by position modulo kTurnSlots: 1 if somebody sleeps until it is
+                                ///< its turn
+  std::atomic<uint16_t>
+      order_lane[kOrderLanes];  ///< by position: index + 1 of the lane that holds the event
 };
 
 /// A planned change of leader (monitor/handover.h).
@@ -140,14 +156,14 @@ enum class MessageKind : uint32_t {
   kFailover,
   kDropped,
   kRefused,
-  kExecAttach,   ///< number = real tid; answer in Process::exec_state
-  kSites,        ///< number = index of the SiteEntry, an address where the file is mapped
-  kProcess,      ///< a new process of `version` registered (number = real pid)
-  kKillFollower, ///< drop the follower's tree
+  kExecAttach,    ///< number = real tid; answer in Process::exec_state
+  kSites,         ///< number = index of the SiteEntry, an address where the file is mapped
+  kProcess,       ///< a new process of `version` registered (number = real pid)
+  kKillFollower,  ///< drop the follower's tree
   kProcessEnd,
   kNote,
-  kRecovery,     ///< a copy has reached the stage in number[0]
-  kExecDone,     ///< a failed execve: detach (number = real tid)
+  kRecovery,  ///< a copy has reached the stage in number[0]
+  kExecDone,  ///< a failed execve: detach (number = real tid)
 };
 
 struct Message {
@@ -177,9 +193,9 @@ struct Settings {
   uint32_t recovery;
   uint32_t reserved_fd;  ///< the arena's descriptor number in every process
   uint32_t cpus;
-  uint32_t fault_kind;   ///< injected for tests: 0 none, else see agent/fault_injection
+  uint32_t fault_kind;  ///< injected for tests: 0 none, else see agent/fault_injection
   uint64_t fault_event;
-  Word fault_done;       ///< it happens once
+  Word fault_done;  ///< it happens once
   uint64_t cookie;
   uint64_t agent_text_size, agent_data_offset, agent_data_size, agent_bss_end;
   uint64_t agent_start;
@@ -207,7 +223,7 @@ struct Control {
   uint64_t magic;
   uint32_t version;
   Settings settings;
-  Word monitor_wake;  ///< futex: counts messages
+  Word monitor_wake;                   ///< futex: counts messages
   std::atomic<uint64_t> mailbox_tail;  ///< next slot to be taken by an agent
   std::atomic<uint64_t> mailbox_head;  ///< next slot the monitor will read
   std::atomic<uint64_t> mailbox_lost;
@@ -233,8 +249,8 @@ struct Span {
   T* end() const { return last; }
 };
 
-/// The lanes and process pairs that were ever taken. The tables are large and sparse: who walks over all of
-/// them touches, and so allocates, a hundred pages.
+/// The lanes and process pairs that were ever taken. The tables are large and sparse: who walks
+/// over all of them touches, and so allocates, a hundred pages.
 inline Span<Lane> lanes_taken(Control& c) {
   uint32_t n = c.lanes_end.load();
   return {c.lanes, c.lanes + (n < kMaxLanes ? n : kMaxLanes)};

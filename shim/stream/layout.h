@@ -1,4 +1,5 @@
-// Where mx lives in the address space of every process of both versions, and in the shared arena file.
+// Where mx lives in the address space of every process of both versions, and in the shared arena
+// file.
 //
 // Everything is at fixed addresses, so that the agent needs no relocation and a seccomp filter can
 // recognise its system calls by instruction pointer. The range is far from where the kernel places
@@ -32,9 +33,12 @@ inline constexpr uint64_t kPage = 4096;
 // The arena file.
 inline constexpr size_t kMaxProcesses = 1024;
 inline constexpr size_t kMaxLanes = 2048;
-inline constexpr size_t kLag = 2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
-inline constexpr size_t kLog = 64 << 20;     // bytes, a power of two: what is kept of a lane for checkpoints; a lane without is kLag long
-inline constexpr size_t kLaneScratch = 4 << 20;  // behind each ring: the list of descriptors at a failover
+inline constexpr size_t kLag =
+    2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
+inline constexpr size_t kLog = 64 << 20;  // bytes, a power of two: what is kept of a lane for
+                                          // checkpoints; a lane without is kLag long
+inline constexpr size_t kLaneScratch =
+    4 << 20;  // behind each ring: the list of descriptors at a failover
 inline constexpr uint64_t kLaneStride = kLog + kLaneScratch;  // the file is sparse
 inline constexpr size_t kMailboxSlots = 1024;
 
@@ -46,9 +50,11 @@ inline constexpr uint64_t kRingsOffset = 0x800000;
 inline constexpr uint64_t kSitesOffset = kRingsOffset + kMaxLanes * kLaneStride;
 inline constexpr uint64_t kSitesSize = 16 << 20;  // tables of rewritable sites
 inline constexpr size_t kMaxSiteTables = 512;
-inline constexpr uint64_t kStagingOffset = kSitesOffset + kSitesSize;  // struct Staging, one a lane, see flight.h
+inline constexpr uint64_t kStagingOffset =
+    kSitesOffset + kSitesSize;  // struct Staging, one a lane, see flight.h
 inline constexpr uint64_t kStagingStride = 80 * 1024;
-inline constexpr uint64_t kHistoryOffset = kStagingOffset + kMaxLanes * kStagingStride;  // a History for each version of each lane
+inline constexpr uint64_t kHistoryOffset =
+    kStagingOffset + kMaxLanes * kStagingStride;  // a History for each version of each lane
 inline constexpr uint64_t kHistorySize = 2 * kPage;
 inline constexpr uint64_t kArenaSize = kHistoryOffset + kMaxLanes * 2 * kHistorySize;
 

@@ -6,8 +6,10 @@
 namespace mx::stream {
 
 /// Bits of Process::look_up, by version: why its threads have to look up at the next system call.
-inline constexpr uint32_t kWantCheckpoint = 1;  ///< set by the monitor, cleared by the thread that makes it
-inline constexpr uint32_t kStandStill = 2;      ///< set by a thread that makes one: the others wait, it is a futex
+inline constexpr uint32_t kWantCheckpoint =
+    1;  ///< set by the monitor, cleared by the thread that makes it
+inline constexpr uint32_t kStandStill =
+    2;  ///< set by a thread that makes one: the others wait, it is a futex
 
 enum class SleeperState : uint32_t {
   kNone = 0,
@@ -17,15 +19,15 @@ enum class SleeperState : uint32_t {
   kVoid = 4,    ///< cannot be used any more: the copy ends
 };
 
-/// A checkpoint: a copy of one version's process, asleep at a system-call boundary. It holds its place in the lanes
-/// (Lane::checkpoint): what was published since stays there.
+/// A checkpoint: a copy of one version's process, asleep at a system-call boundary. It holds its
+/// place in the lanes (Lane::checkpoint): what was published since stays there.
 struct Checkpoint {
   std::atomic<uint32_t> state;  ///< futex: enum SleeperState
   int32_t pid;                  ///< real
   uint64_t turn;                ///< Process::turn at its place
   uint64_t made_tsc;
-  uint64_t cost_ticks;          ///< how long the process stood still for it
-  uint64_t total_ticks;         ///< … all of them
+  uint64_t cost_ticks;   ///< how long the process stood still for it
+  uint64_t total_ticks;  ///< … all of them
   uint32_t count;
   std::atomic<uint32_t> ready;  ///< futex: the copy has descriptors of its own
   uint32_t refusal;             ///< enum CheckpointRefusal of the last attempt
@@ -54,10 +56,11 @@ enum class RecoveryStage : uint32_t {
 struct Recovery {
   std::atomic<uint32_t> stage;  ///< futex: enum RecoveryStage
   uint32_t version;             ///< of the copy
-  uint32_t lane;                ///< + 1: of the thread that crashed; 0: it was killed, there is nothing to carry over
-  int32_t tid;                  ///< who stands
-  uint32_t led;                 ///< it was the leader: its process stands for the program's id from now on
-  uint64_t crash_position;      ///< in that lane: what follows was published after the crash
+  uint32_t
+      lane;  ///< + 1: of the thread that crashed; 0: it was killed, there is nothing to carry over
+  int32_t tid;   ///< who stands
+  uint32_t led;  ///< it was the leader: its process stands for the program's id from now on
+  uint64_t crash_position;  ///< in that lane: what follows was published after the crash
   uint64_t started_tsc;
 };
 

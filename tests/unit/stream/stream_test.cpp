@@ -29,7 +29,7 @@ void expect_apart(std::vector<Range> ranges, uint64_t end) {
 TEST(Layout, PartsOfTheArenaFileDoNotOverlap) {
   expect_apart({{"image", kAgentImageOffset, kAgentImageLimit},
                 {"control", kControlOffset, sizeof(Control)},
-                {"rings", kRingsOffset, kMaxLanes * kLaneRing},
+                {"rings", kRingsOffset, kMaxLanes * kLaneStride},
                 {"sites", kSitesOffset, kSitesSize}},
                kArenaSize);
 }
@@ -43,7 +43,7 @@ TEST(Layout, PartsOfTheAddressRangeDoNotOverlap) {
                uint64_t{1} << 47);
 }
 
-TEST(Layout, RingIsAPowerOfTwo) { EXPECT_EQ(kLaneRing & (kLaneRing - 1), 0u); }
+TEST(Layout, RingIsAPowerOfTwo) { EXPECT_EQ(kLag & (kLag - 1), 0u); }
 
 TEST(Layout, OneSeccompComparisonOfTheUpperHalfCoversTheAgentsCode) {
   EXPECT_EQ(kAgentBase >> 32, (kCodeEnd - 1) >> 32);
@@ -73,7 +73,8 @@ TEST(Event, HeaderHasItsDocumentedBytes) {
   EventHeader h{0x04030201, 0x0605, EventKind::kSignal, kSync, 0x0807060504030201, 9, 10};
   uint8_t bytes[sizeof h];
   std::memcpy(bytes, &h, sizeof h);
-  const uint8_t want[32] = {1, 2, 3, 4, 5, 6, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 0, 0, 0, 0, 0, 0, 10};
+  const uint8_t want[32] = {1, 2, 3, 4, 5, 6, 3, 2, 1, 2, 3, 4, 5,
+                            6, 7, 8, 9, 0, 0, 0, 0, 0, 0, 0, 10};
   EXPECT_EQ(std::memcmp(bytes, want, sizeof want), 0);
 }
 
