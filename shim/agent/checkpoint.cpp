@@ -16,7 +16,7 @@ using stream::SleeperState;
 
 namespace {
 
-constexpr uint64_t kCloneParent = 0x8000, kSigchld = 17;
+constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSigchld = 17;
 constexpr KernelTimespec kLongest{0, 50'000'000};
 
 uint32_t word(SleeperState s) { return static_cast<uint32_t>(s); }
@@ -69,7 +69,9 @@ bool make_copy(Thread* t) {
   c.ready.store(0);
   note_places(t);
   sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  long pid = sys(__NR_clone, kCloneParent | kSigchld, 0, 0, 0, 0);
+  // A leader's descriptors are its own: see own_descriptors().
+  const uint64_t files = t->role == Role::kLeader ? kCloneFiles : 0;
+  long pid = sys(__NR_clone, kCloneParent | files | kSigchld, 0, 0, 0, 0);
   if (pid == 0) {
     sleep_as_copy(t);
     return true;

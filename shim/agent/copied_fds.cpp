@@ -10,28 +10,58 @@ namespace {
 constexpr int kGetfd = 1, kGetfl = 3;
 constexpr uint64_t kCreating = 0100 | 0200 | 01000;  // O_CREAT, O_EXCL, O_TRUNC
 constexpr uint64_t kCloexec = 02000000;
+constexpr uint64_t kUnshare = 2;  // CLOSE_RANGE_UNSHARE
+constexpr int kMostFiles = 512;
 
-void path_of(int fd, char (&path)[40]) {
+struct File {
+  int fd;
+  uint32_t cloexec;
+  uint64_t flags;
+  long offset;
+};
+File files[kMostFiles];  // of a copy, until they are open again
+int file_count;
+
+char* put_number(char* to, uint32_t n) {
   char digits[12];
-  int n = 0;
-  for (int rest = fd; n == 0 || rest; rest /= 10) digits[n++] = static_cast<char>('0' + rest % 10);
-  copy_string(path, "/proc/self/fd/", sizeof path);
-  char* end = path + string_length(path, sizeof path);
-  while (n) *end++ = digits[--n];
-  *end = 0;
+  int count = 0;
+  do digits[count++] = static_cast<char>('0' + n % 10);
+  while (n /= 10);
+  while (count) *to++ = digits[--count];
+  *to = 0;
+  return to;
 }
 
-void open_anew(int fd) {
+void path_of(int32_t pid, int fd, char (&path)[48]) {
+  copy_string(path, "/proc/", sizeof path);
+  char* end = put_number(path + string_length(path, sizeof path), static_cast<uint32_t>(pid));
+  copy_string(end, "/fd/", 8);
+  put_number(end + 4, static_cast<uint32_t>(fd));
+}
+
+// Notes a file of this version, while the descriptor is still there. What was opened for writing is
+// memory of its own (memfd_create): such processes have no checkpoints.
+void note_file(int fd, bool any) {
   long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0),
        own = sys(__NR_fcntl, fd, kGetfd, 0);
-  if (is_error(offset) || is_error(flags) || is_error(own) || (flags & 3) != 0 /*O_RDONLY*/) return;
-  char path[40];
-  path_of(fd, path);
-  long copy = sys(__NR_open, path, static_cast<uint64_t>(flags) & ~kCreating, 0);
-  if (is_error(copy)) return;
-  sys(__NR_lseek, copy, offset, 0);
-  sys(__NR_dup3, copy, fd, (own & 1) ? kCloexec : 0);
+  if (is_error(flags) || is_error(own) || file_count == kMostFiles) return;
+  if (!any && (is_error(offset) || (flags & 3) != 0)) return;
+  files[file_count++] = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), offset};
+}
+
+bool open_anew(int32_t pid, const File& f) {
+  char path[48];
+  path_of(pid, f.fd, path);
+  long copy = sys(__NR_open, path, (f.flags & ~kCreating) | kCloexec, 0);
+  if (is_error(copy)) return false;
+  if (!is_error(f.offset)) sys(__NR_lseek, copy, f.offset, 0);
+  if (copy == f.fd) {
+    if (!f.cloexec) sys(__NR_fcntl, copy, 2 /*F_SETFD*/, 0);
+    return true;
+  }
+  long placed = sys(__NR_dup3, copy, f.fd, f.cloexec ? kCloexec : 0);
   sys(__NR_close, copy);
+  return placed == f.fd;
 }
 
 }  // namespace
@@ -42,22 +72,18 @@ bool has_private_files(Thread* t) {
   return false;
 }
 
-void own_descriptors(Thread* t) {
+bool own_descriptors(Thread* t, int32_t original) {
   const bool led = t->role != Role::kFollower;
-  int begin = 0;  // of a gap between descriptors that stay
-  auto close_up_to = [&](uint32_t end) {
-    if (led && static_cast<uint32_t>(begin) <= end) sys(__NR_close_range, begin, end, 0);
-  };
-  auto reserved = static_cast<int>(control()->settings.reserved_fd);
-  int top = t->proc->max_fd > reserved ? t->proc->max_fd : reserved;
-  for (int fd = 0; fd <= top; fd++) {
-    bool stays = fd == reserved || fd_private(t, fd);
-    if (!stays) continue;
-    if (fd > begin) close_up_to(static_cast<uint32_t>(fd - 1));
-    begin = fd + 1;
-    if (fd != reserved) open_anew(fd);
+  file_count = 0;
+  for (int fd = 0; fd <= t->proc->max_fd; fd++)
+    if (fd_private(t, fd) && !fd_reserved(fd)) note_file(fd, false);
+  if (led) {
+    note_file(static_cast<int>(control()->settings.reserved_fd), true);
+    if (sys(__NR_close_range, 0, ~0u, kUnshare) != 0) return false;
   }
-  close_up_to(~0u);
+  for (int i = 0; i < file_count; i++)
+    if (!open_anew(original, files[i])) return false;
+  return true;
 }
 
 }  // namespace mx::agent

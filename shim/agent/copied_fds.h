@@ -6,8 +6,10 @@ namespace mx::agent {
 
 /// Whether this version has opened regular files of its own: a copy shares their offsets at first.
 bool has_private_files(Thread* t);
-/// In the copy: closes what only the original may hold (a leader's sockets, pipes, files), opens
-/// this version's own files anew, at the same numbers and offsets.
-void own_descriptors(Thread* t);
+/// In the copy of process `original`: opens this version's own files anew, at the same numbers and
+/// offsets. The copy of a leader shares the original's table of descriptors until then, and leaves
+/// it here: there is no moment in which it holds a socket that the leader closes (epoll would
+/// report it for as long). False: a file could not be opened.
+bool own_descriptors(Thread* t, int32_t original);
 
 }  // namespace mx::agent

@@ -141,7 +141,7 @@ void sleep_as_copy(Thread* t) {
   auto self = static_cast<int32_t>(sys(__NR_getpid));
   sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, 9);
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-checkpoint");
-  own_descriptors(t);
+  if (!own_descriptors(t, t->proc->real_pid)) sys(__NR_exit_group, 0);
   c.ready.store(1);
   sys(__NR_futex, &c.ready, 1 /*FUTEX_WAKE*/, 1, 0, 0, 0);
   await_wake_up(c, self);

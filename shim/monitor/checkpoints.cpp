@@ -135,6 +135,14 @@ void Checkpoints::soon(Version v, double now) {
   p.look_up[static_cast<int>(v)].fetch_or(kWantCheckpoint);
 }
 
+void Checkpoints::child_ended(pid_t pid) {
+  for (Checkpoint& c : arena_.control().processes[0].checkpoint) {
+    auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
+    if (c.pid == pid)
+      c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kNone));
+  }
+}
+
 void Checkpoints::end_all() {
   for (Checkpoint& c : arena_.control().processes[0].checkpoint) {
     const uint32_t before = c.state.exchange(static_cast<uint32_t>(SleeperState::kVoid));

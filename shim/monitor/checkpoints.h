@@ -20,6 +20,8 @@ class Checkpoints {
   void look(double now);
   /// A version has come back: the next crash may be near.
   void soon(stream::Version v, double now);
+  /// A child of the monitor has ended: it may have been asleep.
+  void child_ended(pid_t pid);
   /// The program has ended.
   void end_all();
   /// For `mx status`.

@@ -71,9 +71,12 @@ void fault_from_environment(Settings& s) {
 }  // namespace
 
 Monitor::Monitor(const Options& options)
-    : options_(options), rules_(Rules::read(options.rules)), report_(options.report),
+    : options_(options),
+      rules_(Rules::read(options.rules)),
+      report_(options.report),
       sites_(arena_, options.container, options.host_tables),
-      follower_watch_(options.hang_timeout_s), checkpoints_(arena_, options.recovery) {
+      follower_watch_(options.hang_timeout_s),
+      checkpoints_(arena_, options.recovery) {
   fill_settings();
   started_ = seconds();
   open_state();
@@ -257,6 +260,7 @@ void Monitor::on_child(pid_t pid, int status) {
   }
   for (Version v : {Version::kOld, Version::kNew})
     if (roots_[static_cast<int>(v)].pid == pid) return on_root_end(v, status);
+  checkpoints_.child_ended(pid);
   on_orphan_end(pid, status);
 }
 
