@@ -265,7 +265,9 @@ bool lane_skip(Thread* t, uint64_t n) { return lane_get(t, nullptr, n); }
 
 void lane_release(Thread* t) {
   Lane* l = t->lane;
-  if (leader_is_gone(t)) return;  // what this thread has yet to read is in nobody's way
+  // A survivor's thread that comes late: the lane is the recovered version's.
+  const Process* p = t->proc->shared;
+  if (recovers(p) && p->leader.load() == static_cast<uint32_t>(t->proc->version)) return;
   l->tail.store(t->pos, std::memory_order_release);
   if (l->producer_waits.load(std::memory_order_relaxed) != stream::kWaitsForTail) return;
   // A producer that waits for space is woken when a good part is free, or when all is consumed.
