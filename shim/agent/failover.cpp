@@ -289,19 +289,20 @@ static bool replaced(Thread* t) {
   return p->leader.load() != static_cast<uint32_t>(v) || p->real_pid[v] != t->proc->real_pid;
 }
 
+[[noreturn]] static void stand_for_good() {
+  uint64_t all = ~uint64_t{0};
+  sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
+  for (;;) sys(__NR_pause);
+}
+
 void park_if_failing(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader) return;
-  if (!p->failing.load()) {
-    if (p->is_root && __builtin_expect(replaced(t), 0)) {
-      uint64_t all = ~uint64_t{0};
-      sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
-      for (;;) sys(__NR_pause);
-    }
-    return;
-  }
+  if (p->is_root && __builtin_expect(replaced(t), 0)) stand_for_good();
+  if (!p->failing.load()) return;
   if (p->handover.load()) {
     park_for_handover(t);
+    if (p->is_root && replaced(t)) stand_for_good();
     return;
   }
   uint64_t all = ~uint64_t{0};
@@ -339,10 +340,10 @@ void become_husk(Thread* t) {
   sys(__NR_close_range, reserved + 1, ~0u, 0);
   p->descriptors_taken.store(2);
   futex_wake(&p->descriptors_taken, 8);
-  if (handover_committed(p)) give_memory_back();
+  if (handover_committed(p)) give_memory_back(t);
   uint64_t none = 0;
   sys(__NR_rt_sigprocmask, 2, &none, nullptr, 8);
-  while (p->husk.load() != 2) futex_wait(&p->husk, 1, -1);
+  for (uint32_t now; (now = p->husk.load()) != 2;) futex_wait(&p->husk, now, -1);
   int status = p->husk_status;
   if (status & 0x7f) die_of(t, status & 0x7f);
   sys(__NR_exit_group, (status >> 8) & 0xff);
@@ -497,7 +498,7 @@ bool takes(Process* p, Version v) {
 void reset_failover(Process* p) {
   p->failing.store(0);
   p->parked.store(0);
-  p->handover.store(0);
+  p->husk.store(0);  // the one there is waits for its end
   p->fd_list_state.store(0);
   p->descriptors_taken.store(0);
   p->failure_tsc = 0;

@@ -19,7 +19,9 @@ bool needed(Process* p, int32_t self) {
 }
 }  // namespace
 
-void give_memory_back() {
+void give_memory_back(Thread* t) {
+  // The kernel writes there whenever it returns to this thread.
+  if (t->rseq[0]) sys(__NR_rseq, t->rseq[0], t->rseq[1], 1 /*RSEQ_FLAG_UNREGISTER*/, t->rseq[3]);
   sys(__NR_munmap, 0x10000, stream::kAgentBase - 0x10000);
   uint64_t end = stream::kArenaBase + stream::kArenaSize;
   sys(__NR_munmap, end, kUserEnd - end);
@@ -48,7 +50,7 @@ void become_user(uint32_t uid, uint32_t gid) {
   sys(__NR_setsid);
   allow_takeover();
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
-  give_memory_back();
+  give_memory_back(t);
   while (p->fd_list_state.load() != 1) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();

@@ -12,7 +12,7 @@ void stop_keeper(Thread* t);
 /// its user (pidfd_getfd(2) asks what ptrace asks).
 void allow_takeover();
 /// Unmaps everything of the program: for a process that only stands in for it.
-void give_memory_back();
+void give_memory_back(Thread* t);
 /// Whoever shares the leader's table: waits for the survivor's request, then writes the list of open
 /// descriptors into the ring of the lane that the survivor names (it has read all of it).
 void publish_descriptor_list(Thread* t);

@@ -248,7 +248,7 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
     on_kick(t, info, uc);
     return;
   }
-  if (t->proc->shared->husk.load() && t->is_husk) {
+  if (t->is_husk) {
     forward_from_husk(t, *info);
     return;
   }

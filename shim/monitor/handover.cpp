@@ -134,6 +134,8 @@ Handover::State Handover::step() {
 bool Handover::took_over(uint32_t process, int64_t descriptors, int64_t ticks) {
   Process& p = arena_.control().processes[process];
   if (p.handover.load() != word(HandoverState::kCommitted)) return false;
+  // With a follower that comes back there may be another change; the former leader does not look at this any more.
+  if (p.recovery.stage.load() != 0) p.handover.store(word(HandoverState::kNone));
   descriptors_ += descriptors;
   if (ticks > ticks_) ticks_ = ticks;
   changed_++;

@@ -264,6 +264,7 @@ void Monitor::finish_handover(bool done) {
     return;
   }
   recoveries_.failed("by the operator");
+  recoveries_.refuse();
   const char* reason = asked ? "by the operator" : "the former leader cannot follow";
   roots_[static_cast<int>(from)].was_dropped = true;
   report_.write(

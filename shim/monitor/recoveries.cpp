@@ -216,6 +216,14 @@ void Recoveries::none(const Process& p, Version v, pid_t pid) {
                              {"microseconds", 0}});
 }
 
+void Recoveries::refuse() {
+  Process& p = root();
+  if (active_ || !is(p, RecoveryStage::kAsked)) return;
+  let_leader_go(arena_.control(), p);
+  p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kNone));
+  futex_wake(p.recovery.stage);
+}
+
 void Recoveries::report_start() {
   if (!why_not_.empty()) write("not possible", why_not_);
   why_not_.clear();

@@ -31,6 +31,8 @@ class Recoveries {
   bool step(double now);
   /// The copy has ended, or was dropped: it does not come back.
   void failed(const std::string& reason);
+  /// The operator does not want the version back that an agent has asked for.
+  void refuse();
   bool active() const { return active_; }
   stream::Version version() const { return version_; }
   pid_t copy() const { return copy_; }
