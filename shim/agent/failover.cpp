@@ -529,7 +529,6 @@ void lead(Thread* t) {
   if (pairs) {
     count_from_here(p);
     p->gaps_before.store(p->order.load());
-    begin_recovery(p, failed, true, p->crash_lane, p->crash_position);
   }
   t->role = pairs ? Role::kLeader : Role::kSolo;
   t->pos = t->limit = t->lane->head.load();
@@ -539,10 +538,13 @@ void lead(Thread* t) {
   restore_owners(t);
   restore_limits(t);
   restore_pending(t);
-  report_failover(t, taken, p->failure_tsc);
+  const uint64_t started = p->failure_tsc;
   p->leader.store(static_cast<uint32_t>(t->proc->version));
   if (pairs) reset_failover(p);
   p->state.store(word(pairs ? PairState::kPaired : PairState::kSolo));
+  // Last: the copy that is woken for it must find who leads.
+  if (pairs) begin_recovery(p, failed, true, p->crash_lane, p->crash_position);
+  report_failover(t, taken, started);
   if (pairs) p->keeper_pid = 0;
   if (pairs) start_keeper(t);
   p->crash_lane = 0;

@@ -173,7 +173,7 @@ except OSError as e: print(e.strerror, max(kept))      # mx keeps one number for
 for fd in kept: os.close(fd)
 print(os.open("/dev/null", os.O_RDONLY))"""]))
 
-    @scenario("window", "full", allow=("dropped",))
+    @scenario("window", "full", allow=("dropped", "recovery"))
     def process_limit(self, box):
         """fork until the limit of processes is hit, as an ordinary user; then go on. The user's limit counts the processes
         of both versions: the follower may be the one that hits it."""
@@ -210,7 +210,7 @@ kept.clear(); print(len(bytearray(50_000_000)))"""]))
     def closed_standard_streams(self, box):
         return shown(box.shell("exec <&- 2>&-; ls /proc/self/fd > fds; read x; echo \"$?\"; ls missing; echo $?"))
 
-    @scenario("window", "full", allow=("crash",))
+    @scenario("window", "full", allow=("crash", "recovery"))
     def deaths_by_signal(self, box):
         """Both versions die alike: 128 + signal, for each fault and for signals from outside the faults."""
         codes = {"segv": "import ctypes; ctypes.string_at(0)", "abort": "import os; os.abort()",

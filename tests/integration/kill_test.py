@@ -14,7 +14,7 @@ from mxtest import settings
 
 SOURCE = pathlib.Path(__file__).parent / "programs" / "echo_server.c"
 CONNECTIONS, REPLIES = 20, 40
-ALLOWED = ("failover", "crash")
+ALLOWED = ("failover", "crash", "recovery")
 
 
 def server_program():
