@@ -47,10 +47,9 @@ static uint64_t thread_at(uint64_t block) {
   return (base + kBlock - sizeof(Thread)) & ~uint64_t{63};
 }
 
-Thread* living_thread(uint64_t block) {
-  if (!(living_blocks[block / 64].load() >> (block % 64) & 1)) return nullptr;
-  return reinterpret_cast<Thread*>(thread_at(block));
-}
+uint64_t living_blocks_of(uint64_t word) { return living_blocks[word].load(); }
+
+Thread* thread_of(uint64_t block) { return reinterpret_cast<Thread*>(thread_at(block)); }
 
 void set_living(const Thread* t, bool lives) {
   uint64_t mask = uint64_t{1} << (t->block % 64);

@@ -16,13 +16,15 @@ inline constexpr uint64_t kMaxThreads = 4096;
 void set_living(const Thread* t, bool lives);
 /// … in a new process.
 void only_living(const Thread* t);
-/// The running thread of block `number` of this address space, or null.
-Thread* living_thread(uint64_t block);
+/// The blocks of running threads, a bit each, from block 64 * `word` on.
+uint64_t living_blocks_of(uint64_t word);
+Thread* thread_of(uint64_t block);
 /// Calls f(Thread&) for each running thread of a process.
 template <typename F>
 void each_thread(const LocalProcess* p, F&& f) {
-  for (uint64_t block = 0; block < kMaxThreads; block++)
-    if (Thread* t = living_thread(block); t && t->proc == p) f(*t);
+  for (uint64_t word = 0; word < kMaxThreads / 64; word++)
+    for (uint64_t left = living_blocks_of(word); left; left &= left - 1)
+      if (Thread* t = thread_of(word * 64 + __builtin_ctzll(left)); t->proc == p) f(*t);
 }
 LocalProcess* new_process();
 void free_process(LocalProcess* p);

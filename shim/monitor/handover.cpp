@@ -6,6 +6,7 @@
 #include <csignal>
 #include <ctime>
 
+#include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/report.h"
 
@@ -14,12 +15,6 @@ namespace mx::monitor {
 using namespace stream;
 
 namespace {
-
-double seconds() {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 uint32_t word(HandoverState s) { return static_cast<uint32_t>(s); }
 uint32_t word(Version v) { return static_cast<uint32_t>(v); }

@@ -12,6 +12,7 @@
 
 #include <ctime>
 
+#include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/inject.h"
 #include "shim/monitor/last_words.h"
@@ -30,12 +31,6 @@ int sooner(int a, int b) {
 }
 
 constexpr int kRemindMs = 20;
-
-double seconds() {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 // A number high enough not to be in the program's way, low enough that the kernel's descriptor
 // tables (copied at every fork) stay small.

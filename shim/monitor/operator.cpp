@@ -5,6 +5,7 @@
 #include <ctime>
 #include <utility>
 
+#include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
 
@@ -14,12 +15,6 @@ using namespace stream;
 using nlohmann::ordered_json;
 
 namespace {
-
-double seconds() {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 const char* text_of(PairState s) {
   switch (s) {

@@ -1,8 +1,7 @@
 // What the monitor does about checkpoints and recovery, between the events of the run.
 #include <signal.h>
 
-#include <ctime>
-
+#include "shim/monitor/clock.h"
 #include "shim/monitor/monitor.h"
 
 namespace mx::monitor {
@@ -10,12 +9,6 @@ namespace mx::monitor {
 using namespace stream;
 
 namespace {
-
-double seconds() {
-  timespec ts;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
-  return ts.tv_sec + ts.tv_nsec / 1e9;
-}
 
 bool asked_for(const Process& p) {
   return p.recovery.stage.load() == static_cast<uint32_t>(RecoveryStage::kAsked);
