@@ -170,7 +170,7 @@ uint32_t new_lane(uint32_t process) {
   l.real_tid[0] = l.real_tid[1] = 0;
   l.users.store(2);
   bool logs = c->settings.recovery && c->processes[process].is_root;
-  l.mask = (logs ? stream::kLog : stream::kLag) - 1;
+  l.mask = (logs ? control()->settings.log_size : stream::kLag) - 1;
   clear_staging(static_cast<uint32_t>(index));
   stream::note_taken(c->lanes_end, static_cast<uint32_t>(index));
   l.in_use.store(1);

@@ -17,11 +17,11 @@ namespace {
 constexpr double kShare = 0.02;  // of the time that checkpoints may cost
 constexpr double kFirst = 0.1;   // a program that ends sooner pays nothing
 constexpr double kShortest = 0.2, kShortestWhenHot = 0.02;
-constexpr double kHot = 30;           // seconds after a recovery
+constexpr double kHot = 30;  // seconds after a recovery
+constexpr double kWithoutMemory = 60;
 constexpr double kPatience = 1;       // for a thread to come by and make what was asked for
 constexpr double kPageCopy = 0.8e-6;  // seconds for a page that is copied on write, measured
 constexpr int kBusyMs = 50, kIdleMs = 500, kHotMs = 20;
-constexpr uint64_t kFullEnough = kLog / 4;
 
 uint64_t minor_faults(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
@@ -58,6 +58,8 @@ const char* text_of(uint32_t refusal) {
       return "more was published than the log holds";
     case CheckpointRefusal::kProcessChanged:
       return "a thread or a child process came or went";
+    case CheckpointRefusal::kOutOfMemory:
+      return "killed for want of memory";
   }
   return "?";
 }
@@ -121,7 +123,7 @@ bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published
   if (s.asked > s.made && now - s.asked < (hot ? kShortestWhenHot : kPatience)) return false;
   if (now - s.made < s.cost / kShare) return false;
   if (!is(c, SleeperState::kAsleep)) return now - s.made >= kShortestWhenHot;
-  if (published - s.published > kFullEnough) return true;
+  if (published - s.published > arena_.control().settings.log_size / 4) return true;
   return published != s.published && now - s.made >= (hot ? kShortestWhenHot : kShortest);
 }
 
@@ -135,11 +137,15 @@ void Checkpoints::soon(Version v, double now) {
   p.look_up[static_cast<int>(v)].fetch_or(kWantCheckpoint);
 }
 
-void Checkpoints::child_ended(pid_t pid) {
+void Checkpoints::child_ended(pid_t pid, bool out_of_memory, double now) {
   for (Checkpoint& c : arena_.control().processes[0].checkpoint) {
     auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
-    if (c.pid == pid)
-      c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kNone));
+    if (c.pid != pid ||
+        !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kNone)) ||
+        !out_of_memory)
+      continue;
+    c.refusal = static_cast<uint32_t>(CheckpointRefusal::kOutOfMemory);
+    next_ = now + kWithoutMemory;
   }
 }
 

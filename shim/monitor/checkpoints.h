@@ -20,8 +20,9 @@ class Checkpoints {
   void look(double now);
   /// A version has come back: the next crash may be near.
   void soon(stream::Version v, double now);
-  /// A child of the monitor has ended: it may have been asleep.
-  void child_ended(pid_t pid);
+  /// A child of the monitor has ended: it may have been asleep. If the kernel killed it for want of
+  /// memory, none is made for a while.
+  void child_ended(pid_t pid, bool out_of_memory, double now);
   /// The program has ended.
   void end_all();
   /// For `mx status`.

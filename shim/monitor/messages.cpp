@@ -138,7 +138,10 @@ void Monitor::on_crash(const Message& m, bool of_root) {
 
 void Monitor::write_crash(const Crash& crash, ordered_json& line, const ordered_json& calls) {
   line["last_calls"] = calls;
-  const std::string folder = crashes_.open(crash, line);
+  std::string folder = crashes_.open(crash, line);
+  // In a container: relative to the report, which has another path for everybody but this process.
+  const std::string own = options_.state_folder + "/";
+  if (options_.container && folder.starts_with(own)) folder.erase(0, own.size());
   if (!folder.empty()) line["directory"] = folder;
   report_.write("crash", line);
 }

@@ -42,6 +42,10 @@ uint32_t reserved_descriptor() {
   return static_cast<uint32_t>(top - 1);
 }
 
+const char* why_killed(bool out_of_memory) {
+  return out_of_memory ? "killed by the kernel for want of memory" : "killed";
+}
+
 void set_text(char (&to)[512], const std::string& from) {
   if (from.size() >= sizeof to) throw Error("path too long: " + from);
   std::memcpy(to, from.c_str(), from.size() + 1);
@@ -87,6 +91,7 @@ void Monitor::fill_settings() {
   s.full_lockstep = options_.full_lockstep;
   s.hang_timeout_ms = static_cast<uint32_t>(options_.hang_timeout_s * 1000);
   s.recovery = options_.recovery;
+  s.log_size = want_of_memory_.log_size();
   s.reserved_fd = reserved_descriptor();
   s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
   s.monitor_pid = getpid();
@@ -117,7 +122,7 @@ int Monitor::run() {
   note_taken(arena_.control().lanes_end, 0);
   Lane& lane = arena_.control().lanes[0];
   lane.users.store(2);
-  lane.mask = (options_.recovery ? kLog : kLag) - 1;
+  lane.mask = (options_.recovery ? arena_.control().settings.log_size : kLag) - 1;
   lane.in_use.store(1);
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start(options_.leader, false);
@@ -190,6 +195,8 @@ void Monitor::watch() {
     continue_handover();
     continue_recovery();
     drop_hung_followers();
+    want_of_memory_.rank(arena_.control());
+    want_of_memory_.look(seconds());
     int status;
     pid_t pid;
     while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | __WALL) == pid)
@@ -255,7 +262,9 @@ void Monitor::on_child(pid_t pid, int status) {
   }
   for (Version v : {Version::kOld, Version::kNew})
     if (roots_[static_cast<int>(v)].pid == pid) return on_root_end(v, status);
-  checkpoints_.child_ended(pid);
+  const bool out_of_memory =
+      WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && want_of_memory_.struck();
+  checkpoints_.child_ended(pid, out_of_memory, seconds());
   on_orphan_end(pid, status);
 }
 
@@ -282,6 +291,8 @@ void Monitor::on_root_end(Version v, int status) {
   const pid_t pid = r.pid;
   r.ended = true;
   r.status = status;
+  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+  r.out_of_memory = killed && want_of_memory_.struck();
   Process& p = root();
   take_messages();
   if (!r.ended || r.pid != pid) return;  // a message told that another process stands for it
@@ -292,14 +303,15 @@ void Monitor::on_root_end(Version v, int status) {
     drop_root_follower(v, "it could not be recovered");
     return;
   }
-  bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   Root& twin = roots_[static_cast<int>(other(v))];
   auto state = static_cast<PairState>(p.state.load());
   if (v == leader() && state == PairState::kPaired && killed && !announced && !twin.ended) {
     // Nobody but the kernel ends a process like this: the other version takes over.
     declare_dead(arena_.control(), p);  // first: the program waits for this
-    nlohmann::ordered_json line{
-        {"version", name(v)}, {"signal", SIGKILL}, {"pid", r.pid}, {"reason", "killed"}};
+    nlohmann::ordered_json line{{"version", name(v)},
+                                {"signal", SIGKILL},
+                                {"pid", r.pid},
+                                {"reason", why_killed(r.out_of_memory)}};
     Crash crash;
     crash.version = v;
     crash.pid = r.pid;
@@ -318,10 +330,12 @@ void Monitor::on_root_end(Version v, int status) {
     return;
   }
   if (state == PairState::kPaired && !r.was_dropped && !announced && WIFSIGNALED(status)) {
-    report_.write("crash", {{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}});
+    nlohmann::ordered_json line{{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}};
+    if (killed) line["reason"] = why_killed(r.out_of_memory);
+    report_.write("crash", line);
     if (recover_killed_follower(v)) return;
     tell_of_no_recovery(p, v, pid);
-    drop_root_follower(v, "killed");
+    drop_root_follower(v, killed ? why_killed(r.out_of_memory) : "killed");
   }
 }
 

@@ -23,6 +23,7 @@
 #include "shim/monitor/rules.h"
 #include "shim/monitor/site_service.h"
 #include "shim/monitor/transplants.h"
+#include "shim/monitor/want_of_memory.h"
 #include "shim/operator/state.h"
 
 namespace mx::monitor {
@@ -89,6 +90,7 @@ class Monitor {
   stream::Version leader() const { return static_cast<stream::Version>(root().leader.load()); }
 
   Options options_;
+  WantOfMemory want_of_memory_;
   Arena arena_;
   Rules rules_;
   Report report_;
@@ -115,6 +117,7 @@ class Monitor {
     pid_t pid = 0;
     bool ended = false;
     bool was_dropped = false;
+    bool out_of_memory = false;  ///< the kernel has killed it: it is not brought back
     int status = 0;
   } roots_[2];
   struct Traced {

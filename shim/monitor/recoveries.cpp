@@ -42,7 +42,7 @@ bool Recoveries::too_many(double now) {
   return times.size() > kMost;
 }
 
-pid_t Recoveries::begin(pid_t crashed, bool stands, double now) {
+pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::string& why_not) {
   Process& p = root();
   version_ = static_cast<Version>(p.recovery.version & 1);
   const int v = static_cast<int>(version_);
@@ -53,6 +53,10 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now) {
   stack_.clear();
   Checkpoint& c = p.checkpoint[v];
   mark("heard of");
+  if (!why_not.empty()) {
+    give_up(why_not);
+    return 0;
+  }
   if (too_many(now)) {
     give_up("it has failed " + std::to_string(kMost) + " times within " +
             std::to_string(static_cast<int>(kWithin)) + " seconds");

@@ -21,8 +21,9 @@ class Recoveries {
 
   /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked).
   /// `crashed`: its process, which `stands` still or is gone. Returns the process that takes its
-  /// place; 0: there will be none, the leader goes on alone, and report_start() says why.
-  pid_t begin(pid_t crashed, bool stands, double now);
+  /// place; 0: there will be none, the leader goes on alone, and report_start() says why
+  /// (`why_not`, if that is not "").
+  pid_t begin(pid_t crashed, bool stands, double now, const std::string& why_not);
   /// A version of process pair `p` has failed and will not be recovered: reports why.
   void none(const stream::Process& p, stream::Version v, pid_t pid);
   /// Writes what there is to say of the last begin(); the line of the crash itself comes first.

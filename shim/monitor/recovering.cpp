@@ -31,7 +31,9 @@ void Monitor::start_recovery(pid_t crashed, bool stands) {
   if (!asked_for(root()) || recoveries_.active()) return;
   const auto v = static_cast<Version>(root().recovery.version & 1);
   Root& r = roots_[static_cast<int>(v)];
-  if (const pid_t copy = recoveries_.begin(crashed, stands, seconds())) {
+  const char* why_not =
+      r.out_of_memory ? "it was killed for want of memory, and would need the same again" : "";
+  if (const pid_t copy = recoveries_.begin(crashed, stands, seconds(), why_not)) {
     r.pid = copy;
     r.ended = r.was_dropped = false;
     return;

@@ -191,6 +191,7 @@ struct Settings {
   uint32_t full_lockstep;
   uint32_t hang_timeout_ms;  ///< 0: off
   uint32_t recovery;
+  uint64_t log_size;     ///< of a lane of the first process, at most kLog: a power of two, more than kLag
   uint32_t reserved_fd;  ///< the arena's descriptor number in every process
   uint32_t cpus;
   uint32_t fault_kind;  ///< injected for tests: 0 none, else see agent/fault_injection

@@ -41,6 +41,7 @@ enum class CheckpointRefusal : uint32_t {
   kNoProcess = 3,       ///< fork failed
   kLogFull = 4,         ///< more was published than the log holds
   kProcessChanged = 5,  ///< a thread or a child process came or went since
+  kOutOfMemory = 6,     ///< the kernel has killed it for want of memory
 };
 
 enum class RecoveryStage : uint32_t {

@@ -42,20 +42,6 @@ class Roots : public Workshop {
     write_config(config);
   }
 
-  // Starts the bundle in the background; its standard input comes from $W/say, a FIFO kept open by this test.
-  void start_container(const std::string& program, const std::string& id) {
-    ok("rm -f $W/say && mkfifo $W/say");
-    start_daemon("sleep 1000 > " + (folder_ / "say").string(), folder_ / "keeper.log");
-    start_daemon("bash -c 'cd " + (folder_ / "bundle").string() + " && exec " + program + " --root " +
-                     (folder_ / "rt").string() + " run " + id + " < " + (folder_ / "say").string() + " > " +
-                     (folder_ / (id + ".out")).string() + "'",
-                 folder_ / (id + ".err"));
-  }
-  void expect_lines(const std::string& id, const std::string& line, int count) {
-    EXPECT_TRUE(wait_for("test $(grep -c '" + line + "' $W/" + id + ".out) = " + std::to_string(count)))
-        << ok("cat $W/" + id + ".out $W/" + id + ".err; cat $W/state/*/out/report.jsonl 2>/dev/null; true");
-  }
-  std::string report() { return ok("cat $W/state/*/out/report.jsonl"); }
   void kill_old() { ok("$R --root $ROOT exec m kill -9 " + pid_of("old")); }
 };
 

@@ -316,6 +316,41 @@ TEST_P(Runtime, AVolumeIsASecondImageAndItsLinksStayInside) {
   EXPECT_NE(outcome.errors.find("ls"), std::string::npos);
 }
 
+// The monitor is pid 1 here, and the checkpoints are its children.
+TEST_P(Runtime, AVersionThatIsKilledComesBack) {
+  add_redis();
+  add_image();
+  const std::string port =
+      ok("/usr/bin/python3 -c \"import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); "
+         "print(s.getsockname()[1])\"");
+  write_config(config_for({"/usr/bin/redis-server", "--port", port, "--save", ""}, true));
+  start_container(runtime(), "m");
+  ASSERT_TRUE(wait_for("redis-cli -p " + port + " set key value")) << ok("cat $W/m.err");
+  start_daemon("redis-benchmark -p " + port + " -n 100000000 -c 20 -t set,get -q",
+               folder_ / "load");
+  int count = 0;
+  // The follower; the leader; and the one that came back first, which leads now.
+  for (const char* version : {"new", "old", "new"}) {
+    ASSERT_TRUE(wait_for_checkpoints()) << ok("$MX status --json m");
+    ok("kill -9 " + host_pid_of(version));
+    ASSERT_TRUE(wait_for("[ $(grep -c '\"recovery\"' $W/state/m/out/report.jsonl) = " +
+                         std::to_string(++count) + " ]"))
+        << report() << ok("$MX status --json m");
+    EXPECT_EQ(
+        ok("grep '\"recovery\"' $W/state/m/out/report.jsonl | tail -1 | jq -r '.version, .result'"),
+        std::string(version) + "\nresynchronised")
+        << report();
+    EXPECT_EQ(ok("redis-cli -p " + port + " get key"), "value");
+  }
+  EXPECT_EQ(ok("grep -c '\"failover\"' $W/state/m/out/report.jsonl"), "2") << report();
+  EXPECT_EQ(report().find("\"dropped\""), std::string::npos) << report();
+  EXPECT_EQ(ok("grep -i -c error $W/load || true"), "0") << ok("tail -c 300 $W/load");
+  EXPECT_EQ(ok("$R --root $ROOT state m | grep -c '\"status\": \"running\"'"), "1");
+  ok("$R --root $ROOT kill m TERM");
+  ASSERT_TRUE(wait_for("test -z \"$(ls $W/state)\""));
+  EXPECT_EQ(ok("tail -1 $W/store/reports/m-*/report.jsonl | jq .status"), "0");
+}
+
 TEST_P(Runtime, StaleStateIsCleanedAtTheNextCreate) {
   add_image();
   write_config(config_for({"/bin/sleep", "1000"}, true));

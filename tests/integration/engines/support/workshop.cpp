@@ -47,6 +47,8 @@ void Workshop::SetUp() {
   setenv("R", MX_RUNTIME, 1);
   setenv("MX_CONFIG", (name + "/mx.toml").c_str(), 1);
   setenv("IMAGE", MX_IMAGE_TOOL, 1);
+  setenv("MX", MX_COMMAND, 1);
+  setenv("MX_STATE_DIR", (name + "/state").c_str(), 1);
   ok("mkdir -p $W/libexec && ln -s " MX_HOOK " $W/libexec/mx-hook && ln -s " MX_ENTER
      " $W/libexec/mx-enter && ln -s " MX_TABLES " $W/libexec/mx-tables");
   configure("runc");
@@ -94,6 +96,17 @@ std::string Workshop::pid_of(const std::string& version) {
             "\",\"pid\":\\([0-9]*\\).*/\\1/p' $W/state/*/out/report.jsonl");
 }
 
+std::string Workshop::host_pid_of(const std::string& version) {
+  const std::string inside = ok("$MX status --json $(ls $W/state) | jq '.versions." + version + ".pids[0]'");
+  const std::string init = ok("jq .pid $W/state/*/meta.json");
+  return ok("for p in $(cat /proc/" + init + "/task/*/children); do ! grep -qs \"^NSpid:.*[[:space:]]" + inside +
+            "$\" /proc/$p/status || echo $p; done");
+}
+
+bool Workshop::wait_for_checkpoints() {
+  return wait_for("$MX status --json $(ls $W/state) | jq -e '.checkpoints | .old.asleep and .new.asleep'");
+}
+
 Json Workshop::default_config() {
   ok("mkdir -p $W/bundle && cd $W/bundle && rm -f config.json && runc spec");
   Json config = Json::parse(oci::read_file(folder_ / "bundle/config.json"));
@@ -111,6 +124,22 @@ Json Workshop::default_config() {
 void Workshop::write_config(const Json& config) {
   std::ofstream(folder_ / "bundle/config.json") << config.dump(1);
 }
+
+void Workshop::start_container(const std::string& program, const std::string& id) {
+  ok("rm -f $W/say && mkfifo $W/say");
+  start_daemon("sleep 1000 > " + (folder_ / "say").string(), folder_ / "keeper.log");
+  start_daemon("bash -c 'cd " + (folder_ / "bundle").string() + " && exec " + program + " --root " +
+                   (folder_ / "rt").string() + " run " + id + " < " + (folder_ / "say").string() + " > " +
+                   (folder_ / (id + ".out")).string() + "'",
+               folder_ / (id + ".err"));
+}
+
+void Workshop::expect_lines(const std::string& id, const std::string& line, int count) {
+  EXPECT_TRUE(wait_for("test $(grep -c '" + line + "' $W/" + id + ".out) = " + std::to_string(count)))
+      << ok("cat $W/" + id + ".out $W/" + id + ".err; cat $W/state/*/out/report.jsonl 2>/dev/null; true");
+}
+
+std::string Workshop::report() { return ok("cat $W/state/*/out/report.jsonl"); }
 
 pid_t Workshop::start_daemon(const std::string& command, const std::string& log) {
   const pid_t pid = fork();

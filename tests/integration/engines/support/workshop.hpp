@@ -41,6 +41,10 @@ class Workshop : public ::testing::Test {
   void add_redis();
   // The pid in the container of a version's first process, from the only report in $W/state.
   std::string pid_of(const std::string& version);
+  // The pid on the host of a version's first process now, as `mx status` of the only container says it.
+  std::string host_pid_of(const std::string& version);
+  // Waits until both versions have a checkpoint (the monitor makes them in its own time).
+  bool wait_for_checkpoints();
   // An OCI bundle $W/bundle of runc spec's defaults for $W/old, changed by `change`.
   template <typename Change>
   void make_bundle(Change change) {
@@ -50,6 +54,13 @@ class Workshop : public ::testing::Test {
   }
   Json default_config();
   void write_config(const Json& config);
+  // Starts the bundle in the background, with `program` as the runtime; its standard input comes from $W/say, a FIFO that
+  // the test keeps open, its output goes to $W/ID.out.
+  void start_container(const std::string& program, const std::string& id);
+  // Waits until the container has written so many lines that match.
+  void expect_lines(const std::string& id, const std::string& line, int count);
+  // Of the only container.
+  std::string report();
   // A daemon that runs until the test ends (SIGTERM by pid, then waited for).
   pid_t start_daemon(const std::string& command, const std::string& log);
 

@@ -1,0 +1,75 @@
+#include "shim/monitor/want_of_memory.h"
+
+#include <algorithm>
+#include <bit>
+#include <fstream>
+#include <string>
+#include <utility>
+
+namespace mx::monitor {
+
+using namespace stream;
+
+namespace {
+
+// Of a thousand parts of the memory there is. So much more does a follower seem to use: it goes
+// first if both use about the same, but a leader that takes far more goes before it, and the
+// follower carries on.
+constexpr int kFollower = 100;
+constexpr int kMost = 1000;
+constexpr uint64_t kShareOfLog = 32;  // of the limit
+constexpr double kLately = 1;         // seconds
+
+std::string file_of(pid_t pid) { return "/proc/" + std::to_string(pid) + "/oom_score_adj"; }
+
+bool runs(const Process& p, int version) {
+  return p.real_pid[version] > 1 && p.alive[version].load();
+}
+
+}  // namespace
+
+uint64_t WantOfMemory::log_size() const {
+  const auto limit = group_.limit();
+  return limit ? std::clamp(std::bit_floor(*limit / kShareOfLog), 2 * kLag, kLog) : kLog;
+}
+
+int WantOfMemory::base(pid_t leader) {
+  if (!base_known_) base_known_ = static_cast<bool>(std::ifstream(file_of(leader)) >> base_);
+  return base_;
+}
+
+void WantOfMemory::give(pid_t pid, int score) {
+  const auto [at, fresh] = scores_.try_emplace(pid, score);
+  if (!fresh && at->second == score) return;
+  at->second = score;
+  std::ofstream(file_of(pid)) << score;  // a process that has just ended needs none
+}
+
+void WantOfMemory::rank(Control& c) {
+  const Process& root = c.processes[0];
+  const int leads = static_cast<int>(root.leader.load() & 1);
+  if (!runs(root, leads)) return;
+  const int own = base(root.real_pid[leads]);
+  std::map<pid_t, int> before;
+  before.swap(scores_);
+  const auto keep = [&](pid_t pid, int score) {
+    if (const auto known = before.find(pid); known != before.end()) scores_.insert(*known);
+    give(pid, score);
+  };
+  for (const Process& p : processes_taken(c)) {
+    const auto leader = static_cast<int>(p.leader.load() & 1);
+    if (runs(p, leader)) keep(p.real_pid[leader], own);
+    if (runs(p, 1 - leader)) keep(p.real_pid[1 - leader], std::min(own + kFollower, kMost));
+  }
+  for (const Checkpoint& sleeper : root.checkpoint)
+    if (sleeper.pid > 1 && sleeper.state.load() == static_cast<uint32_t>(SleeperState::kAsleep))
+      keep(sleeper.pid, kMost);
+}
+
+void WantOfMemory::look(double now) {
+  if (now - looked_ < kLately) return;
+  looked_ = now;
+  before_ = std::exchange(lately_, group_.kills());
+}
+
+}  // namespace mx::monitor
