@@ -91,6 +91,20 @@ Match lose_step(Call& c, const EventHeader& h) {
 
 }  // namespace
 
+bool next_event(Thread* t, EventHeader& h) {
+  switch (lane_wait(t, sizeof h)) {
+    case Wait::kDropped:
+      end_follower(t);
+    case Wait::kLeaderGone:
+      take_over(t);
+      return false;
+    case Wait::kReady:
+      lane_peek(t, 0, &h, sizeof h);
+      return true;
+  }
+  return false;
+}
+
 void skip_event(Thread* t, const EventHeader& h) {
   await_turn(t, h);
   if (h.kind == EventKind::kPrivateOpen) note_leader_only_fd(t, static_cast<int>(h.result));
@@ -102,16 +116,7 @@ void skip_event(Thread* t, const EventHeader& h) {
 Match follower_match(Call& c, EventHeader& h) {
   Thread* t = c.t;
   for (;;) {
-    switch (lane_wait(t, sizeof h)) {
-      case Wait::kDropped:
-        end_follower(t);
-      case Wait::kLeaderGone:
-        take_over(t);
-        return Match::kTakeover;
-      case Wait::kReady:
-        break;
-    }
-    lane_peek(t, 0, &h, sizeof h);
+    if (!next_event(t, h)) return Match::kTakeover;
     await_turn(t, h);
     if (follower_must_end(t)) end_follower(t);
     switch (h.kind) {

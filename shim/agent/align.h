@@ -12,6 +12,9 @@ bool passing(const EventHeader& h);
 /// An event that may be skipped in search of the one that matches.
 bool may_skip(const EventHeader& h);
 
+/// Follower: waits for the next event of this thread and reads its header; it is not consumed, and its turn
+/// (await_turn) may be to come. False: there is none, this version leads now. A dropped follower ends here.
+bool next_event(Thread* t, EventHeader& h);
 /// Consumes the event at the cursor whole, whatever it is.
 void skip_event(Thread* t, const EventHeader& h);
 

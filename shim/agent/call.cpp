@@ -10,6 +10,7 @@
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/remainder.h"
 #include "shim/agent/report.h"
 #include "shim/agent/rest.h"
 #include "shim/agent/settle.h"
@@ -69,18 +70,30 @@ long execute(Call& c) { return enter_kernel(c, c.r->nr, c.exec); }
 
 long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   Thread* t = c.t;
+  const bool whole = nr == static_cast<long>(c.r->nr) && divisible(nr);  // if not, the caller leaves out what has gone
+  uint64_t rest[6];
+  const uint64_t* now = args;
+  if (whole && c.done) {
+    if (!leave_out(c, nr, args, rest)) return static_cast<long>(c.done);
+    now = rest;
+  }
   if (!may_block(c)) {
-    long ret = raw6(nr, args[0], args[1], args[2], args[3], args[4], args[5]);
+    long ret = raw6(nr, now[0], now[1], now[2], now[3], now[4], now[5]);
     count_moved(t, nr, ret);
-    return ret;
+    return whole ? with_done(c, ret) : ret;
   }
   for (;;) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->kicked = 0;
-    long ret = c.may_rest ? block_at_rest(t, nr, args) : mx_blocking(nr, args);
+    long ret = c.may_rest ? block_at_rest(t, nr, now) : mx_blocking(nr, now);
     if (ret == kFollowsNow) return ret;
     count_moved(t, nr, ret);
-    if (ret != kEintr || t->pending || !t->kicked) return ret;
+    if (whole && ret > 0 && goes_on(c, ret) && leave_out(c, nr, args, rest)) {
+      now = rest;
+      park_if_failing(t);
+      continue;
+    }
+    if (ret != kEintr || t->pending || !t->kicked) return whole ? with_done(c, ret) : ret;
     park_if_failing(t);  // kicked: either to park, or for nothing
   }
 }
@@ -278,12 +291,15 @@ bool follow_event(Call& c, const Hooks* hooks) {
       c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
       return true;
     case Match::kTakeover:
-      if (!settle(c)) return false;
-      if (c.t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
-      if (hooks && hooks->localise) hooks->localise(c);
-      return true;
+      return false;
   }
   return false;
+}
+
+// In a copy of the process, which follows: the call is yet to come.
+void begin_anew(Call& c) {
+  c.done = 0;
+  for (int i = 0; i < 6; i++) c.exec[i] = c.args[i];
 }
 
 long perform(Call& c, const Hooks* hooks) {
@@ -300,14 +316,16 @@ long run_event(Call& c) {
   Thread* t = c.t;
   const Hooks* hooks = hooks_of(c.r->nr);
   if (hooks && hooks->measure) hooks->measure(c);
+  bool settled = false;
   do {
     if (t->role == Role::kFollower && follow_event(c, hooks)) return c.ret;
+    settled = t->inherits && settle(c);
+    if (settled) break;
     c.ret = perform(c, hooks);
-    if (c.ret == kFollowsNow)
-      for (int i = 0; i < 6; i++) c.exec[i] = c.args[i];
+    if (c.ret == kFollowsNow) begin_anew(c);
   } while (c.ret == kFollowsNow);
-  end_flight(t, c.ret);
-  if (c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
+  if (!settled) end_flight(t, c.ret);
+  if (!settled && c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
   if (hooks && hooks->localise) hooks->localise(c);
   return c.ret;

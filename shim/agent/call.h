@@ -23,6 +23,7 @@ struct Call {
   uint64_t blob_size;   ///< … and size; set by Hooks::measure
   bool may_rest;        ///< the caller of execute() understands kFollowsNow
   bool names_new;       ///< creates a new name: the leader's counts, see adopt_name
+  uint64_t done;        ///< bytes of a write that have gone already, see remainder.h
 };
 
 /// Hand-written parts of an irregular call; any may be null.

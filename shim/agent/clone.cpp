@@ -57,7 +57,8 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->tid = p->real_pid;
   t->pending = t->kicked = t->signal_follows = t->intents = 0;
   t->defer_timer = 0;
-  t->die_after = t->unsettled = 0;
+  t->die_after = 0;
+  t->inherits = kNoCall;
   t->events = 0;
   p->threads.store(1);
   if (!p->is_vfork_child) {
@@ -174,65 +175,64 @@ long fork_shared(Call& c, const Request& q, const Born& born, int32_t vpid) {
   return ret;
 }
 
+long make_child(Call& c, const Request& q, const Born& born, int32_t vpid) {
+  return q.flags & kVm ? fork_shared(c, q, born, vpid) : fork_plain(c, q, born, vpid);
+}
+
+// The other version has made a child and this one knows its id, c.ret: makes its own, which follows that one.
+long pair_child(Call& c, const Request& q, const Born& born) {
+  Thread* t = c.t;
+  const auto vpid = static_cast<int32_t>(c.ret);
+  if (vpid < 0 || born.process >= stream::kMaxProcesses) return vpid;  // none, or one that runs alone
+  const Process& pair = control()->processes[born.process];
+  if (pair.leader.load() == static_cast<uint32_t>(t->proc->version)) {  // from before its crash
+    child_born(t, vpid, pair.real_pid[static_cast<int>(t->proc->version)]);
+    return vpid;
+  }
+  const Role role = t->role;
+  t->role = Role::kFollower;  // of the child, even where this process leads
+  forget_checkpoint(t);
+  long own = make_child(c, q, born, vpid);
+  if (own == 0) return 0;
+  t->role = role;
+  if (own < 0) leave_as_follower(t, "fork failed in the follower");
+  child_born(t, vpid, static_cast<int32_t>(own));
+  if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
+  return vpid;
+}
+
 long fork_pair(Call& c, const Request& q) {
   Thread* t = c.t;
-  bool shares = q.flags & kVm;
-  auto make = [&](const Born& born, int32_t vpid) {
-    return shares ? fork_shared(c, q, born, vpid) : fork_plain(c, q, born, vpid);
-  };
-  Born born = prepare_pair(t);
-  if (t->role == Role::kFollower) {
-    EventHeader h;
-    c.blob = reinterpret_cast<uint64_t>(&born);
-    c.blob_size = sizeof born;
-    Match m = follower_match(c, h);
-    if (m == Match::kRedirected) return c.r->rax;
-    int32_t made = m == Match::kTakeover ? settle_child(t, born.process, born.lane) : 0;
-    if (m == Match::kMatched || made) {
-      if (made)
-        c.ret = made;
-      else
-        follower_take(c, h);
-      if (c.ret < 0) return c.ret;
-      auto vpid = static_cast<int32_t>(c.ret);
-      bool leads_now = t->role == Role::kLeader;
-      if (made && leads_now) publish(c, EventKind::kCall, 0);
-      if (born.process >= stream::kMaxProcesses) return vpid;  // the leader's child runs alone
-      const Process& pair = control()->processes[born.process];
-      if (pair.leader.load() == static_cast<uint32_t>(t->proc->version)) {
-        child_born(t, vpid,
-                   pair.real_pid[static_cast<int>(
-                       t->proc->version)]);  // this version's, from before its crash
-        return vpid;
-      }
-      const Role role = t->role;
-      t->role =
-          Role::kFollower;  // also for a child that was made: its leader is the other version's
-      forget_checkpoint(t);
-      long own = make(born, vpid);
-      if (own == 0) return 0;
-      t->role = role;
-      if (own < 0) leave_as_follower(t, "fork failed in the follower");
-      child_born(t, vpid, static_cast<int32_t>(own));
-      if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
-      return vpid;
-    }
-    born = prepare_pair(t);
-  }
+  const bool shares = q.flags & kVm;
+  Born born{~0u, ~0u};
   c.blob = reinterpret_cast<uint64_t>(&born);
   c.blob_size = sizeof born;
+  if (t->role == Role::kFollower) {
+    EventHeader h;
+    Match m = follower_match(c, h);
+    if (m == Match::kRedirected) return c.r->rax;
+    if (m == Match::kMatched) {
+      follower_take(c, h);
+      return pair_child(c, q, born);
+    }
+  }
+  if ((c.ret = settle_child(t, born.process, born.lane))) {
+    if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+    return pair_child(c, q, born);
+  }
+  born = prepare_pair(t);
   if (t->role == Role::kLeader) leader_begin(c);
   forget_checkpoint(t);
   if (t->role == Role::kLeader) {
     t->lane->flight.born_process = born.process;
     t->lane->flight.born_lane = born.lane;
   }
-  long ret = make(born, 0);
+  long ret = make_child(c, q, born, 0);
   if (ret == 0) return 0;
   if (ret == kEagain &&
       leads(t)) {  // the follower may not have reaped its children yet: they count too
     lane_rendezvous(t, false);
-    ret = make(born, 0);
+    ret = make_child(c, q, born, 0);
     if (ret == 0) return 0;
   }
   c.ret = ret;

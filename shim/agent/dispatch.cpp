@@ -236,7 +236,7 @@ void dispatch(Thread* t, Regs* r) {
   for (int i = 0; i < 6; i++) c.args[i] = c.exec[i] = r->call_arg(i);
   c.ret = 0;
   c.consumed = false;
-  c.blob = c.blob_size = 0;
+  c.blob = c.blob_size = c.done = 0;
   c.names_new = c.may_rest = false;
   t->regs = r;
   t->regs_redirected = 0;

@@ -97,16 +97,7 @@ long follow_exec(Call& c, bool at) {
   Thread* t = c.t;
   for (;;) {
     EventHeader h;
-    switch (lane_wait(t, sizeof h)) {
-      case Wait::kDropped:
-        end_follower(t);
-      case Wait::kLeaderGone:
-        take_over(t);
-        return replace_image(c, at);
-      case Wait::kReady:
-        break;
-    }
-    lane_peek(t, 0, &h, sizeof h);
+    if (!next_event(t, h)) return replace_image(c, at);
     await_turn(t, h);
     if (h.kind == EventKind::kIntent && h.nr == c.r->nr) {
       follower_agree(c, h);

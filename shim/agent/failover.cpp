@@ -1,57 +1,14 @@
 #include "shim/agent/failover.h"
 
 #include "shim/agent/checkpoint.h"
-#include "shim/agent/fds.h"
-#include "shim/agent/files.h"
 #include "shim/agent/keeper.h"
-#include "shim/agent/lane.h"
-#include "shim/agent/memory.h"
-#include "shim/agent/own_io.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/report.h"
-#include "shim/agent/sent.h"
-#include "shim/agent/settle.h"
-#include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
-#include "shim/agent/special.h"
-#include "shim/agent/threads.h"
-#include "shim/agent/timers.h"
 
 namespace mx::agent {
 
 using stream::other;
-
-namespace {
-
-uint32_t word(PairState s) { return static_cast<uint32_t>(s); }
-int index_of(Version v) { return static_cast<int>(v); }
-bool is(Process* p, PairState s) { return p->state.load(std::memory_order_acquire) == word(s); }
-
-bool change(Process* p, PairState from, PairState to) {
-  uint32_t expected = word(from);
-  return p->state.compare_exchange_strong(expected, word(to));
-}
-
-template <typename F>
-void each_lane(Process* p, F&& f) {
-  auto index = static_cast<uint32_t>(p - control()->processes);
-  for (Lane& l : stream::lanes_taken(*control()))
-    if (l.in_use.load() && l.process == index) f(l);
-}
-
-void wake_all(Process* p) {
-  each_lane(p, [](Lane& l) {
-    l.consumer_waits.store(0);
-    futex_wake(&l.consumer_waits, 8);
-    l.producer_waits.store(0);
-    futex_wake(&l.producer_waits, 8);
-  });
-}
-
-int real_leader_pid(Thread* t) {
-  return t->proc->shared->real_pid[index_of(other(t->proc->version))];
-}
-
-}  // namespace
 
 bool gather_threads(Thread* t) {
   Process* p = t->proc->shared;
@@ -73,146 +30,11 @@ bool gather_threads(Thread* t) {
 
 namespace {
 
-// Follower: asks the husk (or the keeper of a dead leader) for the list of open descriptors.
-bool list_descriptors(Thread* t, bool dead) {
-  Process* p = t->proc->shared;
-  p->fd_list_lane = t->lane_index;
-  p->survivor_uid = static_cast<uint32_t>(sys(__NR_getuid));
-  p->survivor_gid = static_cast<uint32_t>(sys(__NR_getgid));
-  p->fd_list_state.store(1);
-  futex_wake(&p->fd_list_state, 8);
-  if (dead) {  // a husk answers when all its threads stand still: not before
-    p->keeper_wake.fetch_add(1);
-    futex_wake(&p->keeper_wake, 8);
-  }
-  auto pending = [p] { return p->fd_list_state.load() == 1 || p->fd_list_state.load() == 3; };
-  for (int i = 0; i < 200 && pending(); i++)
-    futex_wait(&p->fd_list_state, p->fd_list_state.load(), 20);
-  return p->fd_list_state.load() == 2;
-}
-
-// Until the copies on the other side are closed, no pipe sees its end and no lock is free.
-void await_closed(Process* p, bool dead, int pidfd) {
-  constexpr int kLimitMs = 200;
-  if (dead) {
-    struct {
-      int32_t fd;
-      int16_t events, revents;
-    } exited{pidfd, 1 /*POLLIN*/, 0};
-    if (sys(__NR_poll, &exited, 1, kLimitMs) > 0) p->descriptors_taken.store(2);
-    return;
-  }
-  for (int i = 0; i < kLimitMs / 20 && p->descriptors_taken.load() == 1; i++)
-    futex_wait(&p->descriptors_taken, 1, 20);
-}
-
-// Moves the pidfd to a number that the descriptors in `list` leave free. Above the arena's if the
-// limit allows, else (a low limit: containers often have 1024) into any gap.
-int clear_of(const int32_t* list, uint32_t count, int pidfd) {
-  auto wanted = [&](long fd) {
-    for (uint32_t i = 0; i < count; i++)
-      if ((list[i] & 0x7fffffff) == fd) return true;
-    return false;
-  };
-  long free = control()->settings.reserved_fd + 1;
-  long moved = sys(__NR_fcntl, pidfd, 1030 /*F_DUPFD_CLOEXEC*/, free);
-  for (free = 0; is_error(moved) && free < control()->settings.reserved_fd; free++) {
-    if (wanted(free)) continue;
-    moved = sys(__NR_fcntl, pidfd, 1030, free);
-    if (!is_error(moved) && wanted(moved)) {  // `free` is in use by a private file of this version
-      sys(__NR_close, moved);
-      moved = kEbadf;
-    }
-  }
-  if (is_error(moved)) return pidfd;
-  sys(__NR_close, pidfd);
-  return static_cast<int>(moved);
-}
-
-// Follower: takes each descriptor from whoever holds the leader's. Returns their number, or -1.
-int take_descriptors(Thread* t) {
-  Process* p = t->proc->shared;
-  int from = real_leader_pid(t);
-  bool dead = !p->alive[index_of(other(t->proc->version))].load();
-  if (dead) from = p->keeper_pid;
-  if (from <= 0) return -1;
-  long pidfd = sys(__NR_pidfd_open, from, 0);
-  if (is_error(pidfd)) return -1;
-  if (!list_descriptors(t, dead)) {
-    sys(__NR_close, pidfd);
-    return -1;
-  }
-  auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
-  pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
-  int taken = 0;
-  forget_carried();
-  for (uint32_t i = 0; i < p->fd_count; i++) {
-    int fd = list[i] & 0x7fffffff;
-    bool cloexec = list[i] < 0;
-    if (fd_private(t, fd)) continue;
-    long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
-    if (is_error(own)) continue;
-    if (own != fd) {
-      sys(__NR_dup3, own, fd, cloexec ? 02000000 : 0);
-      sys(__NR_close, own);
-    } else if (!cloexec) {
-      sys(__NR_fcntl, fd, 2, 0);
-    }
-    note_carried(fd);
-    taken++;
-  }
-  p->descriptors_taken.store(1);
-  futex_wake(&p->descriptors_taken, 8);
-  await_closed(p, dead, pidfd);
-  sys(__NR_close, pidfd);
-  return taken;
-}
-
-// Without the descriptors this version could only do harm.
-[[noreturn]] void abandon_takeover(Thread* t) {
-  Message* m = new_message(t, MessageKind::kDropped);
-  if (m) {
-    m->number[0] = t->proc->real_pid;
-    set_text(m, "the ended leader's descriptors could not be taken over");
-    send(m);
-  }
-  die_of(t, 9);
-}
-
-// Children that ended while this version followed: it has had no signal of that, and the leader's may be lost.
-bool child_waits_to_be_reaped() {
-  constexpr uint64_t kAll = 0, kExited = 4, kNoWait = 0x01000000, kNoHang = 1;
-  Siginfo info{};
-  return sys(__NR_waitid, kAll, 0, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
-}
-
-// Signals that the leader never took: those that it had sent itself and blocked, and by the kernel's last words.
-void restore_pending(Thread* t) {
-  constexpr int kSigchld = 17;
-  Process* p = t->proc->shared;
-  uint64_t done = send_again(t);
-  if (!p->last_words.known.load()) return;
-  uint64_t left = p->last_words.pending;
-  each_lane(p, [&](Lane& l) { left |= l.queued; });
-  if (child_waits_to_be_reaped()) left |= bit(kSigchld);
-  left &= ~(done | bit(9) | bit(19) | kNeverBlocked);
-  for (int sig = 1; sig <= 64; sig++)
-    if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
-}
-
 void report_hang(Thread* t) {  // of the other version
   Message* m = new_message(t, MessageKind::kHang);
   if (!m) return;
   m->version = other(t->proc->version);
   m->number[0] = t->proc->shared->real_pid[index_of(m->version)];
-  send(m);
-}
-
-void report_failover(Thread* t, int descriptors, uint64_t started) {
-  Message* m = new_message(t, MessageKind::kFailover);
-  if (!m) return;
-  m->number[0] = descriptors;
-  m->number[1] = static_cast<int64_t>(tsc() - started);
   send(m);
 }
 
@@ -414,174 +236,60 @@ void save_registers(Thread* t, const Regs& r) {
                            r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.eflags, r.rsp};
 }
 
+// The leader has failed while it runs: where this thread stands, and that the leader's threads
+// shall park.
+static void note_failure(Thread* t) {
+  Process* p = t->proc->shared;
+  p->crash_lane = t->lane_index + 1;
+  p->crash_position = t->pos;
+  p->last_words.known.store(0);
+  p->failure_tsc = tsc();
+  p->failing.store(1);
+}
+
 void leader_failed(Thread* t, const EventHeader& h) {
   Process* p = t->proc->shared;
   Message* m = new_message(t, MessageKind::kCrash);
   if (m) {
     m->version = other(t->proc->version);
     m->number[0] = h.kind == EventKind::kFault ? h.nr : 0;
-    m->number[1] = real_leader_pid(t);
+    m->number[1] = twin_pid(t);
     m->number[2] = h.result;
     m->number[3] = static_cast<int64_t>(h.digest);
     m->number[4] = crash_lane(t);
     if (t->regs) save_registers(t, *t->regs);
     send(m);
   }
-  p->crash_lane = t->lane_index + 1;
-  p->crash_position = t->pos;
+  note_failure(t);
   lane_skip(t, sizeof h + stream::padded(h.size));
   finish_event(t, h);
-  p->last_words.known.store(0);
-  p->failure_tsc = tsc();
-  p->failing.store(1);
   change(p, PairState::kPaired, PairState::kFailover);
   t->lane->verdict.store(static_cast<uint32_t>(Verdict::kLeaderFailed));
   wake_producer(t);
   take_over(t);
 }
 
-// Another thread of this version has events to read: the leader may be waiting for that one (in full lockstep it does).
+// Another thread of this version has events to read: the leader may be waiting for that one (in
+// full lockstep it does).
 static bool others_behind(Thread* t) {
   bool behind = false;
-  each_lane(t->proc->shared, [&](Lane& l) { behind |= &l != t->lane && l.users.load() == 2 && l.head.load() != l.tail.load(); });
+  each_lane(t->proc->shared, [&](Lane& l) {
+    behind |= &l != t->lane && l.users.load() == 2 && l.head.load() != l.tail.load();
+  });
   return behind;
 }
 
 bool declare_leader_hung(Thread* t) {
   Process* p = t->proc->shared;
   auto a = static_cast<Activity>(t->lane->activity.load());
-  if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired) || others_behind(t)) return false;
+  if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired) ||
+      others_behind(t))
+    return false;
   report_hang(t);
-  p->crash_lane = t->lane_index + 1;
-  p->crash_position = t->pos;
-  p->last_words.known.store(0);
-  p->failure_tsc = tsc();
-  p->failing.store(1);
+  note_failure(t);
   if (!change(p, PairState::kPaired, PairState::kFailover)) return false;
-  sys(__NR_tgkill, real_leader_pid(t), t->lane->real_tid[index_of(other(t->proc->version))], 31);
+  sys(__NR_tgkill, twin_pid(t), t->lane->real_tid[index_of(other(t->proc->version))], 31);
   return true;
-}
-
-// The other threads have yet to do what the leader's did: a thread that goes on alone before would take their locks and
-// their work. Gives up when nothing moves: a thread of the leader's may have no counterpart yet.
-static void await_other_threads(Thread* t) {
-  constexpr int kLookMs = 1, kPatience = 300;
-  Process* p = t->proc->shared;
-  uint64_t seen = 0;
-  for (int idle = 0; idle < kPatience; idle++) {
-    bool behind = false;
-    uint64_t done = p->turn.load();
-    each_lane(p, [&](Lane& l) {
-      done += l.tail.load();
-      behind |= &l != t->lane && l.in_use.load() == 1 && l.head.load() != l.tail.load();
-    });
-    if (!behind) return;
-    if (done != seen) idle = 0;
-    seen = done;
-    futex_wait(&p->taker, p->taker.load(), kLookMs);
-  }
-}
-
-namespace {
-
-uint32_t taking(Version v) { return 2 * static_cast<uint32_t>(v) + 2; }
-
-// The first of this version's threads to see that it leads now.
-bool takes(Process* p, Version v) {
-  uint32_t now = p->taker.load();
-  while (now != taking(v) && now != taking(v) + 1)
-    if (p->taker.compare_exchange_weak(now, taking(v))) return true;
-  return false;
-}
-
-// The next leader may fail as well: all that this failover has used is as in the beginning.
-void reset_failover(Process* p) {
-  p->failing.store(0);
-  p->parked.store(0);
-  p->husk.store(0);  // the one there is waits for its end
-  p->fd_list_state.store(0);
-  p->descriptors_taken.store(0);
-  p->failure_tsc = 0;
-}
-
-// The byte counts of this process begin with what it has read and written as a follower.
-void count_from_here(Process* p) {
-  each_lane(p, [](Lane& l) {
-    for (int k : {stream::kRead, stream::kWritten}) l.io[k] = 0;
-  });
-  uint64_t io[2] = {0, 0};
-  if (!read_own_io(io)) return;
-  for (int k : {stream::kRead, stream::kWritten}) p->io_ended[k].store(io[k]);
-}
-
-// With a follower that comes back, or alone.
-void lead(Thread* t) {
-  Process* p = t->proc->shared;
-  Version failed = other(t->proc->version);
-  if (!p->failure_tsc) p->failure_tsc = tsc();
-  int taken = take_descriptors(t);
-  if (taken < 0) abandon_takeover(t);
-  if (p->last_words.known.load()) weigh_moved_bytes(p);
-  bool pairs = p->descriptors_taken.load() == 2 && can_recover(p, failed);
-  t->proc->promoted = 1;
-  drop_stale_signals(t);
-  await_other_threads(t);
-  if (pairs) {
-    count_from_here(p);
-    p->gaps_before.store(p->order.load());
-  }
-  t->role = pairs ? Role::kLeader : Role::kSolo;
-  t->pos = t->limit = t->lane->head.load();
-  install_all_signals(t);
-  remap_shared(t);
-  restore_timers(t);
-  restore_owners(t);
-  restore_limits(t);
-  restore_pending(t);
-  const uint64_t started = p->failure_tsc;
-  p->leader.store(static_cast<uint32_t>(t->proc->version));
-  if (pairs) reset_failover(p);
-  p->state.store(word(pairs ? PairState::kPaired : PairState::kSolo));
-  // Last: the copy that is woken for it must find who leads.
-  if (pairs) begin_recovery(p, failed, true, p->crash_lane, p->crash_position);
-  report_failover(t, taken, started);
-  if (pairs) p->keeper_pid = 0;
-  if (pairs) start_keeper(t);
-  p->crash_lane = 0;
-}
-
-}  // namespace
-
-void take_over(Thread* t) {
-  Process* p = t->proc->shared;
-  Version mine = t->proc->version;
-  if (takes(p, mine)) {
-    lead(t);
-    p->taker.store(taking(mine) + 1);
-    futex_wake(&p->taker, 1 << 30);
-    wake_all(p);
-  } else {
-    drop_stale_signals(t);
-    while (p->taker.load() != taking(mine) + 1) futex_wait(&p->taker, taking(mine), 50);
-    t->role = is(p, PairState::kPaired) ? Role::kLeader : Role::kSolo;
-    t->pos = t->limit = t->lane->head.load();
-  }
-  t->unsettled = p->last_words.known.load();
-  t->intents = t->replays = 0;
-  t->lane->activity.store(static_cast<uint32_t>(Activity::kUser));
-  apply_mask(t, t->trap);
-  int zero = 0;
-  sys(__NR_sched_setscheduler, 0, 0 /*SCHED_OTHER*/, &zero);
-}
-
-int fetch_descriptor(Thread* t, int fd) {
-  if (t->replays) leave_as_follower(t, "it needs a descriptor that may be another one by now");
-  int32_t keeper = t->proc->shared->keeper_pid;  // shares the table, and may be asked by any user
-  long pidfd = sys(__NR_pidfd_open, keeper ? keeper : real_leader_pid(t), 0);
-  if (is_error(pidfd)) return static_cast<int>(pidfd);
-  long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
-  sys(__NR_close, pidfd);
-  return static_cast<int>(own);
 }
 
 void wake_producer(Thread* t) {

@@ -9,6 +9,7 @@
 #include "shim/agent/own_root.h"
 #include "shim/agent/paths.h"
 #include "shim/agent/report.h"
+#include "shim/agent/settle.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -128,16 +129,19 @@ void use_own_program(Call& c, int path_arg) {
     c.exec[path_arg] = reinterpret_cast<uint64_t>(s.program[static_cast<int>(c.t->proc->version)]);
 }
 
-// Finds the leader's kPrivateOpen of the same path in sight; skips to it. False: there is none.
-bool match_private_open(Call& c, uint64_t want, EventHeader& h, bool& takeover) {
+enum class PrivateMatch : uint8_t { kFound, kNone, kTakeover };
+
+// Finds the leader's kPrivateOpen of the same path in sight; skips to it. `own` is this version's descriptor: closed
+// before a take-over, for the leader may have its number.
+PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h) {
   Thread* t = c.t;
   for (;;) {
     Wait w = lane_wait(t, sizeof h);
     if (w == Wait::kDropped) end_follower(t);
     if (w == Wait::kLeaderGone) {
+      sys(__NR_close, own);
       take_over(t);
-      takeover = true;
-      return false;
+      return PrivateMatch::kTakeover;
     }
     uint64_t offset = 0;
     bool found = false;
@@ -149,14 +153,14 @@ bool match_private_open(Call& c, uint64_t want, EventHeader& h, bool& takeover) 
       if (h.kind == EventKind::kPrivateOpen && h.digest == want) found = true;
       else offset += sizeof h + stream::padded(h.size);
     }
-    if (!found) return false;
+    if (!found) return PrivateMatch::kNone;
     uint64_t target = t->pos + offset;
     while (t->pos < target) {
       EventHeader skipped;
       lane_peek(t, 0, &skipped, sizeof skipped);
       skip_event(t, skipped);
     }
-    return true;
+    return PrivateMatch::kFound;
   }
 }
 
@@ -201,6 +205,7 @@ uint64_t path_digest(const Call& c, int path_arg) {
 long open_private(Call& c, const OpenRequest& req) {
   Thread* t = c.t;
   use_own_program(c, req.path_arg);
+  if (t->inherits) close_untold(c);
   long own = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   if (is_error(own)) return own;
   bool cloexec = req.flags & kCloexec;
@@ -214,8 +219,9 @@ long open_private(Call& c, const OpenRequest& req) {
     return own;
   }
   EventHeader h;
-  bool takeover = false;
-  if (match_private_open(c, d, h, takeover)) {
+  PrivateMatch match = match_private_open(c, d, static_cast<int>(own), h);
+  if (match == PrivateMatch::kTakeover) return open_private(c, req);
+  if (match == PrivateMatch::kFound) {
     await_turn(t, h);
     lane_skip(t, sizeof h + stream::padded(h.size));
     finish_event(t, h);

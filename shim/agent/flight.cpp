@@ -3,6 +3,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/remainder.h"
 
 namespace mx::agent {
 
@@ -172,12 +173,17 @@ long receive_staged(Call& c, const Target& to, uint64_t flags) {
 
 long send_staged(Call& c, uint32_t messages, uint64_t flags) {
   Sent& s = sent(c);
-  for (uint32_t k = 0; k < messages; k++) s.message[k].len = kNoMessage;
-  set_shape(c, StageShape::kSent, messages);
-  const uint64_t args[6] = {c.exec[0], reinterpret_cast<uint64_t>(s.message), messages, flags, 0, 0};
-  long ret = enter_kernel(c, __NR_sendmmsg, args);
-  end_flight(c.t, ret);
-  return ret > 0 ? deliver_sent(c) : ret;
+  for (;;) {
+    if (c.done && !leave_out(c, s.message[0].hdr)) return static_cast<long>(c.done);
+    for (uint32_t k = 0; k < messages; k++) s.message[k].len = kNoMessage;
+    set_shape(c, StageShape::kSent, messages);
+    const uint64_t args[6] = {c.exec[0], reinterpret_cast<uint64_t>(s.message), messages, flags, 0, 0};
+    long ret = enter_kernel(c, __NR_sendmmsg, args);
+    if (ret > 0) ret = deliver_sent(c);
+    if (ret <= 0 || !goes_on(c, ret)) return with_done(c, ret);
+    s.message[0].len = kNoMessage;
+    park_if_failing(c.t);
+  }
 }
 
 long run_send(Call& c) {
@@ -276,6 +282,7 @@ void begin_flight(Call& c) {
   f.io[0] = l->io[0];
   f.io[1] = l->io[1];
   f.count = c.args[2];
+  f.carried = c.done;
   f.child = 0;
   f.shape.store(0, std::memory_order_relaxed);
   if (c.d->path_arg >= 0 || c.r->nr == __NR_lseek || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)

@@ -179,13 +179,7 @@ void back_from_aside(Thread* t, Regs* r) {
 Plan await_event(Thread* t, Regs* r, uint16_t function) {
   EventHeader h;
   while (t->role == Role::kFollower) {
-    Wait w = lane_wait(t, sizeof h);
-    if (w == Wait::kDropped) end_follower(t);
-    if (w == Wait::kLeaderGone) {
-      take_over(t);
-      break;
-    }
-    lane_peek(t, 0, &h, sizeof h);
+    if (!next_event(t, h)) break;
     if (h.kind == EventKind::kSignal) {
       follow_signal(t, r, SignalPoint::kCallStart);
       break;

@@ -33,16 +33,7 @@ int follow_exit(Call& c, int code) {
   Thread* t = c.t;
   for (;;) {
     EventHeader h;
-    switch (lane_wait(t, sizeof h)) {
-      case Wait::kDropped:
-        end_follower(t);
-      case Wait::kLeaderGone:
-        take_over(t);
-        return code;
-      case Wait::kReady:
-        break;
-    }
-    lane_peek(t, 0, &h, sizeof h);
+    if (!next_event(t, h)) return code;
     await_turn(t, h);
     if (may_skip(h)) {
       skip_event(t, h);
@@ -136,13 +127,7 @@ static bool follow_thread_exit(Call& c) {
     // before may be waiting for it. Nothing else is to be learnt from the leader.
     if (t->proc->exits_locked && t->lane->head.load(std::memory_order_acquire) == t->pos)
       return true;
-    Wait w = lane_wait(t, sizeof h);
-    if (w == Wait::kDropped) end_follower(t);
-    if (w == Wait::kLeaderGone) {
-      take_over(t);
-      break;
-    }
-    lane_peek(t, 0, &h, sizeof h);
+    if (!next_event(t, h)) break;
     await_turn(t, h);
     if (may_skip(h)) {
       skip_event(t, h);

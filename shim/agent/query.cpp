@@ -107,16 +107,7 @@ long follow_query(Call& c) {
   auto nr = static_cast<uint16_t>(c.r->nr);
   for (;;) {
     EventHeader h;
-    switch (lane_wait(t, sizeof h)) {
-      case Wait::kDropped:
-        end_follower(t);
-      case Wait::kLeaderGone:
-        take_over(t);
-        return run_query(c);
-      case Wait::kReady:
-        break;
-    }
-    lane_peek(t, 0, &h, sizeof h);
+    if (!next_event(t, h)) return run_query(c);
     if (h.kind == EventKind::kQuery) {
       uint32_t event_arg;
       lane_peek(t, sizeof h, &event_arg, 4);

@@ -55,7 +55,7 @@ void become_follower(Thread* t) {
   t->role = Role::kFollower;
   t->pending = t->kicked = t->announced = t->intents = t->signal_follows = 0;
   t->held = t->ticket = 0;
-  t->defer_timer = t->die_after = t->unsettled = t->busy = t->stray_lane = 0;
+  t->defer_timer = t->die_after = t->inherits = t->busy = t->stray_lane = 0;
   t->replays = 1;
   t->saw_call = 0;
   if (t->lane) t->limit = t->pos;

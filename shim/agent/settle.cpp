@@ -3,6 +3,8 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/pair.h"
+#include "shim/agent/remainder.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
@@ -22,13 +24,6 @@ constexpr long kEexist = -17, kEisconn = -106, kEnotconn = -107, kEalready = -11
 bool in_phase(const Flight& f, FlightPhase p) { return f.phase.load() == static_cast<uint32_t>(p); }
 bool has_shape(const Flight& f, StageShape s) { return f.shape.load() == static_cast<uint32_t>(s); }
 bool in_flight(const Lane& l) { return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load(); }
-
-template <typename F>
-void each_lane(Process* p, F&& f) {
-  auto index = static_cast<uint32_t>(p - control()->processes);
-  for (Lane& l : stream::lanes_taken(*control()))
-    if (l.in_use.load() && l.process == index) f(l);
-}
 
 // Whether the lane's call, begun and not done, may account for bytes in this direction.
 bool may_have_moved(const Lane& l, int direction) {
@@ -96,29 +91,28 @@ bool is_file(int fd, const uint64_t (&id)[2]) {
 }
 
 // Numbers that the leader's table had and no event told of: up to `want` of them.
-int find_new_descriptors(Call& c, int* fds, int want) {
+int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   Thread* t = c.t;
   bool socket = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket ||
                 c.r->nr == __NR_socketpair;
   auto reserved = static_cast<int>(control()->settings.reserved_fd);
   int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
   uint64_t file[2] = {};
-  bool by_name = file_of(c, file);
+  by_name = by_name && file_of(c, file);
   OneAtATime alone;
   for (int fd = 0; fd <= top && fd < kMaxFds && found < want; fd++) {
     if (fd == reserved || fd_private(t, fd) || fd_known_open(t, fd) || !open_here(fd)) continue;
     if (socket != is_socket(fd) || !fd_carried(fd) || (by_name && !is_file(fd, file))) continue;
     fds[found++] = fd;
   }
-  if (found == want)
-    for (int k = 0; k < found; k++) fd_opened(t, fds[k], 0);
   return found;
 }
 
 bool settle_new_descriptor(Call& c) {
   int fd;
   if (c.r->nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != 1030) return false;
-  if (find_new_descriptors(c, &fd, 1) != 1) return false;
+  if (find_new_descriptors(c, &fd, 1, true) != 1) return false;
+  fd_opened(c.t, fd, 0);
   c.ret = fd;
   bool accepts = c.r->nr == __NR_accept || c.r->nr == __NR_accept4;
   if (accepts && c.args[1]) sys(__NR_getpeername, fd, c.args[1], c.args[2]);
@@ -127,7 +121,8 @@ bool settle_new_descriptor(Call& c) {
 
 bool settle_descriptor_pair(Call& c) {
   int fds[2];
-  if (find_new_descriptors(c, fds, 2) != 2) return false;
+  if (find_new_descriptors(c, fds, 2, true) != 2) return false;
+  for (int fd : fds) fd_opened(c.t, fd, 0);
   if (!copy_guarded(reinterpret_cast<void*>(c.args[c.r->nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
   c.ret = 0;
   return true;
@@ -164,6 +159,10 @@ void advance(uint64_t offset_at, uint64_t n) {
 
 bool settle_bytes_written(Call& c, const Flight& f) {
   uint64_t n = moved(f, kWritten);
+  if (divisible(c.r->nr)) {  // the rest is to be written, if there is one
+    c.done = n + f.carried;
+    return false;
+  }
   if (!n) return false;
   c.ret = static_cast<long>(n);
   if (c.r->nr == __NR_sendfile) {
@@ -264,8 +263,15 @@ bool sent_to_oneself(const Call& c) {
   return (t->proc->shared->last_words.pending | t->lane->queued) & bit(static_cast<int>(sig));
 }
 
+bool settle_sent(Call& c, const Flight& f) {
+  c.ret = deliver_sent(c);
+  if (!divisible(c.r->nr)) return c.ret != 0;
+  c.done = c.ret + f.carried;
+  return false;
+}
+
 bool settle_by_class(Call& c, const Flight& f) {
-  if (has_shape(f, StageShape::kSent)) return (c.ret = deliver_sent(c)) != 0;
+  if (has_shape(f, StageShape::kSent)) return settle_sent(c, f);
   if (has_shape(f, StageShape::kReceived)) {
     auto* m = reinterpret_cast<Mmsghdr*>(staging(c.t->lane_index)->vector);
     if (m->len == stream::kNoMessage || m->len > stream::kStageBytes) return false;
@@ -326,12 +332,17 @@ void weigh_moved_bytes(Process* p) {
 
 bool settle(Call& c) {
   Thread* t = c.t;
-  if (!t->unsettled) return false;
-  t->unsettled = 0;
   Flight& f = t->lane->flight;
+  const bool killed = t->inherits == kKilledCall;
+  t->inherits = kNoCall;
   if (!in_flight(*t->lane)) return false;
   int64_t fd = c.d->fd_arg < 0 ? -1 : static_cast<int64_t>(c.args[c.d->fd_arg]);
-  if (f.nr != c.r->nr || f.fd != fd) {
+  const bool same = f.nr == c.r->nr && f.fd == fd;
+  if (!killed) {  // it has stopped between two parts of a write, if in a call at all
+    if (same && in_phase(f, FlightPhase::kBegun)) c.done = f.carried;
+    return false;
+  }
+  if (!same) {
     doubt(t, c, ": the killed leader was in another call, whose effect is not known");
     return false;
   }
@@ -346,9 +357,16 @@ bool settle(Call& c) {
   return settle_by_class(c, f);
 }
 
+void close_untold(const Call& c) {
+  int fd;
+  if (c.t->inherits != kKilledCall || in_flight(*c.t->lane)) return;
+  if (find_new_descriptors(c, &fd, 1, false) == 1) sys(__NR_close, fd);
+}
+
 int32_t settle_child(Thread* t, uint32_t& process, uint32_t& lane) {
-  if (!t->unsettled) return 0;
-  t->unsettled = 0;
+  const bool killed = t->inherits == kKilledCall;
+  t->inherits = kNoCall;
+  if (!killed) return 0;
   const Flight& f = t->lane->flight;
   if (!in_flight(*t->lane) || f.child <= 0 || f.born_process >= stream::kMaxProcesses ||
       f.born_lane >= stream::kMaxLanes)

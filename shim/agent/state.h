@@ -146,6 +146,13 @@ struct CachedQuery {
   uint8_t bytes[400];
 };
 
+/// A thread that has taken over: where the former leader's thread stood.
+enum Inherited : uint32_t {
+  kNoCall,
+  kStoppedCall,  ///< before a call, or between two parts of a write
+  kKilledCall,   ///< perhaps in a call, of which the kernel's last words tell
+};
+
 /// Where a thread stands that can be made anew in a copy of its process (rest.h). The order is
 /// known to entry.S.
 struct Resting {
@@ -208,8 +215,7 @@ struct Thread {
   uint64_t stray_tail;  ///< … and where its consumer stood
   uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h
   uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
-  uint32_t unsettled;  ///< survivor: the killed leader's call of this lane is yet to be judged, see
-                       ///< settle.h
+  uint32_t inherits;  ///< enum Inherited: what became of the former leader's call, see settle.h
   uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;
   uint32_t build_frame;     ///< the next SIGSYS from oneself builds a frame, see frame.cpp

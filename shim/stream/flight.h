@@ -37,6 +37,7 @@ struct Flight {
   uint64_t io[2];    ///< Lane::io when it began
   uint64_t note;     ///< what the leader saw before it: an inode, a position (by call, see agent/settle)
   uint64_t moved[2]; ///< written by the survivor: bytes that the kernel moved and nobody published
+  uint64_t carried;  ///< bytes of a write that had gone when its thread was stopped, see agent/remainder.h
   std::atomic<uint32_t> shape;  ///< enum StageShape
   uint32_t messages;
   int32_t child;     ///< written by the kernel when it has made a child process

@@ -237,7 +237,7 @@ class Killed(ProgramTest):
         load.wait_for_replies(10 * connections)
         if not box.native:
             os.kill(server.report.pid(version), signal.SIGKILL)
-            server.report.wait("failover" if version == "old" else "dropped", 20)
+            server.report.wait("failover" if version == "old" else "recovery", 20)
         load.wait_for_replies(10 * connections)
         load.finish().checked()
         self.assertLess(load.longest_gap, 2.0, "a client waited too long")

@@ -13,6 +13,13 @@ from dataclasses import dataclass
 _PR_SET_CHILD_SUBREAPER = 36
 
 
+def readable(fd, seconds):
+    """Waits until `fd` can be read. False after `seconds`. (select(2) knows no descriptor beyond 1023.)"""
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
 class Failure(AssertionError):
     """A run did not do what it must; the text says what and shows the program's output."""
 
@@ -53,7 +60,7 @@ class Program:
 
     def wait(self, seconds=60):
         """Waits for the end. A program that does not end is killed, and Failure raised."""
-        if self._process.returncode is None and not select.select([self._pidfd], [], [], seconds)[0]:
+        if self._process.returncode is None and not readable(self._pidfd, seconds):
             self.kill()
             raise Failure(f"{self.tag} did not end within {seconds} s and was killed\n{self.output()}")
         status = self._process.wait()
@@ -125,7 +132,7 @@ def end_leftovers(grace=5):
             break
         fd = _pidfd(left[0])
         if fd is not None:
-            select.select([fd], [], [], max(0, end - time.monotonic()))
+            readable(fd, max(0, end - time.monotonic()))
             os.close(fd)
     names = [f"{pid}: {command_line(pid)}" for pid in left]
     while left:

@@ -3,8 +3,9 @@
 import ctypes
 import json
 import os
-import select
 import time
+
+from .process import readable
 
 EVENTS = {"start", "divergence", "crash", "hang", "failover", "recovery", "dropped", "promoted", "refused",
           "note", "exit"}
@@ -75,5 +76,5 @@ class _Watch:
         os.close(self.fd)
 
     def wait(self, seconds):
-        if select.select([self.fd], [], [], seconds)[0]:
+        if readable(self.fd, seconds):
             os.read(self.fd, 65536)

@@ -1,0 +1,117 @@
+#include "shim/agent/carried_fds.h"
+
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/pair.h"
+
+namespace mx::agent {
+
+namespace {
+
+// Follower: asks the husk (or the keeper of a dead leader) for the list of open descriptors.
+bool list_descriptors(Thread* t, bool dead) {
+  Process* p = t->proc->shared;
+  p->fd_list_lane = t->lane_index;
+  p->survivor_uid = static_cast<uint32_t>(sys(__NR_getuid));
+  p->survivor_gid = static_cast<uint32_t>(sys(__NR_getgid));
+  p->fd_list_state.store(1);
+  futex_wake(&p->fd_list_state, 8);
+  if (dead) {  // a husk answers when all its threads stand still: not before
+    p->keeper_wake.fetch_add(1);
+    futex_wake(&p->keeper_wake, 8);
+  }
+  auto pending = [p] { return p->fd_list_state.load() == 1 || p->fd_list_state.load() == 3; };
+  for (int i = 0; i < 200 && pending(); i++)
+    futex_wait(&p->fd_list_state, p->fd_list_state.load(), 20);
+  return p->fd_list_state.load() == 2;
+}
+
+// Until the copies on the other side are closed, no pipe sees its end and no lock is free.
+void await_closed(Process* p, bool dead, int pidfd) {
+  constexpr int kLimitMs = 200;
+  if (dead) {
+    struct {
+      int32_t fd;
+      int16_t events, revents;
+    } exited{pidfd, 1 /*POLLIN*/, 0};
+    if (sys(__NR_poll, &exited, 1, kLimitMs) > 0) p->descriptors_taken.store(2);
+    return;
+  }
+  for (int i = 0; i < kLimitMs / 20 && p->descriptors_taken.load() == 1; i++)
+    futex_wait(&p->descriptors_taken, 1, 20);
+}
+
+// Moves the pidfd to a number that the descriptors in `list` leave free. Above the arena's if the
+// limit allows, else (a low limit: containers often have 1024) into any gap.
+int clear_of(const int32_t* list, uint32_t count, int pidfd) {
+  auto wanted = [&](long fd) {
+    for (uint32_t i = 0; i < count; i++)
+      if ((list[i] & 0x7fffffff) == fd) return true;
+    return false;
+  };
+  long free = control()->settings.reserved_fd + 1;
+  long moved = sys(__NR_fcntl, pidfd, 1030 /*F_DUPFD_CLOEXEC*/, free);
+  for (free = 0; is_error(moved) && free < control()->settings.reserved_fd; free++) {
+    if (wanted(free)) continue;
+    moved = sys(__NR_fcntl, pidfd, 1030, free);
+    if (!is_error(moved) && wanted(moved)) {  // `free` is in use by a private file of this version
+      sys(__NR_close, moved);
+      moved = kEbadf;
+    }
+  }
+  if (is_error(moved)) return pidfd;
+  sys(__NR_close, pidfd);
+  return static_cast<int>(moved);
+}
+
+}  // namespace
+
+int take_descriptors(Thread* t) {
+  Process* p = t->proc->shared;
+  int from = twin_pid(t);
+  bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
+  if (dead) from = p->keeper_pid;
+  if (from <= 0) return -1;
+  long pidfd = sys(__NR_pidfd_open, from, 0);
+  if (is_error(pidfd)) return -1;
+  if (!list_descriptors(t, dead)) {
+    sys(__NR_close, pidfd);
+    return -1;
+  }
+  auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
+  pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
+  int taken = 0;
+  forget_carried();
+  for (uint32_t i = 0; i < p->fd_count; i++) {
+    int fd = list[i] & 0x7fffffff;
+    bool cloexec = list[i] < 0;
+    if (fd_private(t, fd)) continue;
+    long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
+    if (is_error(own)) continue;
+    if (own != fd) {
+      sys(__NR_dup3, own, fd, cloexec ? 02000000 : 0);
+      sys(__NR_close, own);
+    } else if (!cloexec) {
+      sys(__NR_fcntl, fd, 2, 0);
+    }
+    note_carried(fd);
+    taken++;
+  }
+  p->descriptors_taken.store(1);
+  futex_wake(&p->descriptors_taken, 8);
+  await_closed(p, dead, pidfd);
+  sys(__NR_close, pidfd);
+  return taken;
+}
+
+int fetch_descriptor(Thread* t, int fd) {
+  if (t->replays) leave_as_follower(t, "it needs a descriptor that may be another one by now");
+  int32_t keeper = t->proc->shared->keeper_pid;  // shares the table, and may be asked by any user
+  long pidfd = sys(__NR_pidfd_open, keeper ? keeper : twin_pid(t), 0);
+  if (is_error(pidfd)) return static_cast<int>(pidfd);
+  long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
+  sys(__NR_close, pidfd);
+  return static_cast<int>(own);
+}
+
+}  // namespace mx::agent

@@ -1,0 +1,175 @@
+// A follower becomes the leader, or goes on alone.
+#include "shim/agent/carried_fds.h"
+#include "shim/agent/checkpoint.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/keeper.h"
+#include "shim/agent/own_io.h"
+#include "shim/agent/pair.h"
+#include "shim/agent/report.h"
+#include "shim/agent/sent.h"
+#include "shim/agent/settle.h"
+#include "shim/agent/shadow.h"
+#include "shim/agent/signals.h"
+#include "shim/agent/special.h"
+#include "shim/agent/threads.h"
+#include "shim/agent/timers.h"
+
+namespace mx::agent {
+
+namespace {
+
+// Without the descriptors this version could only do harm.
+[[noreturn]] void abandon_takeover(Thread* t) {
+  Message* m = new_message(t, MessageKind::kDropped);
+  if (m) {
+    m->number[0] = t->proc->real_pid;
+    set_text(m, "the ended leader's descriptors could not be taken over");
+    send(m);
+  }
+  die_of(t, 9);
+}
+
+// Children that ended while this version followed: it has had no signal of that, and the leader's
+// may be lost.
+bool child_waits_to_be_reaped() {
+  constexpr uint64_t kAll = 0, kExited = 4, kNoWait = 0x01000000, kNoHang = 1;
+  Siginfo info{};
+  return sys(__NR_waitid, kAll, 0, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
+}
+
+// Signals that the leader never took: those that it had sent itself and blocked, and by the
+// kernel's last words.
+void restore_pending(Thread* t) {
+  constexpr int kSigchld = 17;
+  Process* p = t->proc->shared;
+  uint64_t done = send_again(t);
+  if (!p->last_words.known.load()) return;
+  uint64_t left = p->last_words.pending;
+  each_lane(p, [&](Lane& l) { left |= l.queued; });
+  if (child_waits_to_be_reaped()) left |= bit(kSigchld);
+  left &= ~(done | bit(9) | bit(19) | kNeverBlocked);
+  for (int sig = 1; sig <= 64; sig++)
+    if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
+}
+
+void report_failover(Thread* t, int descriptors, uint64_t started) {
+  Message* m = new_message(t, MessageKind::kFailover);
+  if (!m) return;
+  m->number[0] = descriptors;
+  m->number[1] = static_cast<int64_t>(tsc() - started);
+  send(m);
+}
+
+// The other threads have yet to do what the leader's did: a thread that goes on alone before would
+// take their locks and their work. Gives up when nothing moves: a thread of the leader's may have
+// no counterpart yet.
+void await_other_threads(Thread* t) {
+  constexpr int kLookMs = 1, kPatience = 300;
+  Process* p = t->proc->shared;
+  uint64_t seen = 0;
+  for (int idle = 0; idle < kPatience; idle++) {
+    bool behind = false;
+    uint64_t done = p->turn.load();
+    each_lane(p, [&](Lane& l) {
+      done += l.tail.load();
+      behind |= &l != t->lane && l.in_use.load() == 1 && l.head.load() != l.tail.load();
+    });
+    if (!behind) return;
+    if (done != seen) idle = 0;
+    seen = done;
+    futex_wait(&p->taker, p->taker.load(), kLookMs);
+  }
+}
+
+uint32_t taking(Version v) { return 2 * static_cast<uint32_t>(v) + 2; }
+
+// The first of this version's threads to see that it leads now.
+bool takes(Process* p, Version v) {
+  uint32_t now = p->taker.load();
+  while (now != taking(v) && now != taking(v) + 1)
+    if (p->taker.compare_exchange_weak(now, taking(v))) return true;
+  return false;
+}
+
+// The next leader may fail as well: all that this failover has used is as in the beginning.
+void reset_failover(Process* p) {
+  p->failing.store(0);
+  p->parked.store(0);
+  p->husk.store(0);  // the one there is waits for its end
+  p->fd_list_state.store(0);
+  p->descriptors_taken.store(0);
+  p->failure_tsc = 0;
+}
+
+// The byte counts of this process begin with what it has read and written as a follower.
+void count_from_here(Process* p) {
+  each_lane(p, [](Lane& l) {
+    for (int k : {stream::kRead, stream::kWritten}) l.io[k] = 0;
+  });
+  uint64_t io[2] = {0, 0};
+  if (!read_own_io(io)) return;
+  for (int k : {stream::kRead, stream::kWritten}) p->io_ended[k].store(io[k]);
+}
+
+// With a follower that comes back, or alone.
+void lead(Thread* t) {
+  Process* p = t->proc->shared;
+  Version failed = stream::other(t->proc->version);
+  if (!p->failure_tsc) p->failure_tsc = tsc();
+  int taken = take_descriptors(t);
+  if (taken < 0) abandon_takeover(t);
+  if (p->last_words.known.load()) weigh_moved_bytes(p);
+  bool pairs = p->descriptors_taken.load() == 2 && can_recover(p, failed);
+  t->proc->promoted = 1;
+  drop_stale_signals(t);
+  await_other_threads(t);
+  if (pairs) {
+    count_from_here(p);
+    p->gaps_before.store(p->order.load());
+  }
+  t->role = pairs ? Role::kLeader : Role::kSolo;
+  t->pos = t->limit = t->lane->head.load();
+  install_all_signals(t);
+  remap_shared(t);
+  restore_timers(t);
+  restore_owners(t);
+  restore_limits(t);
+  restore_pending(t);
+  const uint64_t started = p->failure_tsc;
+  p->leader.store(static_cast<uint32_t>(t->proc->version));
+  if (pairs) reset_failover(p);
+  p->state.store(static_cast<uint32_t>(pairs ? PairState::kPaired : PairState::kSolo));
+  // Last: the copy that is woken for it must find who leads.
+  if (pairs) begin_recovery(p, failed, true, p->crash_lane, p->crash_position);
+  report_failover(t, taken, started);
+  if (pairs) p->keeper_pid = 0;
+  if (pairs) start_keeper(t);
+  p->crash_lane = 0;
+}
+
+}  // namespace
+
+void take_over(Thread* t) {
+  Process* p = t->proc->shared;
+  Version mine = t->proc->version;
+  if (takes(p, mine)) {
+    lead(t);
+    p->taker.store(taking(mine) + 1);
+    futex_wake(&p->taker, 1 << 30);
+    wake_all(p);
+  } else {
+    drop_stale_signals(t);
+    while (p->taker.load() != taking(mine) + 1) futex_wait(&p->taker, taking(mine), 50);
+    t->role = is(p, PairState::kPaired) ? Role::kLeader : Role::kSolo;
+    t->pos = t->limit = t->lane->head.load();
+  }
+  t->inherits = p->last_words.known.load() ? kKilledCall : kStoppedCall;
+  t->intents = t->replays = 0;
+  t->lane->activity.store(static_cast<uint32_t>(Activity::kUser));
+  apply_mask(t, t->trap);
+  int zero = 0;
+  sys(__NR_sched_setscheduler, 0, 0 /*SCHED_OTHER*/, &zero);
+}
+
+}  // namespace mx::agent
