@@ -86,9 +86,31 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
   p->n_unreaped = left;
 }
 
+namespace {
+
+// The last process that had this number, ended or not.
+Process* find_former(int32_t vpid) {
+  if (Process* living = find_pair(vpid)) return living;
+  for (Process& p : stream::processes_taken(*control()))
+    if (p.vpid == vpid && p.state.load() != static_cast<uint32_t>(PairState::kFree)) return &p;
+  return nullptr;
+}
+
+// Of a process that has ended and may have been adopted by this one: nobody has told its number since.
+int32_t ended_id(const Thread* t, int32_t vpid) {
+  const Process* p = find_former(vpid);
+  return p ? p->real_pid[version_index(t)] : 0;
+}
+
+}  // namespace
+
 uint64_t wait_target(Thread* t, int64_t pid) {
   if (!t->proc->promoted) return static_cast<uint64_t>(pid);
-  if (pid > 0) return static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(pid))});
+  if (pid > 0) {
+    int32_t own = own_id(t, static_cast<int32_t>(pid));
+    if (own == pid && ended_id(t, own) > 0) own = ended_id(t, own);
+    return static_cast<uint64_t>(int64_t{own});
+  }
   if (pid < -1) return static_cast<uint64_t>(-int64_t{own_group(t, static_cast<int32_t>(-pid))});
   return static_cast<uint64_t>(pid);
 }
@@ -101,16 +123,33 @@ int32_t virtual_id(Thread* t, int32_t real) {
   for (Process& pair : stream::processes_taken(*control()))
     for (int v : {0, 1})
       if (pair.real_pid[v] == real && pair.vpid && pair.alive[v].load() && pair.state.load()) return pair.vpid;
+  for (Process& pair : stream::processes_taken(*control()))
+    if (pair.real_pid[version_index(t)] == real && pair.vpid && pair.state.load()) return pair.vpid;
   return real;
 }
+
+namespace {
+
+// Whose child the process would be if no leader had been killed: its parent, or the nearest above that adopts orphans.
+int32_t parent_above(const Process& child) {
+  constexpr int kDeepest = 64;
+  int32_t vpid = child.vppid;
+  for (int depth = 0; depth < kDeepest && vpid > 0; depth++) {
+    const Process* p = find_former(vpid);
+    if (!p) return 0;
+    if (p->alive[p->leader.load() & 1].load() && (depth == 0 || p->adopts)) return vpid;
+    vpid = p->vppid;
+  }
+  return 0;
+}
+
+}  // namespace
 
 long virtual_parent(Thread* t, long real) {
   int32_t parent = virtual_id(t, static_cast<int32_t>(real));
   if (parent != real || find_pair(parent)) return parent;
-  // No process of the program: whoever adopts orphans, if the parent's leader was killed and the other version goes on.
-  int32_t vppid = t->proc->shared->vppid;
-  Process* pair = vppid > 0 ? find_pair(vppid) : nullptr;
-  return pair && pair->alive[pair->leader.load() & 1].load() ? vppid : real;
+  int32_t above = parent_above(*t->proc->shared);
+  return above ? above : real;
 }
 
 int32_t own_id(Thread* t, int32_t vpid) {

@@ -120,6 +120,8 @@ constexpr HookTable make_hooks() {
   run(__NR_exit_group, run_exit_group);
   run(__NR_wait4, run_wait4);
   run(__NR_waitid, run_waitid);
+  h.at[__NR_wait4].perform = perform_wait4;
+  h.at[__NR_waitid].perform = perform_waitid;
   run(__NR_kill, run_kill);
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) run(nr, run_tgkill);
   run(__NR_rt_sigqueueinfo, run_sigqueue);

@@ -2,6 +2,7 @@
 
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/line_reader.h"
 #include "shim/agent/memory.h"
 
 extern "C" long mx_blocking(long nr, const uint64_t args[6]);
@@ -135,6 +136,67 @@ void localise_epoll_wait(Call& c) {
     // The number was closed but the file is open under another one: what was registered last still counts.
     if (!e && valid_fd(fd) && c.t->proc->epoll[fd].epfd == epfd) e = &c.t->proc->epoll[fd];
     if (e) events[i].data = e->data;
+  }
+}
+
+namespace {
+
+// A registration as /proc/self/fdinfo shows it: "tfd: FD events: MASK data: DATA …", the last two hexadecimal.
+bool parse_registration(const char* line, Event& e, int& fd) {
+  if (!starts_with(line, "tfd:")) return false;
+  auto after = [&line](const char* word) {
+    while (*line && !starts_with(line, word)) line++;
+    line += *line ? string_length(word, 16) : 0;
+    while (*line == ' ') line++;
+  };
+  after("tfd:");
+  fd = static_cast<int>(number(line, 10));
+  after("events:");
+  e.events = static_cast<uint32_t>(number(line, 16));
+  after("data:");
+  e.data = number(line, 16);
+  return true;
+}
+
+constexpr int kMostSignalfds = 16;
+
+// The registrations of signalfds at epfd.
+int signal_registrations(Thread* t, int epfd, Event (&events)[kMostSignalfds], int (&fds)[kMostSignalfds]) {
+  char path[48] = "/proc/self/fdinfo/";
+  append_number(path, string_length(path, sizeof path), static_cast<uint64_t>(epfd));
+  long file = sys(__NR_openat, -100 /*AT_FDCWD*/, path, 02000000);
+  if (is_error(file)) return 0;
+  LineReader reader{static_cast<int>(file), {}};
+  int n = 0;
+  for (char* line; n < kMostSignalfds && (line = reader.next());)
+    if (parse_registration(line, events[n], fds[n]) && valid_fd(fds[n]) && (fd_bits(t, fds[n]) & kFdSignalfd)) n++;
+  sys(__NR_close, file);
+  return n;
+}
+
+void register_again(Thread* t, int epfd) {
+  Event events[kMostSignalfds];
+  int fds[kMostSignalfds];
+  int n = signal_registrations(t, epfd, events, fds);
+  for (int k = 0; k < n; k++) {
+    sys(__NR_epoll_ctl, epfd, kDel, fds[k], 0);
+    sys(__NR_epoll_ctl, epfd, kAdd, fds[k], &events[k]);
+  }
+}
+
+}  // namespace
+
+void restore_signalfds(Thread* t) {
+  int done = -1;
+  for (int fd = 0; fd <= t->proc->max_fd; fd++) {
+    uint16_t bits = fd_bits(t, fd);
+    if (!(bits & kFdSignalfd) || !(bits & kFdEpoll) || t->proc->epoll[fd].epfd == done) continue;
+    done = t->proc->epoll[fd].epfd;
+    register_again(t, done);
+    for (const EpollEntry& e : t->proc->extra_epoll) {
+      if (e.epfd == 0) break;
+      if (e.fd == fd) register_again(t, e.epfd - 1);
+    }
   }
 }
 

@@ -12,4 +12,7 @@ void localise_epoll_wait(Call& c);
 void forget_epoll(Thread* t, int fd);
 long perform_poll(Call& c);
 
+/// Survivor: an epoll set hears of a signalfd through the process that has registered it: this one does so again.
+void restore_signalfds(Thread* t);
+
 }  // namespace mx::agent

@@ -64,9 +64,9 @@ void save_state(Thread* t) {
 
 // From here to the first instruction of the new image's program no signal is taken: the kernel
 // keeps what arrives, and what waits in this image's queue goes back to it. Pending signals survive
-// execve.
+// execve. SIGSYS too: a kick would kill an image that has no agent yet.
 void hold_signals(Thread* t) {
-  uint64_t all = ~kNeverBlocked;
+  uint64_t all = ~uint64_t{0};
   sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
   for (uint32_t i = 0; i < t->pending; i++) {
     const Siginfo& info = t->queue[i].info;

@@ -199,6 +199,19 @@ void prepare_waitid(Call& c) {
     c.exec[1] = wait_target(c.t, static_cast<int32_t>(c.args[1]));
 }
 
+// The answer names the child as the program knows it, also to the version that follows.
+long perform_wait4(Call& c) {
+  long ret = execute(c);
+  return ret > 0 && c.t->proc->promoted ? virtual_id(c.t, static_cast<int32_t>(ret)) : ret;
+}
+
+long perform_waitid(Call& c) {
+  long ret = execute(c);
+  auto* info = reinterpret_cast<Siginfo*>(c.args[2]);
+  if (ret == 0 && c.t->proc->promoted && info && info->signo) info->child.pid = virtual_id(c.t, info->child.pid);
+  return ret;
+}
+
 long run_wait4(Call& c) {
   Thread* t = c.t;
   long ret = run_event(c);
@@ -208,7 +221,6 @@ long run_wait4(Call& c) {
     if (gone(status)) follower_reaps(t, static_cast<int32_t>(ret), status);
     return ret;
   }
-  if (t->proc->promoted) ret = virtual_id(t, static_cast<int32_t>(ret));
   if (gone(status)) child_reaped(t, static_cast<int32_t>(ret));
   return ret;
 }
@@ -224,7 +236,6 @@ long run_waitid(Call& c) {
     if (ended) follower_reaps(t, info->child.pid, info->code == 1 ? 0 : info->child.status);
     return ret;
   }
-  if (t->proc->promoted && info->signo) info->child.pid = virtual_id(t, info->child.pid);
   if (ended) child_reaped(t, info->child.pid);
   return ret;
 }

@@ -5,6 +5,8 @@
 namespace mx::agent {
 
 long run_wait4(Call& c);
+long perform_wait4(Call& c);
+long perform_waitid(Call& c);
 long run_waitid(Call& c);
 void prepare_wait4(Call& c);
 void prepare_waitid(Call& c);

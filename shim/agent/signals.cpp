@@ -1,6 +1,7 @@
 #include "shim/agent/signals.h"
 
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
 #include "shim/agent/frame.h"
@@ -253,6 +254,9 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
     return;
   }
   if (t->role == Role::kFollower) return;
+  // Its sender, or the child it tells of, as the program knows it.
+  if (t->proc->promoted && (sig == kSigchld || info->code <= kSiUser) && info->code != kSiTimer)
+    info->child.pid = virtual_id(t, info->child.pid);
   queue(t, *info);
   uint64_t rip = uc->mc.rip;
   if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) &&

@@ -55,6 +55,9 @@ long run_prctl(Call& c) {
     case 1 /*PR_SET_PDEATHSIG*/:
       // The follower's parent is another process; only the leader's death counts.
       return run_event(c);
+    case 36 /*PR_SET_CHILD_SUBREAPER*/:
+      c.t->proc->shared->adopts = c.args[1] != 0;
+      return run_both(c);
     case kSetDumpable:
     default:
       return run_both(c);

@@ -1,6 +1,7 @@
 // A follower becomes the leader, or goes on alone.
 #include "shim/agent/carried_fds.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/epoll.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/keeper.h"
@@ -134,6 +135,7 @@ void lead(Thread* t) {
   remap_shared(t);
   restore_timers(t);
   restore_owners(t);
+  restore_signalfds(t);
   restore_limits(t);
   restore_pending(t);
   const uint64_t started = p->failure_tsc;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <utility>
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/filter.h"
@@ -188,23 +189,23 @@ bool reach_exec(pid_t pid) {
 
 }  // namespace
 
-pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, Version version, bool follower) {
+Departure::Departure(const Arena& arena, VersionSpec spec, uint32_t process, Version version, bool follower)
+    : arena_(arena), spec_(std::move(spec)), process_(process), version_(version) {
   Pipe go, failed;
-  pid_t pid = fork();
-  if (pid < 0) throw system_error("fork");
-  if (pid == 0) {
+  pid_ = fork();
+  if (pid_ < 0) throw system_error("fork");
+  if (pid_ == 0) {
     // The agent gives the program its mask; until then the kernel keeps what arrives.
     sigset_t all;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, nullptr);
-    if (spec.identity != nullptr) become_identity(arena, spec, follower, go.fd[0], failed.fd[1]);
-    become(arena, spec, follower, go.fd[0], failed.fd[1]);
+    if (spec_.identity != nullptr) become_identity(arena, spec_, follower, go.fd[0], failed.fd[1]);
+    become(arena, spec_, follower, go.fd[0], failed.fd[1]);
   }
-  failed.close_end(1);
-  if (ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) != 0) {
+  if (ptrace(PTRACE_SEIZE, pid_, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) != 0) {
     int e = errno;
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, __WALL);
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, __WALL);
     errno = e;
     throw system_error(
         "mx may not trace its own child (ptrace); in a container it needs CAP_SYS_PTRACE or a seccomp "
@@ -213,22 +214,30 @@ pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, Vers
   Process& p = arena.control().processes[process];
   static_assert(sizeof p.exec_vmask[0] <= sizeof(sigset_t));
   std::memcpy(&p.exec_vmask[static_cast<int>(version)], &original_mask(), sizeof p.exec_vmask[0]);
-  p.real_pid[static_cast<int>(version)] = pid;
+  p.real_pid[static_cast<int>(version)] = pid_;
   p.alive[static_cast<int>(version)].store(1);
-  if (!follower) p.vpid = pid;
+  if (!follower) p.vpid = pid_;
+  failed_ = std::exchange(failed.fd[0], -1);
   (void)!write(go.fd[1], "g", 1);
-  if (!reach_exec(pid)) {
+}
+
+Departure::~Departure() {
+  if (failed_ >= 0) close(failed_);
+  if (runs_ || pid_ <= 0) return;
+  kill(pid_, SIGKILL);
+  waitpid(pid_, nullptr, __WALL);
+}
+
+void Departure::finish() {
+  if (!reach_exec(pid_)) {
+    pid_ = -1;
     Failure f;
-    if (read(failed.fd[0], &f, sizeof f) == sizeof f) explain(spec, f);
-    throw Error("the process ended before it could execute " + spec.program);
+    if (read(failed_, &f, sizeof f) == sizeof f) explain(spec_, f);
+    throw Error("the process ended before it could execute " + spec_.program);
   }
-  std::string why = inject(arena, {pid, process, version, true});
-  if (!why.empty()) {
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, __WALL);
-    throw Error("cannot put the agent into " + spec.program + ": " + why);
-  }
-  return pid;
+  std::string why = inject(arena_, {pid_, process_, version_, true});
+  if (!why.empty()) throw Error("cannot put the agent into " + spec_.program + ": " + why);
+  runs_ = true;
 }
 
 }  // namespace mx::monitor

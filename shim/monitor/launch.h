@@ -20,9 +20,32 @@ struct VersionSpec {
   bool terminal = false;  ///< with `identity`: standard input is the program's controlling terminal
 };
 
-/// Forks and execs; the new image has the agent in it and runs when this returns. `process` is the
-/// index of the root pair. Throws Error (126/127 as a shell for the program's own faults).
-pid_t launch(const Arena& arena, const VersionSpec& spec, uint32_t process, stream::Version version,
-             bool follower);
+/// The first process of a version on its way to its program; two may be on their way at once.
+class Departure {
+ public:
+  /// Forks; the child goes on to execve by itself. `process` is the index of the root pair. Throws
+  /// Error.
+  Departure(const Arena& arena, VersionSpec spec, uint32_t process, stream::Version version,
+            bool follower);
+  /// Without finish(): ends the process.
+  ~Departure();
+  Departure(const Departure&) = delete;
+  Departure& operator=(const Departure&) = delete;
+
+  /// Waits for the new image and puts the agent into it; it runs when this returns. The leader's
+  /// comes first. Throws Error (126/127 as a shell for the program's own faults); the process has
+  /// ended then.
+  void finish();
+  pid_t pid() const { return pid_; }
+
+ private:
+  const Arena& arena_;
+  const VersionSpec spec_;
+  const uint32_t process_;
+  const stream::Version version_;
+  pid_t pid_ = -1;
+  int failed_ = -1;  ///< where the child tells why it cannot become the program
+  bool runs_ = false;
+};
 
 }  // namespace mx::monitor

@@ -125,46 +125,66 @@ int Monitor::run() {
   lane.mask = (options_.recovery ? arena_.control().settings.log_size : kLag) - 1;
   lane.in_use.store(1);
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
-  start(options_.leader, false);
-  start_follower(other(options_.leader));
+  start();
   release_standard_streams();
   watch();
   finish();
   return exit_code();
 }
 
-// On the command line a version that cannot start is the user's mistake. A container is a service:
-// it goes on with the leader alone.
-void Monitor::start_follower(Version v) {
-  try {
-    start(v, true);
-  } catch (const Error& e) {
-    if (!options_.container) {
-      kill(roots_[static_cast<int>(options_.leader)].pid, SIGKILL);
-      throw;
+// Both at once: most of the time goes into execve and into waiting for each other.
+void Monitor::start() {
+  const Version leader = options_.leader, follower = other(leader);
+  Departure first(arena_, spec_of(leader), 0, leader, false);
+  std::unique_ptr<Departure> second;
+  const auto attempt = [&](auto&& step) {
+    try {
+      step();
+    } catch (const Error& e) {
+      // On the command line a version that cannot start is the user's mistake. A container is a service: it goes on
+      // with the leader alone.
+      if (!options_.container) {
+        if (const pid_t pid = roots_[static_cast<int>(leader)].pid) kill(pid, SIGKILL);
+        throw;
+      }
+      go_without(follower, e);
+      second.reset();
     }
-    Root& r = roots_[static_cast<int>(v)];
-    r.ended = r.was_dropped = true;
-    root().alive[static_cast<int>(v)].store(0);
-    let_leader_go(arena_.control(), root());
-    report_.write("dropped", {{"version", name(v)},
-                              {"reason", std::string("it could not start: ") + e.what()}});
-  }
+  };
+  attempt([&] { second = std::make_unique<Departure>(arena_, spec_of(follower), 0, follower, true); });
+  first.finish();
+  started(leader, first);
+  if (second) attempt([&] {
+      second->finish();
+      started(follower, *second);
+    });
 }
 
-void Monitor::start(Version v, bool follower) {
-  int i = static_cast<int>(v);
-  VersionSpec spec{
-      options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
+VersionSpec Monitor::spec_of(Version v) const {
+  const int i = static_cast<int>(v);
+  VersionSpec spec{options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
   // One view of paths: both versions are called by the same name.
-  spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)]
-                                             : options_.argv0);
+  spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)] : options_.argv0);
   spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
-  roots_[i].pid = launch(arena_, spec, 0, v, follower);
+  return spec;
+}
+
+void Monitor::started(Version v, const Departure& launched) {
+  const int i = static_cast<int>(v);
+  roots_[i].pid = launched.pid();
   report_.write("start", {{"version", name(v)},
                           {"pid", roots_[i].pid},
                           {"program", options_.program[i]},
-                          {"role", follower ? "follower" : "leader"}});
+                          {"role", v == options_.leader ? "leader" : "follower"}});
+}
+
+void Monitor::go_without(Version follower, const Error& why) {
+  Root& r = roots_[static_cast<int>(follower)];
+  r.ended = r.was_dropped = true;
+  root().alive[static_cast<int>(follower)].store(0);
+  let_leader_go(arena_.control(), root());
+  report_.write("dropped", {{"version", name(follower)},
+                            {"reason", std::string("it could not start: ") + why.what()}});
 }
 
 void Monitor::open_events() {

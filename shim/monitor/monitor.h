@@ -37,8 +37,10 @@ class Monitor {
 
  private:
   void fill_settings();
-  void start(stream::Version v, bool follower);
-  void start_follower(stream::Version v);
+  void start();
+  VersionSpec spec_of(stream::Version v) const;
+  void started(stream::Version v, const Departure& launched);
+  void go_without(stream::Version follower, const Error& why);
   void watch();
   void open_events();
   void on_message(stream::Message& m);
