@@ -133,6 +133,7 @@ class Control(unittest.TestCase):
         """The leader is killed: its last calls are known nevertheless."""
         pid = self.status()["versions"]["old"]["pids"][0]
         self.under_load(lambda: os.kill(pid, signal.SIGKILL))
+        self.report.wait("crash", 20)  # the load may be through before the line is written
         crash, = self.events("crash")
         self.assertEqual((9, pid), (crash["signal"], crash["pid"]))
         self.assertGreater(len(crash["last_calls"]), 32)
