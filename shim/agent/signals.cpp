@@ -282,7 +282,10 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
       rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != -2) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
-  if (t->regs || in_agent(rip)) return;  // looked at when the call ends
+  if (t->regs || in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
+    if (t->role == Role::kFollower && t->lane->head.load() != t->pos) arm_deferred(t);
+    return;
+  }
   if (must_look_up(t)) {
     looked_up(t, false);
     uc->sigmask = kernel_mask(t);  // in a copy it follows
