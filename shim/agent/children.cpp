@@ -25,20 +25,22 @@ void forget(Thread* t, Child* c) {
   *c = p->children[--p->n_children];
 }
 
-// What the program does after its wait relies on what the child has done, in shared memory for one. The
-// follower's child may be behind.
-void await_own_end(Thread* t, int32_t real) {
+// Until the process has ended; `limit_ms` 0: however long that takes.
+void await_end(Thread* t, int32_t real, int limit_ms) {
   struct {
     int32_t fd;
     int16_t events, revents;
   } ended{static_cast<int32_t>(sys(__NR_pidfd_open, real, 0)), 1 /*POLLIN*/, 0};
   if (is_error(ended.fd)) return;
   constexpr int kStepMs = 50;
-  int limit = static_cast<int>(control()->settings.hang_timeout_ms);
-  for (int waited = 0; limit == 0 || waited < limit; waited += kStepMs)
+  for (int waited = 0; limit_ms == 0 || waited < limit_ms; waited += kStepMs)
     if (sys(__NR_poll, &ended, 1, kStepMs) > 0 || follower_must_end(t)) break;
   sys(__NR_close, ended.fd);
 }
+
+// What the program does after its wait relies on what the child has done, in shared memory for one. The
+// follower's child may be behind.
+void await_own_end(Thread* t, int32_t real) { await_end(t, real, static_cast<int>(control()->settings.hang_timeout_ms)); }
 
 // A signal to a process whose leader was killed is for the survivor, once it has taken over.
 void await_takeover(Process* pair) {
@@ -57,6 +59,27 @@ Process* find_pair(int32_t vpid) {
   return nullptr;
 }
 
+namespace {
+
+// The last process that had this number, ended or not.
+Process* find_former(int32_t vpid) {
+  if (Process* living = find_pair(vpid)) return living;
+  for (Process& p : stream::processes_taken(*control()))
+    if (p.vpid == vpid && p.state.load() != static_cast<uint32_t>(PairState::kFree)) return &p;
+  return nullptr;
+}
+
+// A survivor's child may have followed one that holds locks and pipes until its last moment.
+void await_twin(Thread* t, int32_t vpid) {
+  constexpr int kLongestMs = 500;
+  const Process* pair = find_former(vpid);
+  const bool led = pair && (pair->taker.load() || pair->leader.load() != static_cast<uint32_t>(t->proc->version));
+  int32_t twin = led ? pair->real_pid[1 - version_index(t)] : 0;
+  if (twin > 0) await_end(t, twin, kLongestMs);
+}
+
+}  // namespace
+
 void child_born(Thread* t, int32_t vpid, int32_t real) {
   LocalProcess* p = t->proc;
   if (p->n_children < kMaxChildren) p->children[p->n_children++] = {vpid, real};
@@ -65,6 +88,7 @@ void child_born(Thread* t, int32_t vpid, int32_t real) {
 void child_reaped(Thread* t, int32_t vpid) {
   if (Child* c = find_child(t, vpid)) forget(t, c);
   if (Process* pair = find_pair(vpid)) pair->alive[version_index(t)].store(0);
+  if (t->proc->promoted) await_twin(t, vpid);
 }
 
 void follower_reaps(Thread* t, int32_t vpid, int status) {
@@ -87,14 +111,6 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
 }
 
 namespace {
-
-// The last process that had this number, ended or not.
-Process* find_former(int32_t vpid) {
-  if (Process* living = find_pair(vpid)) return living;
-  for (Process& p : stream::processes_taken(*control()))
-    if (p.vpid == vpid && p.state.load() != static_cast<uint32_t>(PairState::kFree)) return &p;
-  return nullptr;
-}
 
 // Of a process that has ended and may have been adopted by this one: nobody has told its number since.
 int32_t ended_id(const Thread* t, int32_t vpid) {

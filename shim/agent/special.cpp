@@ -34,6 +34,10 @@ long run_set_tid_address(Call& c) {
 }
 
 // Options that return a value through a pointer; the rest is executed in both versions.
+void restore_death_signal(Thread* t) {
+  if (uint32_t sig = t->proc->shared->death_signal) sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, sig);
+}
+
 long run_prctl(Call& c) {
   constexpr int kGetName = 16, kSetSeccomp = 22, kSetDumpable = 4;
   switch (static_cast<int>(c.args[0])) {
@@ -54,7 +58,9 @@ long run_prctl(Call& c) {
       return run_seccomp_filter(c);
     case 1 /*PR_SET_PDEATHSIG*/:
       // The follower's parent is another process; only the leader's death counts.
-      return run_event(c);
+      if (long ret = run_event(c); ret != 0) return ret;
+      c.t->proc->shared->death_signal = static_cast<uint32_t>(c.args[1]);
+      return 0;
     case 36 /*PR_SET_CHILD_SUBREAPER*/:
       c.t->proc->shared->adopts = c.args[1] != 0;
       return run_both(c);

@@ -16,6 +16,8 @@ long run_prlimit(Call& c);
 long run_setrlimit(Call& c);
 /// A version takes over: limits that the follower was spared.
 void restore_limits(Thread* t);
+/// Survivor: hears of its parent's death as the former leader would have.
+void restore_death_signal(Thread* t);
 long run_shmget(Call& c);
 long run_registration(Call& c);
 long run_shmat(Call& c);

@@ -137,6 +137,7 @@ void lead(Thread* t) {
   restore_owners(t);
   restore_signalfds(t);
   restore_limits(t);
+  restore_death_signal(t);
   restore_pending(t);
   const uint64_t started = p->failure_tsc;
   p->leader.store(static_cast<uint32_t>(t->proc->version));

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "host_tables.h"
 #include "lock_entries.h"
 #include "mapped_file.h"
 
@@ -110,9 +111,19 @@ Result<TableBytes> SiteCache::lookup_or_find(const std::string& path) {
 }
 
 Result<TableBytes> SiteCache::lookup_or_find(int fd) {
+  struct stat status {};
+  const bool known = !directory_.empty() && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  const std::string path = known ? directory_ + "/" + identity_of(status) + ".table" : "";
+  TableBytes kept{Bytes{}};
+  if (known && read(path, &kept)) {
+    ++counts_.hits;
+    return kept;
+  }
   const auto file = MappedFile::map(fd);
   if (!file) return Error{file.error()};
-  return lookup_or_find(file.value().bytes());
+  auto found = lookup_or_find(file.value().bytes());
+  if (known && found && !write(path, found.value().bytes())) ++counts_.unwritten;
+  return found;
 }
 
 Result<TableBytes> SiteCache::lookup_or_find(Bytes elf_file) {
@@ -127,20 +138,25 @@ Result<TableBytes> SiteCache::lookup_or_find(Bytes elf_file) {
   return found;
 }
 
-bool SiteCache::read(const std::string& path, const ElfImage& image, TableBytes* table) {
+bool SiteCache::read(const std::string& path, TableBytes* table) {
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (fd < 0) {
-    ++counts_.misses;
-    return false;
-  }
+  if (fd < 0) return false;
   bool good = trustworthy(fd);
   if (good) {
     const auto file = MappedFile::map(fd);
     good = file.ok() && valid_table(file.value().bytes());
     if (good) *table = TableBytes(file.value().bytes());
-    good = good && table->table().code_hash == code_hash(image);
   }
   close(fd);
+  return good;
+}
+
+bool SiteCache::read(const std::string& path, const ElfImage& image, TableBytes* table) {
+  if (access(path.c_str(), F_OK) != 0) {
+    ++counts_.misses;
+    return false;
+  }
+  const bool good = read(path, table) && table->table().code_hash == code_hash(image);
   ++(good ? counts_.hits : counts_.rejected);
   return good;
 }

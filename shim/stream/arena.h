@@ -118,7 +118,8 @@ struct alignas(64) Process {
   uint32_t fd_list_lane;  ///< whose scratch takes the list
   uint32_t fd_count;
   uint32_t is_root;
-  uint32_t adopts;  ///< PR_SET_CHILD_SUBREAPER
+  uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
+  uint32_t death_signal;  ///< PR_SET_PDEATHSIG
   Word trapped[2];    ///< system calls served by SIGSYS
   Word rewritten[2];  ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
