@@ -133,6 +133,7 @@ long run_query(Call& c) {
   if (t->role == Role::kFollower) return follow_query(c);
   bool other = asks_for_group(c.r->nr) && t->proc->promoted && c.d->nargs;
   if (other && static_cast<int32_t>(c.args[0]) > 0) c.exec[0] = static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(c.args[0]))});
+  if (const Hooks* hooks = hooks_of(c.r->nr); hooks->prepare) hooks->prepare(c);
   if (!vdso_call(c, c.ret)) c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   present_ids(c);
   if (t->role != Role::kLeader) return c.ret;

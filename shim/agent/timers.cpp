@@ -46,8 +46,13 @@ long run_timer_create(Call& c) {
   return ret;
 }
 
+// A number that is none of the program's may be that of the agent's own timer.
 void prepare_timer(Call& c) {
-  if (TimerRecord* r = record(c.t, c.args[0])) c.exec[0] = r->kernel_id;
+  constexpr uint64_t kNone = 0x7fffffff;
+  if (TimerRecord* r = record(c.t, c.args[0]))
+    c.exec[0] = r->kernel_id;
+  else if (c.args[0] < kMaxTimers)
+    c.exec[0] = kNone;
 }
 
 void localise_timer_settime(Call& c) {
