@@ -71,11 +71,15 @@ Process* find_former(int32_t vpid) {
 
 // A survivor's child may have followed one that holds locks and pipes until its last moment.
 void await_twin(Thread* t, int32_t vpid) {
-  constexpr int kLongestMs = 500;
+  constexpr int kLongestMs = 500, kReapedMs = 100;
   const Process* pair = find_former(vpid);
   const bool led = pair && (pair->taker.load() || pair->leader.load() != static_cast<uint32_t>(t->proc->version));
   int32_t twin = led ? pair->real_pid[1 - version_index(t)] : 0;
-  if (twin > 0) await_end(t, twin, kLongestMs);
+  if (twin <= 0) return;
+  await_end(t, twin, kLongestMs);
+  // Its number is the program's: the program may look whether there is still a process of that name.
+  Word never{0};
+  for (int k = 0; k < kReapedMs && sys(__NR_kill, twin, 0) != kEsrch; k++) futex_wait(&never, 0, 1);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "shim/agent/failover.h"
 
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/children.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/report.h"
@@ -52,7 +53,10 @@ bool follower_alive(Thread* t) {
   Process* p = t->proc->shared;
   int v = index_of(other(t->proc->version));
   int pid = p->real_pid[v];
-  if (pid == 0) return true;  // not started yet
+  if (pid == 0) {  // not started yet, and never will be if its parent's version has been given up meanwhile
+    const Process* parent = p->is_root ? nullptr : find_pair(p->vppid);
+    return !parent || !is(parent, PairState::kSolo);
+  }
   return p->alive[v].load() && sys(__NR_kill, pid, 0) != kEsrch;
 }
 

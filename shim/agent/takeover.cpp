@@ -66,17 +66,21 @@ void report_failover(Thread* t, int descriptors, uint64_t started) {
 // take their locks and their work. Gives up when nothing moves: a thread of the leader's may have
 // no counterpart yet.
 void await_other_threads(Thread* t) {
-  constexpr int kLookMs = 1, kPatience = 300;
+  constexpr int kLookMs = 1, kPatience = 300, kLongest = 3000;  // a thread that is there waits for a core
   Process* p = t->proc->shared;
   uint64_t seen = 0;
-  for (int idle = 0; idle < kPatience; idle++) {
-    bool behind = false;
+  for (int idle = 0; idle < kLongest; idle++) {
+    bool behind = false, lonely = false;
     uint64_t done = p->turn.load();
     each_lane(p, [&](Lane& l) {
       done += l.tail.load();
-      behind |= &l != t->lane && l.in_use.load() == 1 && l.head.load() != l.tail.load();
+      if (&l == t->lane || l.in_use.load() != 1 || l.head.load() == l.tail.load()) return;
+      behind = true;
+      int32_t tid = l.real_tid[index_of(t->proc->version)];
+      lonely |= idle >= kPatience && (tid <= 0 || sys(__NR_tgkill, t->proc->real_pid, tid, 0) != 0);
     });
     if (!behind) return;
+    if (lonely) return;
     if (done != seen) idle = 0;
     seen = done;
     futex_wait(&p->taker, p->taker.load(), kLookMs);
