@@ -16,6 +16,7 @@ Plan read_plan(const std::filesystem::path& file) {
   plan.tables = text("tables");
   plan.monitor = text("monitor");
   plan.enter = text("enter");
+  plan.analyzers = oci::strings_at(in, "analyzers");
   plan.setting = text("setting");
   plan.second = text("second");
   plan.optional = oci::bool_at(in, "optional", false);

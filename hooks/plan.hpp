@@ -15,6 +15,7 @@ struct Plan {
   std::string in, out;           // host folders
   std::string tables;            // host folder of site tables; it need not be there
   std::string monitor, enter;    // host files
+  std::vector<std::string> analyzers;  // host files; they need not be there
   std::string setting;           // the setting that named the second version, for messages
   std::string second;            // "old" or "new"
   bool optional = false;

@@ -142,6 +142,9 @@ void build_own_folder(const Plan& plan) {
   constexpr unsigned long kProgram = MS_RDONLY | MS_NOSUID | MS_NODEV;
   bind_host(plan, own.get(), plan.monitor, "/bin/mx-monitor", kProgram);
   bind_host(plan, own.get(), plan.enter, "/bin/mx-enter", kProgram);
+  // Without them a crash is not carried over by the other version's code.
+  for (const std::filesystem::path analyzer : plan.analyzers)
+    if (access(analyzer.c_str(), X_OK) == 0) bind_host(plan, own.get(), analyzer, "/bin/" + analyzer.filename().string(), kProgram);
   bind_host(plan, own.get(), plan.in, "/in", kProgram | MS_NOEXEC);
   // Where the folder cannot be had the monitor looks for the sites itself.
   if (access(plan.tables.c_str(), R_OK | X_OK) == 0 && open_in_root(own.get(), "/in/sites", O_PATH).valid())

@@ -16,6 +16,7 @@
 
 #include "analyzer/mapping/cache_name.h"
 #include "analyzer/mapping/identity.h"
+#include "recovery/find_analyzer.h"
 
 namespace mx::recovery {
 namespace {
@@ -55,6 +56,7 @@ std::string last_line(int fd) {
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  lower_rights();
   setpriority(PRIO_PROCESS, 0, 19);
   sched_param zero{};
   sched_setscheduler(0, SCHED_BATCH, &zero);  // not SCHED_IDLE: that would never end on a busy machine

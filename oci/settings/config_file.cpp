@@ -138,6 +138,9 @@ void fill_paths(Config& config) {
 fs::path Config::monitor_path() const { return monitor.empty() ? libexec / "mx-monitor" : monitor; }
 fs::path Config::hook_path() const { return libexec / "mx-hook"; }
 fs::path Config::enter_path() const { return libexec / "mx-enter"; }
+std::vector<std::string> Config::analyzer_paths() const {
+  return {libexec / "mx-analyze", libexec / "mx-analyze-full"};
+}
 fs::path Config::tables_path() const { return libexec / "mx-tables"; }
 fs::path Config::tables() const { return cache / "sites"; }
 

@@ -34,6 +34,7 @@ struct Config {
   std::filesystem::path monitor_path() const;
   std::filesystem::path hook_path() const;
   std::filesystem::path enter_path() const;
+  std::vector<std::string> analyzer_paths() const;  // mx-analyze and what it becomes
   std::filesystem::path tables_path() const;  // the program that makes site tables
   std::filesystem::path tables() const;       // the folder it puts them into
 };

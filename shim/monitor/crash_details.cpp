@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "recovery/find_analyzer.h"
 #include "recovery/stack_walk.h"
 #include "shim/monitor/report.h"
 #include "shim/stream/history.h"
@@ -49,14 +50,6 @@ std::string program_of(pid_t pid) {
   return fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", error).string();
 }
 
-std::string find_analyzer() {
-  std::error_code ignored;
-  const fs::path here = fs::read_symlink("/proc/self/exe", ignored).parent_path();
-  for (const char* place : {"mx-analyze", "../libexec/mx/mx-analyze", "../../analyzer/mx-analyze"})
-    if (access((here / place).c_str(), X_OK) == 0) return here / place;
-  return {};
-}
-
 // Runs the analyser and returns what it prints; not an object if it fails.
 ordered_json run_analyzer(const std::vector<std::string>& arguments) {
   int out[2];
@@ -71,6 +64,7 @@ ordered_json run_analyzer(const std::vector<std::string>& arguments) {
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);
     alarm(15);
+    recovery::lower_rights();
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -119,7 +113,7 @@ Walked stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Version 
     frames.push_back(frame_json(f, space));
   }
   walked.json["stack"] = frames;
-  const std::string analyzer = find_analyzer(), own = program_of(pid);
+  const std::string analyzer = recovery::find_analyzer(), own = program_of(pid);
   const std::string other_program = program_of(v == crash.version ? crash.survivor : crash.pid);
   if (analyzer.empty() || addresses.empty() || own.empty()) return walked;
   walked.question = {analyzer, "--explain", addresses, "--module", own, "--version-is", name(v), "--listing", "12"};

@@ -50,7 +50,8 @@ void Workshop::SetUp() {
   setenv("MX", MX_COMMAND, 1);
   setenv("MX_STATE_DIR", (name + "/state").c_str(), 1);
   ok("mkdir -p $W/libexec && ln -s " MX_HOOK " $W/libexec/mx-hook && ln -s " MX_ENTER
-     " $W/libexec/mx-enter && ln -s " MX_TABLES " $W/libexec/mx-tables");
+     " $W/libexec/mx-enter && ln -s " MX_TABLES " $W/libexec/mx-tables && ln -s " MX_ANALYZE " $W/libexec/mx-analyze && ln -s " MX_ANALYZE_FULL
+     " $W/libexec/mx-analyze-full");
   configure("runc");
 }
 
