@@ -58,8 +58,13 @@ std::filesystem::path runtime_root(const Inner& inner, const CommandLine& line) 
   if (const auto root = line.global_value("root")) return std::filesystem::absolute(*root);
   const std::string name = inner.is_runc ? "runc" : "crun";
   const char* run = getenv("XDG_RUNTIME_DIR");
-  if (geteuid() != 0 && run != nullptr) return std::filesystem::path(run) / name;
-  return std::filesystem::path("/run") / name;
+  const char* user = getenv("USER");
+  // runc does not count root in a user namespace as root, unless it is called so; crun asks no
+  // user.
+  const bool as_root =
+      is_real_root() || (geteuid() == 0 && user != nullptr && std::string(user) == "root");
+  const bool in_run = run != nullptr && *run != 0 && !(inner.is_runc && as_root);
+  return std::filesystem::path(in_run ? run : "/run") / name;
 }
 
 void exec_inner(const Inner& inner, const std::vector<std::string>& words) {

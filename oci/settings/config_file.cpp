@@ -118,13 +118,6 @@ void apply_with_drop_ins(Config& config, const fs::path& file) {
   for (const fs::path& drop_in : drop_ins) apply_file(config, drop_in);
 }
 
-// Root of the first user namespace; rootless podman runs as uid 0 of another one.
-bool is_real_root() {
-  if (geteuid() != 0) return false;
-  const auto map = read_file_if_there("/proc/self/uid_map", 4096);
-  return !map || map->find("4294967295") != std::string::npos;
-}
-
 void fill_paths(Config& config) {
   if (!config.libexec.empty()) return;
   std::error_code error;
@@ -134,6 +127,12 @@ void fill_paths(Config& config) {
 }
 
 }  // namespace
+
+bool is_real_root() {
+  if (geteuid() != 0) return false;
+  const auto map = read_file_if_there("/proc/self/uid_map", 4096);
+  return !map || map->find("4294967295") != std::string::npos;
+}
 
 fs::path Config::monitor_path() const { return monitor.empty() ? libexec / "mx-monitor" : monitor; }
 fs::path Config::hook_path() const { return libexec / "mx-hook"; }

@@ -39,6 +39,9 @@ struct Config {
   std::filesystem::path tables() const;       // the folder it puts them into
 };
 
+// Root of the first user namespace; rootless podman runs as uid 0 of another one.
+bool is_real_root();
+
 // Reads $MX_CONFIG (a file; the environment of a runtime is the daemon's, never the container's) or
 // /etc/mx/config.toml, then its drop-ins in name order (config.d beside the file). Missing files
 // are fine. Throws Failure for a file that cannot be parsed or a key of the wrong type.

@@ -108,7 +108,8 @@ struct ChildSteps {
 
   int groups() const {
     // Raw calls: glibc's would signal every thread of the process, which are not ours after fork.
-    if (syscall(SYS_setgroups, want.additional_gids.size(), want.additional_gids.data()) != 0)
+    if (!launch.groups_denied_ &&
+        syscall(SYS_setgroups, want.additional_gids.size(), want.additional_gids.data()) != 0)
       return errno;
     return last_error(syscall(SYS_setresgid, want.gid, want.gid, want.gid));
   }

@@ -87,9 +87,10 @@ class Launch {
   std::vector<sock_filter> filter_;
   int root_fd_;
   int preserved_fds_;
-  std::string oom_score_;      // decimal text, "" to leave it
-  std::string path_;           // PATH of the version
-  bool home_missing_ = false;  // HOME is looked up in the version's own /etc/passwd
+  bool groups_denied_ = false;  // a user namespace without it: groups stay, as under runc
+  std::string oom_score_;       // decimal text, "" to leave it
+  std::string path_;            // PATH of the version
+  bool home_missing_ = false;   // HOME is looked up in the version's own /etc/passwd
   std::vector<char*> argv_;
   std::vector<char*> envp_;  // one spare slot for HOME when it is missing
 };

@@ -77,6 +77,9 @@ Launch::Launch(VersionSettings settings, std::vector<sock_filter> filter, int ro
       root_fd_(root_fd),
       preserved_fds_(preserved_fds) {
   if (settings_.args.empty()) throw std::runtime_error("a version without arguments");
+  std::string may_set_groups;
+  std::ifstream("/proc/self/setgroups") >> may_set_groups;
+  groups_denied_ = may_set_groups == "deny";
   if (settings_.oom_score_adj) oom_score_ = std::to_string(*settings_.oom_score_adj);
   home_missing_ = true;
   for (std::string& arg : settings_.args) argv_.push_back(arg.data());

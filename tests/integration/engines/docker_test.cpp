@@ -30,6 +30,16 @@ class Docker : public Workshop {
     setenv("RUN", ("$DOCKER run --network none --runtime mx " + std::string()).c_str(), 1);
   }
 
+  // Images redis:old and redis:new, serving at port 17450.
+  void import_redis() {
+    add_redis();
+    const std::string command =
+        " -c 'CMD [\"/usr/bin/redis-server\",\"--port\",\"17450\",\"--save\",\"\"]' - ";
+    ok("tar -C $W/old -c . | $DOCKER import" + command + "redis:old");
+    ok("tar -C $W/new -c . | $DOCKER import" + command + "redis:new");
+    ok("$IMAGE image add --daemon-host unix://$W/d.sock redis:new docker-daemon:redis:new");
+  }
+
   // `docker run` with runc and with two versions gives the same.
   void expect_same(const std::string& options, const std::string& command, int status = 0) {
     const std::string run = "$DOCKER run --rm --network none -h box ";
@@ -123,12 +133,7 @@ TEST_F(Docker, TerminalAndAttach) {
 
 // docker's default seccomp profile and capabilities are in force here.
 TEST_F(Docker, RedisServesOnWhenItsLeaderIsKilledUnderLoad) {
-  add_redis();
-  const std::string command =
-      " -c 'CMD [\"/usr/bin/redis-server\",\"--port\",\"17450\",\"--save\",\"\"]' - ";
-  ok("tar -C $W/old -c . | $DOCKER import" + command + "redis:old");
-  ok("tar -C $W/new -c . | $DOCKER import" + command + "redis:new");
-  ok("$IMAGE image add --daemon-host unix://$W/d.sock redis:new docker-daemon:redis:new");
+  import_redis();
   ok("$DOCKER run -d --name box --network host --runtime mx -e MX_NEW=image:redis:new redis:old");
   ASSERT_TRUE(wait_for("redis-cli -p 17450 set key value")) << ok("$DOCKER logs box");
   const std::string before = ok("$DOCKER inspect -f '{{.Id}} {{.State.Pid}}' box");
@@ -146,6 +151,27 @@ TEST_F(Docker, RedisServesOnWhenItsLeaderIsKilledUnderLoad) {
   EXPECT_EQ(ok("$DOCKER inspect -f '{{.State.ExitCode}}' box"), "0");
   ok("$DOCKER rm box");
   EXPECT_EQ(ok("grep -c '\"failover\"' $W/store/reports/*/report.jsonl"), "1");
+}
+
+// This daemon has no bridge: the host's network, by a second file.
+TEST_F(Docker, TheComposeFileRuns) {
+  import_redis();
+  std::ofstream(folder_ / "network.yaml") << "services:\n  redis:\n    network_mode: host\n";
+  const std::string compose = "docker-compose -H unix://$W/d.sock -p mx -f " MX_SOURCE
+                              "/examples/compose/compose.yaml -f $W/network.yaml ";
+  ok(compose + "up -d");
+  ASSERT_TRUE(wait_for("redis-cli -p 17450 set key value")) << ok(compose + "logs");
+  ok("$DOCKER exec mx_redis_1 kill -9 " + pid_of("old"));
+  ASSERT_TRUE(wait_for("grep -q '\"failover\"' $W/state/*/out/report.jsonl"));
+  EXPECT_EQ(ok("redis-cli -p 17450 get key"), "value");
+  EXPECT_EQ(ok("$DOCKER inspect -f '{{.State.Status}} {{.RestartCount}}' mx_redis_1"), "running 0");
+  ok(compose + "down -v -t 5");
+  EXPECT_TRUE(wait_for("test -z \"$(ls $W/state)\""));
+  // Without the second version, as the file says.
+  ok("MX_NEW= " + compose + "up -d");
+  ASSERT_TRUE(wait_for("redis-cli -p 17450 ping"));
+  EXPECT_EQ(ok("ls $W/state"), "");
+  ok(compose + "down -v -t 5");
 }
 
 TEST_F(Docker, TheExampleRuns) {

@@ -71,6 +71,19 @@ class Package(unittest.TestCase):
                                   env={**os.environ, "LC_ALL": "C.UTF-8", "MANROFFSEQ": ""})
             self.assertEqual((0, ""), (done.returncode, done.stderr), page)
 
+    def install_on_node(self, root, inside):
+        """What the installer of examples/kubernetes does in its pod: the node's folders are mounted below /host."""
+        node = root / "host"
+        (node / "etc/containerd").mkdir(parents=True)
+        (node / "etc/containerd/config.toml").write_text('version = 2\n# kept\n[plugins."io.containerd.grpc.v1.cri"]\n')
+        run("cp", pathlib.Path(__file__).resolve().parents[3] / "examples/kubernetes/install.sh", root / "install.sh")
+        inside("sh", "/install.sh")
+        for name in ["bin/mx-runtime", "bin/mx", "libexec/mx/mx-monitor", "libexec/mx/mx-hook", "libexec/mx/mx-analyze-full"]:
+            self.assertTrue(os.access(node / "opt/mx" / name, os.X_OK), name)
+        written = "".join(file.read_text() for file in (node / "etc/containerd").rglob("*.toml"))
+        self.assertIn("# kept", written)
+        self.assertIn('BinaryName = "/opt/mx/bin/mx-runtime"', written)
+
     def test_clean_debian(self):
         root = self.folder / "root"
         root.mkdir()
@@ -97,6 +110,7 @@ class Package(unittest.TestCase):
         hook = json.loads(inside("cat", "/usr/share/mx/hooks.d/run.mx.json"))["hook"]["path"]
         self.assertTrue((root / hook[1:]).exists())
         self.assertEqual("/etc/mx/config.toml\n", inside("dpkg-query", "-W", "-f", "${Conffiles}", "mx").split()[0] + "\n")
+        self.install_on_node(root, inside)
         inside("dpkg", "--purge", "mx")
         left = {path for path in set(inside("find", "/usr", "/etc", "-xdev").split("\n")) - before if "mx" in path.split("/")[-1]}
         self.assertEqual(set(), left)

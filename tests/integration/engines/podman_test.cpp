@@ -114,6 +114,35 @@ TEST_F(Podman, PrecreateHookWithAnUntouchedRuntime) {
       "old");
 }
 
+// As a user without any rights: overlays in a user namespace, the image mounted by podman.
+TEST_F(Podman, TheExampleRunsRootless) {
+  ok("mkdir -p $W/less/home $W/less/run && chown -R nobody $W/less && chmod 700 $W/less/run");
+  // The defaults of a user: state and store below his own folders.
+  std::ofstream(folder_ / "less.toml") << "[runtime]\ninner = \"runc\"\n[paths]\nlibexec = \""
+                                       << (folder_ / "libexec").string() << "\"\n";
+  ok("sed -i s/mx.toml/less.toml/ $W/tools/mx");
+  std::ofstream(folder_ / "user.sh")
+      << "export HOME=$W/less/home XDG_RUNTIME_DIR=$W/less/run\ncd $HOME\n"
+      << "export PODMAN='podman --storage-driver vfs --cgroup-manager cgroupfs --events-backend "
+         "file'\n"
+      << "export PODMAN_OPTIONS='--network none --ulimit nofile=1024:1024 --ulimit "
+         "nproc=1024:1024'\n"
+      << "for v in old new; do $PODMAN import - app:$v < $W/$v.tar >/dev/null 2>&1 || exit 1; "
+         "done\n"
+      << "$PODMAN --runtime runc run --rm $PODMAN_OPTIONS app:old cat /etc/version || exit "
+         "77\n" MX_SOURCE "/examples/podman/run.sh\n";
+  ok("for v in old new; do tar --owner=0 --group=0 -C $W/$v -cf $W/$v.tar .; done");
+  const Outcome outcome =
+      shell("timeout 120 setpriv --reuid nobody --regid nogroup --clear-groups bash $W/user.sh");
+  if (outcome.status == 77)
+    GTEST_SKIP() << "rootless podman does not run here natively: " << outcome.errors;
+  EXPECT_EQ(outcome.status, 0) << outcome.errors;
+  EXPECT_EQ(outcome.output, "old\nold\n") << outcome.errors;
+  EXPECT_EQ(
+      ok("grep -c '\"exit\".*\"status\":0' $W/less/home/.local/share/mx/reports/*/report.jsonl"),
+      "1");
+}
+
 TEST_F(Podman, TheExampleRuns) {
   EXPECT_EQ(ok("PODMAN_OPTIONS=\"$OPTS\" " MX_SOURCE "/examples/podman/run.sh"), "old");
 }

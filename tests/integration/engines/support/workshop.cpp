@@ -115,6 +115,8 @@ Json Workshop::default_config() {
   config["process"]["terminal"] = false;
   // Root without CAP_SYS_RESOURCE cannot raise limits; the machine's own are kept.
   config["process"]["rlimits"] = {{{"type", "RLIMIT_NOFILE"}, {"soft", 1000}, {"hard", 1024}}};
+  // By default it is named after the container: two tests at a time would share one.
+  config["linux"]["cgroupsPath"] = "/" + folder_.filename().string();
   Json namespaces = Json::array();
   for (const Json& space : config["linux"]["namespaces"])
     if (space["type"] != "network") namespaces.push_back(space);
