@@ -118,8 +118,9 @@ TEST_F(Podman, PrecreateHookWithAnUntouchedRuntime) {
 TEST_F(Podman, TheExampleRunsRootless) {
   ok("mkdir -p $W/less/home $W/less/run && chown -R nobody $W/less && chmod 700 $W/less/run");
   // The defaults of a user: state and store below his own folders.
-  std::ofstream(folder_ / "less.toml") << "[runtime]\ninner = \"runc\"\n[paths]\nlibexec = \""
-                                       << (folder_ / "libexec").string() << "\"\n";
+  std::ofstream(folder_ / "less.toml")
+      << "[runtime]\ninner = \"runc\"\n[paths]\nlibexec = \"" << (folder_ / "libexec").string()
+      << "\"\nmonitor = \"" MX_MONITOR "\"\n";
   ok("sed -i s/mx.toml/less.toml/ $W/tools/mx");
   std::ofstream(folder_ / "user.sh")
       << "export HOME=$W/less/home XDG_RUNTIME_DIR=$W/less/run\ncd $HOME\n"
