@@ -1,7 +1,8 @@
-// Mappings between two versions of a file, made in the background by mx-analyze and kept in its cache.
+// Mappings between two versions of a file, made in the background by mx-analyze and kept in its
+// cache.
 //
-// The analysis runs in a child process of lowest priority, one at a time, and never delays anybody: whoever
-// asks gets what is there now. Not thread-safe.
+// The analysis runs in a child process of low priority, one at a time, and never delays anybody:
+// whoever asks gets what is there now. Not thread-safe.
 #pragma once
 #include <sys/types.h>
 
@@ -26,17 +27,22 @@ class MappingService {
 
   /// Queues the pair (files by path, opened later) unless it is known.
   void want(const std::string& old_path, const std::string& new_path);
-  /// For owners that reap all their children: true if `pid` was the service's; starts the next analysis.
+  /// For owners that reap all their children: true if `pid` was the service's; starts the next
+  /// analysis.
   bool child_ended(pid_t pid, int status);
   /// For the others: reaps and starts what is due. Does not block.
   void poll();
-  /// A descriptor that becomes readable when poll() has something to do (a pidfd of the running analysis); -1: nothing runs.
+  /// A descriptor that becomes readable when poll() has something to do (a pidfd of the running
+  /// analysis); -1: nothing runs.
   int descriptor() const { return pidfd_; }
 
   struct Answer {
     std::shared_ptr<const mapping::MappingFile> mapping;  ///< null: see `why`
-    std::string why;                                      ///< "the analysis is not finished", "the analysis failed: …"
+    std::string why;  ///< "the analysis is not finished", "the analysis failed: …"
   };
+  /// Somebody waits for an answer: the analysis that runs, and those to come, get the processor as
+  /// others do.
+  void hurry();
   /// What is known now; queues the pair when it is not.
   Answer get(const std::string& old_path, const std::string& new_path);
 
@@ -50,6 +56,7 @@ class MappingService {
   std::deque<Pair> waiting_;
   Pair running_;
   pid_t child_ = 0;
+  bool hurried_ = false;
   int pidfd_ = -1;
   int output_ = -1;   // takes the child's standard error
   int mapping_ = -1;  // takes the mapping, for the case that the cache cannot be written

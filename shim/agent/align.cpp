@@ -1,5 +1,6 @@
 #include "shim/agent/align.h"
 
+#include "shim/agent/astray.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
@@ -86,6 +87,7 @@ void skip_bytes_to(Call& c, uint64_t distance) {
 Match lose_step(Call& c, const EventHeader& h) {
   report_sequence_divergence(c, h);
   if (leader_fails_soon(c.t)) return Match::kTakeover;
+  if (go_astray(c)) return Match::kRedirected;
   leave_as_follower(c.t, "the sequences of system calls differ");
 }
 

@@ -2,6 +2,7 @@
 
 #include "shim/agent/align.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
@@ -237,7 +238,7 @@ void follower_take(Call& c, const EventHeader& h) {
     if (guarded([&] { own = handed_over(c); }) && own >= 0) c.ret = own;
   }
   t->intents = 0;
-  t->saw_call = 1;
+  t->saw_call = waits_for_work(h) ? kSawWait : takes_input(h) ? kSawInput : kSawCall;
   for (int i = 0; i < c.d->nargs && t->pos < end; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
     uint64_t n;

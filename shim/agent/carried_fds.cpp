@@ -28,17 +28,21 @@ bool list_descriptors(Thread* t, bool dead) {
 
 // Until the copies on the other side are closed, no pipe sees its end and no lock is free.
 void await_closed(Process* p, bool dead, int pidfd) {
-  constexpr int kLimitMs = 200;
+  constexpr int kLimitMs = 200, kStepMs = 20;
   if (dead) {
     struct {
       int32_t fd;
       int16_t events, revents;
     } exited{pidfd, 1 /*POLLIN*/, 0};
-    if (sys(__NR_poll, &exited, 1, kLimitMs) > 0) p->descriptors_taken.store(2);
+    for (int waited = 0; waited < kLimitMs;) {
+      long ended = sys(__NR_poll, &exited, 1, kStepMs);
+      if (ended > 0) return p->descriptors_taken.store(2);
+      if (ended != kEintr) waited += kStepMs;  // a kick is no step
+    }
     return;
   }
-  for (int i = 0; i < kLimitMs / 20 && p->descriptors_taken.load() == 1; i++)
-    futex_wait(&p->descriptors_taken, 1, 20);
+  for (int i = 0; i < kLimitMs / kStepMs && p->descriptors_taken.load() == 1; i++)
+    futex_wait(&p->descriptors_taken, 1, kStepMs);
 }
 
 // Moves the pidfd to a number that the descriptors in `list` leave free. Above the arena's if the

@@ -12,31 +12,44 @@ namespace mx::agent {
 using stream::Checkpoint;
 using stream::CheckpointRefusal;
 using stream::RecoveryStage;
+using stream::Sleeper;
 using stream::SleeperState;
 
 namespace {
 
-constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSigchld = 17;
+constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
 constexpr KernelTimespec kLongest{0, 50'000'000};
 
-uint32_t word(SleeperState s) { return static_cast<uint32_t>(s); }
-bool is(const Checkpoint& c, SleeperState s) {
-  return c.state.load(std::memory_order_acquire) == word(s);
-}
 Checkpoint& own(Thread* t) {
   return t->proc->shared->checkpoint[static_cast<int>(t->proc->version)];
 }
 
-bool change(Checkpoint& c, SleeperState from, SleeperState to) {
-  uint32_t expected = word(from);
-  return c.state.compare_exchange_strong(expected, word(to));
+void set(Sleeper& s, SleeperState to) {
+  s.state.store(static_cast<uint32_t>(to));
+  futex_wake(&s.state, 1 << 30);
 }
 
-void wake_sleepers(Checkpoint& c) { sys(__NR_futex, &c.state, 1 /*FUTEX_WAKE*/, 1 << 30, 0, 0, 0); }
+bool give_up(Sleeper& s) {
+  if (!change(s, SleeperState::kAsleep, SleeperState::kVoid) &&
+      !change(s, SleeperState::kMaking, SleeperState::kVoid))
+    return false;
+  futex_wake(&s.state, 1 << 30);
+  return true;
+}
 
-bool holds_log(const Checkpoint& c) {
-  return is(c, SleeperState::kAsleep) || is(c, SleeperState::kMaking) ||
-         is(c, SleeperState::kWoken);
+bool holds_log(const Sleeper& s) {
+  return is(s, SleeperState::kAsleep) || is(s, SleeperState::kMaking) ||
+         is(s, SleeperState::kWoken);
+}
+
+// How far the producer may be ahead. A version that catches up makes two steps for each of the
+// producer's, or a busy one would never be caught up with.
+uint64_t limit_of_lag(const Process* p, const Lane* l, uint64_t tail) {
+  const uint64_t paired = tail + stream::kLag;
+  if (!recovers(p)) return paired;
+  if (!l->catch_up_head) return ~uint64_t{0};
+  const uint64_t half = l->catch_up_head + (tail - l->catch_up_tail) / 2;
+  return half > paired ? half : paired;
 }
 
 bool may_copy(Thread* t, bool event) {
@@ -47,37 +60,46 @@ bool may_copy(Thread* t, bool event) {
 }
 
 // Everything that a copy needs to know of its place.
-void note_places(Thread* t) {
+void note_places(Thread* t, uint32_t slot) {
   Process* p = t->proc->shared;
   int v = static_cast<int>(t->proc->version);
-  each_thread(t->proc, [v](Thread& o) {
-    if (o.lane) o.lane->checkpoint[v].store(o.pos);
+  each_thread(t->proc, [v, slot](Thread& o) {
+    if (o.lane) o.lane->checkpoint[v][slot].store(o.pos);
   });
-  own(t).turn = t->role == Role::kLeader ? p->order.load() : p->turn.load();
+  own(t).sleepers[slot].turn = t->role == Role::kLeader ? p->order.load() : p->turn.load();
+}
+
+// 0 in the copy, when it has been woken.
+long clone_asleep(Thread* t, Sleeper& s) {
+  uint64_t all = ~uint64_t{0}, old;
+  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
+  // A leader's descriptors are its own: see own_descriptors().
+  const uint64_t files = t->role == Role::kLeader ? kCloneFiles : 0;
+  long pid = sys(__NR_clone, kCloneParent | kSettid | files | kSigchld, 0, &s.pid, 0, 0);
+  if (pid == 0)
+    sleep_as_copy(t, s);
+  else
+    sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  return pid;
 }
 
 // True in the copy, when it has been woken.
 bool make_copy(Thread* t) {
   Checkpoint& c = own(t);
-  uint64_t started = tsc(), all = ~uint64_t{0}, old;
+  const uint32_t slot = 1 - (c.current.load() & 1);
+  Sleeper& s = c.sleepers[slot];
+  if (is(s, SleeperState::kMaking)) return false;  // not ready yet
+  uint64_t started = tsc();
   if (!stop_others(t)) {
     c.refusal = static_cast<uint32_t>(CheckpointRefusal::kThreadsRun);
     return false;
   }
-  c.state.store(word(SleeperState::kMaking));  // whoever slept before sees another pid, and ends
-  c.pid = 0;
-  c.ready.store(0);
-  note_places(t);
-  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  // A leader's descriptors are its own: see own_descriptors().
-  const uint64_t files = t->role == Role::kLeader ? kCloneFiles : 0;
-  long pid = sys(__NR_clone, kCloneParent | files | kSigchld, 0, 0, 0, 0);
-  if (pid == 0) {
-    sleep_as_copy(t);
-    return true;
-  }
-  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
-  c.pid = static_cast<int32_t>(pid > 0 ? pid : 0);
+  s.pid = 0;
+  s.ready.store(0);
+  set(s, SleeperState::kMaking);
+  note_places(t, slot);
+  const long pid = clone_asleep(t, s);
+  if (pid == 0) return true;
   c.refusal = pid > 0 ? 0 : static_cast<uint32_t>(CheckpointRefusal::kNoProcess);
   c.made_tsc = tsc();
   c.cost_ticks = c.made_tsc - started;
@@ -85,14 +107,22 @@ bool make_copy(Thread* t) {
   c.count += pid > 0;
   // Whose offset in a file the copy has not noted yet must not move it.
   if (pid > 0 && has_private_files(t))
-    sys(__NR_futex, &c.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
-  c.state.store(word(pid > 0 ? SleeperState::kAsleep : SleeperState::kNone));
-  wake_sleepers(c);
+    sys(__NR_futex, &s.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
+  if (pid <= 0) set(s, SleeperState::kNone);
   release_others(t);
   return false;
 }
 
 }  // namespace
+
+bool takes_its_place(Thread* t, Sleeper& s) {
+  if (!change(s, SleeperState::kMaking, SleeperState::kAsleep)) return false;
+  Checkpoint& c = own(t);
+  Sleeper& last = current_of(c);
+  c.current.store(static_cast<uint32_t>(&s - c.sleepers));
+  give_up(last);
+  return true;
+}
 
 bool looked_up(Thread* t, bool event) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
@@ -109,9 +139,8 @@ bool looked_up(Thread* t, bool event) {
 void forget_checkpoint(Thread* t, CheckpointRefusal why) {
   if (t->role == Role::kSolo || !t->proc->shared->is_root) return;
   Checkpoint& c = own(t);
-  if (!change(c, SleeperState::kAsleep, SleeperState::kVoid)) return;
-  c.refusal = static_cast<uint32_t>(why);
-  wake_sleepers(c);
+  for (Sleeper& s : c.sleepers)
+    if (give_up(s)) c.refusal = static_cast<uint32_t>(why);
 }
 
 void forbid_checkpoints(Thread* t) {
@@ -125,10 +154,12 @@ uint64_t log_end(Thread* t) {
   uint64_t tail = l->tail.load(std::memory_order_acquire), base = tail;
   if (t->mask + 1 != stream::kLag)
     for (int v : {0, 1})
-      if (uint64_t place = l->checkpoint[v].load(); holds_log(p->checkpoint[v]) && place < base)
-        base = place;
+      for (int slot : {0, 1})
+        if (uint64_t place = l->checkpoint[v][slot].load();
+            holds_log(p->checkpoint[v].sleepers[slot]) && place < base)
+          base = place;
   uint64_t end = base + t->mask + 1;
-  if (!recovers(p) && tail + stream::kLag < end) end = tail + stream::kLag;
+  if (uint64_t lag_end = limit_of_lag(p, l, tail); lag_end < end) end = lag_end;
   return end > t->pos ? end : t->pos;
 }
 
@@ -136,15 +167,13 @@ bool make_room(Thread* t, uint64_t n) {
   Process* p = t->proc->shared;
   uint64_t tail = t->lane->tail.load();
   bool any = false;
-  for (int v : {0, 1}) {
-    Checkpoint& c = p->checkpoint[v];
-    if (!is(c, SleeperState::kAsleep) || t->lane->checkpoint[v].load() + t->mask + 1 >= t->pos + n)
-      continue;
-    if (!change(c, SleeperState::kAsleep, SleeperState::kVoid)) continue;
-    c.refusal = static_cast<uint32_t>(CheckpointRefusal::kLogFull);
-    wake_sleepers(c);
-    any = true;
-  }
+  for (int v : {0, 1})
+    for (int slot : {0, 1}) {
+      const uint64_t place = t->lane->checkpoint[v][slot].load();
+      if (place + t->mask + 1 >= t->pos + n || !give_up(p->checkpoint[v].sleepers[slot])) continue;
+      p->checkpoint[v].refusal = static_cast<uint32_t>(CheckpointRefusal::kLogFull);
+      any = true;
+    }
   if (any || !recovers(p) || tail + t->mask + 1 >= t->pos + n) return any;
   drop_follower(t, "it could not catch up: the log is full");
   end_recovery(p);
@@ -153,15 +182,17 @@ bool make_room(Thread* t, uint64_t n) {
 
 bool can_recover(const Process* p, Version v) {
   return control()->settings.recovery && p->is_root && !recovers(p) &&
-         is(p->checkpoint[static_cast<int>(v)], SleeperState::kAsleep);
+         is(current_of(p->checkpoint[static_cast<int>(v)]), SleeperState::kAsleep);
 }
 
-void begin_recovery(Process* p, Version v, bool led, uint32_t lane, uint64_t position) {
+void begin_recovery(Process* p, Version v, bool led, uint32_t lane, uint64_t position,
+                    uint64_t end) {
   stream::Recovery& r = p->recovery;
   r.version = static_cast<uint32_t>(v);
   r.lane = lane;
   r.led = led;
   r.crash_position = position;
+  r.crash_end = end;
   r.tid = 0;
   r.started_tsc = tsc();
   r.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));

@@ -16,6 +16,10 @@ inline bool must_look_up(Thread* t) {
       p->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed), 0);
 }
 
+/// In the copy, which has all that it needs: from now on it is the version's checkpoint, and the last
+/// one ends. False if nobody wants it any more.
+bool takes_its_place(Thread* t, stream::Sleeper& s);
+
 /// This version has changed in a way that its checkpoint cannot follow (threads, processes, shared
 /// memory).
 void forget_checkpoint(Thread* t,
@@ -38,9 +42,11 @@ inline bool recovers(const Process* p) {
 }
 /// Whether version v, which has failed, can be brought back.
 bool can_recover(const Process* p, Version v);
-/// It failed at `position` of this thread's lane (0: killed, there is nothing to carry over).
-/// Before anything else is published. The monitor does the rest.
-void begin_recovery(Process* p, Version v, bool led, uint32_t lane, uint64_t position);
+/// It failed at `position` of a lane (0: killed, there is nothing to carry over), and published up
+/// to `end` what the survivor has not done. Before anything else is published. The monitor does the
+/// rest.
+void begin_recovery(Process* p, Version v, bool led, uint32_t lane, uint64_t position,
+                    uint64_t end);
 /// There will be none. The leader goes on alone.
 void end_recovery(Process* p);
 

@@ -41,11 +41,11 @@ void path_of(int32_t pid, int fd, char (&path)[48]) {
 
 // Notes a file of this version, while the descriptor is still there. What was opened for writing is
 // memory of its own (memfd_create): such processes have no checkpoints.
-void note_file(int fd, bool any) {
+void note_file(int fd) {
   long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0),
        own = sys(__NR_fcntl, fd, kGetfd, 0);
   if (is_error(flags) || is_error(own) || file_count == kMostFiles) return;
-  if (!any && (is_error(offset) || (flags & 3) != 0)) return;
+  if (is_error(offset) || (flags & 3) != 0) return;
   files[file_count++] = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), offset};
 }
 
@@ -72,15 +72,20 @@ bool has_private_files(Thread* t) {
   return false;
 }
 
+// A table of its own for the copy of a leader, with nothing in it but the arena's descriptor. Newer
+// kernels (6.12, and stable ones) leave out what shall be closed; others copy it for a moment.
+static bool leave_table() {
+  const uint64_t mine = control()->settings.reserved_fd;
+  return sys(__NR_close_range, 0, mine - 1, kUnshare) == 0 &&
+         sys(__NR_close_range, mine + 1, ~0u, 0) == 0;
+}
+
 bool own_descriptors(Thread* t, int32_t original) {
   const bool led = t->role != Role::kFollower;
   file_count = 0;
   for (int fd = 0; fd <= t->proc->max_fd; fd++)
-    if (fd_private(t, fd) && !fd_reserved(fd)) note_file(fd, false);
-  if (led) {
-    note_file(static_cast<int>(control()->settings.reserved_fd), true);
-    if (sys(__NR_close_range, 0, ~0u, kUnshare) != 0) return false;
-  }
+    if (fd_private(t, fd) && !fd_reserved(fd)) note_file(fd);
+  if (led && !leave_table()) return false;
   for (int i = 0; i < file_count; i++)
     if (!open_anew(original, files[i])) return false;
   return true;

@@ -1,6 +1,7 @@
 // Every intercepted call comes through dispatch().
 #include "shim/agent/align.h"
 #include "shim/agent/call.h"
+#include "shim/agent/astray.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/failover.h"
@@ -219,7 +220,7 @@ void follow_changes(Call& c, long ret) {
 
 void finish(Thread* t, Regs* r, bool event) {
   if (t->role == Role::kFollower) {
-    follow_trailing_signals(t, r);
+    if (!is_astray(t)) follow_trailing_signals(t, r);
   } else if (t->pending) {
     deliver_pending(t, r, event ? SignalPoint::kCallEnd : SignalPoint::kLocalEnd);
   }
@@ -251,7 +252,7 @@ void dispatch(Thread* t, Regs* r) {
   if (!entered) {
     if (d.out_mask) read_size_words(c);
     if (d.path_arg >= 0 && (t->proc->promoted || t->role == Role::kFollower)) own_proc_path(c, d.path_arg);
-    long ret = route(c);
+    long ret = is_astray(t) && event ? stray_call(c) : route(c);
     if (!t->regs_redirected) {
       r->rax = static_cast<uint64_t>(ret);
       remember(c, ret);

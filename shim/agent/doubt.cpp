@@ -31,16 +31,8 @@ bool irrevocable(const EventHeader& h) {
   if (h.kind == EventKind::kExit || h.kind == EventKind::kTermSignal || h.kind == EventKind::kExec)
     return true;
   if (h.kind != EventKind::kCall) return false;
+  if (takes_input(h)) return true;
   switch (h.nr) {
-    case __NR_read:
-    case __NR_readv:
-    case __NR_recvfrom:
-    case __NR_recvmsg:
-    case __NR_recvmmsg:
-      return h.result > 0;
-    case __NR_accept:
-    case __NR_accept4:
-      return h.result >= 0;
     case __NR_chdir:
     case __NR_fchdir:
       return h.result == 0;
@@ -81,10 +73,44 @@ void await_more(Thread* t, uint64_t position) {
 
 }  // namespace
 
+bool waits_for_work(const EventHeader& h) {
+  if (h.kind != EventKind::kCall) return false;
+  switch (h.nr) {
+    case __NR_epoll_wait:
+    case __NR_epoll_pwait:
+    case __NR_epoll_pwait2:
+    case __NR_poll:
+    case __NR_ppoll:
+    case __NR_select:
+    case __NR_pselect6:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool takes_input(const EventHeader& h) {
+  if (h.kind != EventKind::kCall) return false;
+  switch (h.nr) {
+    case __NR_read:
+    case __NR_readv:
+    case __NR_recvfrom:
+    case __NR_recvmsg:
+    case __NR_recvmmsg:
+      return h.result > 0;
+    case __NR_accept:
+    case __NR_accept4:
+      return h.result >= 0;
+    default:
+      return false;
+  }
+}
+
 bool leader_fails_soon(Thread* t) {
   const int64_t start = monotonic_ns();
   int64_t busy = start;  // when the leader was last seen at work
-  uint64_t position = t->pos;
+  const uint64_t parted = t->pos;
+  uint64_t position = parted;
   for (;;) {
     if (follower_must_end(t)) end_follower(t);
     bool gone = leader_is_gone(t);
@@ -93,7 +119,7 @@ bool leader_fails_soon(Thread* t) {
       if (failure(h)) {
         skip_to(t, position);
         await_turn(t, h);
-        leader_failed(t, h);
+        leader_failed(t, h, parted);
         return true;
       }
       if (irrevocable(h)) return false;

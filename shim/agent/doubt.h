@@ -4,10 +4,16 @@
 
 namespace mx::agent {
 
-/// Follower: the leader's event at the cursor is not what this version does. A version that goes astray
-/// is often about to fail: it logs, or raises a signal, and aborts. The follower keeps its place for a
-/// moment. True: the leader failed, and this version has taken over from this point. False: the leader
-/// works on; what it has read since then the follower will never see.
+/// A call that brought something from outside.
+bool takes_input(const EventHeader& h);
+
+/// A call that waits for several sources: a round of an event loop begins.
+bool waits_for_work(const EventHeader& h);
+
+/// Follower: the leader's event at the cursor is not what this version does. A version that goes
+/// astray is often about to fail: it logs, or raises a signal, and aborts. The follower keeps its
+/// place for a moment. True: the leader failed, and this version has taken over from this point.
+/// False: the leader works on; what it has read since then the follower will never see.
 bool leader_fails_soon(Thread* t);
 
 }  // namespace mx::agent

@@ -218,7 +218,7 @@ void leave_as_follower(Thread* t, const char* reason) {
 bool recover_crashed_follower(Thread* t, uint64_t position) {
   Process* p = t->proc->shared;
   if (!is(p, PairState::kPaired) || !can_recover(p, t->proc->version)) return false;
-  begin_recovery(p, t->proc->version, false, t->lane_index + 1, position);
+  begin_recovery(p, t->proc->version, false, t->lane_index + 1, position, position);
   wake_producer(t);
   return true;
 }
@@ -241,17 +241,18 @@ void save_registers(Thread* t, const Regs& r) {
 }
 
 // The leader has failed while it runs: where this thread stands, and that the leader's threads
-// shall park.
-static void note_failure(Thread* t) {
+// shall park. `parted`: see Recovery::crash_position.
+static void note_failure(Thread* t, uint64_t parted) {
   Process* p = t->proc->shared;
   p->crash_lane = t->lane_index + 1;
-  p->crash_position = t->pos;
+  p->crash_position = parted;
+  p->crash_end = t->pos;
   p->last_words.known.store(0);
   p->failure_tsc = tsc();
   p->failing.store(1);
 }
 
-void leader_failed(Thread* t, const EventHeader& h) {
+void leader_failed(Thread* t, const EventHeader& h, uint64_t parted) {
   Process* p = t->proc->shared;
   Message* m = new_message(t, MessageKind::kCrash);
   if (m) {
@@ -264,9 +265,10 @@ void leader_failed(Thread* t, const EventHeader& h) {
     if (t->regs) save_registers(t, *t->regs);
     send(m);
   }
-  note_failure(t);
+  note_failure(t, parted);
   lane_skip(t, sizeof h + stream::padded(h.size));
   finish_event(t, h);
+  p->crash_end = t->pos;
   change(p, PairState::kPaired, PairState::kFailover);
   t->lane->verdict.store(static_cast<uint32_t>(Verdict::kLeaderFailed));
   wake_producer(t);
@@ -290,7 +292,7 @@ bool declare_leader_hung(Thread* t) {
       others_behind(t))
     return false;
   report_hang(t);
-  note_failure(t);
+  note_failure(t, t->pos);
   if (!change(p, PairState::kPaired, PairState::kFailover)) return false;
   sys(__NR_tgkill, twin_pid(t), t->lane->real_tid[index_of(other(t->proc->version))], 31);
   return true;

@@ -43,8 +43,10 @@ bool recover_crashed_follower(Thread* t, uint64_t position);
 /// with it.
 int64_t crash_lane(const Thread* t);
 void save_registers(Thread* t, const Regs& r);
-/// The leader faulted, exited wrongly: tells it, and takes over.
-void leader_failed(Thread* t, const EventHeader& h);
+/// The leader faulted, exited wrongly: tells it, and takes over. `parted`: the place in the lane
+/// from which on it did what this version does not do, if it went astray first.
+void leader_failed(Thread* t, const EventHeader& h, uint64_t parted);
+inline void leader_failed(Thread* t, const EventHeader& h) { leader_failed(t, h, t->pos); }
 bool declare_leader_hung(Thread* t);
 /// This thread has consumed all events of its lane; it goes on for real. The first one carries over
 /// the process's descriptors.

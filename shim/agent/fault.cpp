@@ -1,6 +1,8 @@
 #include "shim/agent/fault.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/astray.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/lane.h"
@@ -76,6 +78,10 @@ bool leader_agrees(Thread* t, int sig, bool& takeover) {
   }
 }
 
+bool comes_back_from(Thread* t, uint64_t position) {
+  return is_astray(t) ? recovers(t->proc->shared) : recover_crashed_follower(t, position);
+}
+
 // Returns if the fault is the program's own behaviour; does not return if this version crashed.
 void judge(Thread* t, int sig, const FaultBody& b) {
   if (t->role == Role::kLeader && !follower_gone(t)) {
@@ -88,11 +94,12 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   }
   if (t->role != Role::kFollower) return;
   bool takeover = false;
-  const uint64_t position = t->pos;  // the search for the leader's next step goes beyond
-  if (leader_agrees(t, sig, takeover) || takeover) return;
-  bool recovers = recover_crashed_follower(t, position);  // before the monitor hears of it
+  // The search for the leader's next step goes beyond.
+  const uint64_t position = is_astray(t) ? t->proc->stray_position : t->pos;
+  if (!is_astray(t) && (leader_agrees(t, sig, takeover) || takeover)) return;
+  const bool comes_back = comes_back_from(t, position);  // before the monitor hears of it
   report_own_crash(t, sig, b);
-  leave_as_crashed_follower(t, recovers);
+  leave_as_crashed_follower(t, comes_back);
 }
 
 // The agent itself touched bad memory on behalf of the program: a crash at this call, judged as one
@@ -128,6 +135,21 @@ void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
   t->trap = nullptr;
   t->regs_redirected = 0;
   regs_to(&r, uc);
+}
+
+void exited_wrongly(Thread* t, uint64_t position, int status) {
+  const bool comes_back = comes_back_from(t, position);
+  if (comes_back) save_registers(t, *t->regs);
+  Message* m = new_message(t, MessageKind::kCrash);
+  if (m) {
+    m->number[1] = t->proc->real_pid;
+    m->number[2] = status;
+    m->number[4] = crash_lane(t);
+    m->number[5] = comes_back;
+    send(m);
+  }
+  if (!comes_back) leave_as_follower(t, "exited wrongly");
+  leave_as_crashed_follower(t, true);
 }
 
 void judge_abort(Thread* t, int sig) {

@@ -12,4 +12,8 @@ void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc);
 /// program may go on with it.
 void judge_abort(Thread* t, int sig);
 
+/// A follower ends with a status other than 0 and its leader goes on: it crashed at `position` of
+/// its lane.
+[[noreturn]] void exited_wrongly(Thread* t, uint64_t position, int status);
+
 }  // namespace mx::agent

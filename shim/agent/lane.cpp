@@ -35,9 +35,11 @@ bool wait_for_space(Thread* t, uint64_t n) {
   Lane* l = t->lane;
   l->head.store(t->pos, std::memory_order_release);
   int64_t waited = 0;
+  // Not one event at a time while a version catches up.
+  const uint64_t enough = recovers(t->proc->shared) && n < kLag / 32 ? kLag / 32 : n;
   for (int spin = 0;; spin++) {
     t->limit = log_end(t);
-    if (t->limit - t->pos >= n) return true;
+    if (t->limit - t->pos >= enough) return true;
     if (follower_left(t)) return false;
     if (make_room(t, n)) continue;
     if (l->consumer_waits.load() == 1) wake_consumer(l);
@@ -47,7 +49,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
     }
     uint64_t tail = load_tail(l);
     l->producer_waits.store(1);
-    if (log_end(t) - t->pos >= n) continue;
+    if (log_end(t) - t->pos >= enough) continue;
     futex_wait(&l->producer_waits, 1, 100);
     l->producer_waits.store(0);
     if (load_tail(l) != tail) {
@@ -178,7 +180,8 @@ namespace {
 // The leader's thread has begun a call, and everything before it is consumed.
 bool leader_in_call(const Thread* t) {
   const stream::Flight& f = t->lane->flight;
-  return f.phase.load(std::memory_order_acquire) != 0 && f.head == t->pos && load_head(t->lane) == t->pos;
+  return f.phase.load(std::memory_order_acquire) != 0 && f.head == t->pos &&
+         load_head(t->lane) == t->pos;
 }
 
 Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
@@ -211,8 +214,10 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (load_head(l) - t->pos < n && !leader_is_gone(t)) {
-      if (!between) futex_wait(&l->consumer_waits, 1, step);
-      else if (sleep_at_rest(t, &l->consumer_waits, 1, step)) continue;
+      if (!between)
+        futex_wait(&l->consumer_waits, 1, step);
+      else if (sleep_at_rest(t, &l->consumer_waits, 1, step))
+        continue;
     }
     l->consumer_waits.store(0);
     if (t->kicked && t->regs == nullptr) return Wait::kReady;
@@ -231,7 +236,9 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
 
 Wait lane_wait(Thread* t, uint64_t n) { return wait_for_bytes(t, n, nullptr); }
 
-Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) { return wait_for_bytes(t, n, &in_call); }
+Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) {
+  return wait_for_bytes(t, n, &in_call);
+}
 
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n) {
   const uint8_t* ring = lane_ring(t->lane_index);
@@ -272,7 +279,7 @@ void lane_release(Thread* t) {
   if (l->producer_waits.load(std::memory_order_relaxed) != stream::kWaitsForTail) return;
   // A producer that waits for space is woken when a good part is free, or when all is consumed.
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (t->pos == load_head(l) || load_head(l) - t->pos < kLag / 2) {
+  if (load_head(l) - t->pos < kLag / 2 || recovers(p)) {
     if (l->producer_waits.exchange(0)) futex_wake(&l->producer_waits, 1);
   }
 }

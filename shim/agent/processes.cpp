@@ -4,6 +4,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/fault.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -62,15 +63,7 @@ int follow_exit(Call& c, int code) {
       wake_producer(t);
       return leader_code;
     }
-    if (code != 0) {
-      Message* m = new_message(t, MessageKind::kCrash);
-      if (m) {
-        m->number[1] = t->proc->real_pid;
-        m->number[2] = code;
-      }
-      send(m);
-      leave_as_follower(t, "exited wrongly");
-    }
+    if (code != 0) exited_wrongly(t, t->pos, code);
     report_sequence_divergence(c, h);
     leave_as_follower(t, "exited while the other version goes on");
   }

@@ -2,6 +2,7 @@
 
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/copied_fds.h"
+#include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
@@ -18,15 +19,16 @@ long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64
 
 namespace mx::agent {
 
-using stream::Checkpoint;
 using stream::Recovery;
 using stream::RecoveryStage;
+using stream::Sleeper;
 using stream::SleeperState;
 
 namespace {
 
 constexpr uint64_t kNear = stream::kLag / 4;  // so far behind is caught up
 constexpr uint64_t kRedZone = 256;
+constexpr uint64_t kSetName = 15, kGetName = 16;  // of prctl
 
 Recovery& recovery(Thread* t) { return t->proc->shared->recovery; }
 bool is(const Recovery& r, RecoveryStage s) {
@@ -38,15 +40,15 @@ bool change(Recovery& r, RecoveryStage from, RecoveryStage to) {
   return r.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
 }
 
-void await_wake_up(Checkpoint& c, int32_t self) {
+void await_wake_up(Sleeper& s, int32_t self) {
   for (;;) {
-    uint32_t now = c.state.load();
+    uint32_t now = s.state.load();
     auto state = static_cast<SleeperState>(now);
-    bool mine = c.pid == self;
+    bool mine = s.pid.load() == self;
     if (state == SleeperState::kWoken && mine) return;
-    if (state != SleeperState::kMaking && !(state == SleeperState::kAsleep && mine))
+    if (!mine || (state != SleeperState::kMaking && state != SleeperState::kAsleep))
       sys(__NR_exit_group, 0);
-    sys(__NR_futex, &c.state, 0 /*FUTEX_WAIT*/, now, 0, 0, 0);
+    sys(__NR_futex, &s.state, 0 /*FUTEX_WAIT*/, now, 0, 0, 0);
   }
 }
 
@@ -57,7 +59,7 @@ void become_follower(Thread* t) {
   t->held = t->ticket = 0;
   t->defer_timer = t->die_after = t->inherits = t->busy = t->stray_lane = 0;
   t->replays = 1;
-  t->saw_call = 0;
+  t->saw_call = kSawNothing;
   if (t->lane) t->limit = t->pos;
 }
 
@@ -65,8 +67,19 @@ void take_place(Thread* t) {
   Lane* l = t->lane;
   if (!l) return;
   l->tail.store(t->pos);
+  t->replay_end = l->head.load();
+  l->catch_up_head = 0;
   l->consumer_waits.store(0);
   l->real_tid[static_cast<int>(t->proc->version)] = t->tid;
+}
+
+// From here on the survivor may have to wait for it.
+void begin_to_catch_up(Thread* t) {
+  each_thread(t->proc, [](Thread& o) {
+    if (!o.lane) return;
+    o.lane->catch_up_tail = o.lane->tail.load();
+    o.lane->catch_up_head = o.lane->head.load();
+  });
 }
 
 // What the kernel keeps of a thread and does not copy.
@@ -90,10 +103,11 @@ void report_stage(Thread* t) {
   send(m);
 }
 
-void stand(Thread* t, RecoveryStage from, RecoveryStage here) {
+// True if it stood.
+bool stand(Thread* t, RecoveryStage from, RecoveryStage here) {
   Recovery& r = recovery(t);
   r.tid = t->tid;
-  if (!is(r, from)) return;
+  if (!is(r, from)) return false;
   t->regs->rip = original(t->regs->rip);  // as the program, and its unwinding data, know it
   change(r, from, here);
   report_stage(t);
@@ -102,16 +116,34 @@ void stand(Thread* t, RecoveryStage from, RecoveryStage here) {
     sys(__NR_futex, &r.stage, 0 /*FUTEX_WAIT*/, static_cast<uint32_t>(here), nullptr, 0, 0);
   }
   t->regs->rip = relocated(t->regs->rip);
+  return true;
 }
 
 bool on_crash_lane(Thread* t) { return recovery(t).lane == t->lane_index + 1; }
 
-// The version that failed said so in its lane, and waited for an answer that came long ago.
+// What the failed leader did where the survivor went another way; and that it failed: it waited for
+// an answer that came long ago.
 bool history(Thread* t, const EventHeader& h) {
+  const Recovery& r = recovery(t);
+  if (t->pos >= t->replay_end) return false;
+  if (on_crash_lane(t) && t->pos >= r.crash_position && t->pos < r.crash_end) return true;
   bool failure = h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
   if (!failure) return false;
-  if (on_crash_lane(t) && t->pos == recovery(t).crash_position) return true;
   return t->limit - t->pos > sizeof h + stream::padded(h.size);
+}
+
+// What the crash came from began with the call that has just ended: from here on the other
+// version's code is to run. The last round of its event loop, else what it read last: it may have
+// gone wrong before the last event, which can be a look at the clock, or the next client's request.
+bool last_beginning(Thread* t, Saw call) {
+  if (call != kSawWait && call != kSawInput) return false;
+  const uint64_t end = recovery(t).crash_position;
+  EventHeader h;
+  for (uint64_t at = t->pos; at < end; at += sizeof h + stream::padded(h.size)) {
+    lane_peek(t, at - t->pos, &h, sizeof h);
+    if (waits_for_work(h) || (call == kSawInput && takes_input(h))) return false;
+  }
+  return t->pos < end;
 }
 
 bool carried_over(Thread* t) {
@@ -124,38 +156,41 @@ bool carried_over(Thread* t) {
 
 void finish_if_caught_up(Thread* t) {
   Recovery& r = recovery(t);
-  if (t->limit - t->pos > kNear || !carried_over(t)) return;
+  if (t->limit - t->pos > kNear || t->pos < t->replay_end || !carried_over(t)) return;
   if (r.lane && !on_crash_lane(t)) return;
   uint32_t stage = r.stage.load();
   if (stage == 0 || !r.stage.compare_exchange_strong(stage, 0)) return;
-  t->replays = 0;
   report_stage(t);
 }
 
 }  // namespace
 
-void sleep_as_copy(Thread* t) {
+void sleep_as_copy(Thread* t, Sleeper& s) {
   Process* p = t->proc->shared;
   int v = static_cast<int>(t->proc->version);
-  Checkpoint& c = p->checkpoint[v];
   auto self = static_cast<int32_t>(sys(__NR_getpid));
+  char name[16];
   sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, 9);
-  sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-checkpoint");
+  sys(__NR_prctl, kGetName, name);
+  sys(__NR_prctl, kSetName, "mx-checkpoint");
   if (!own_descriptors(t, t->proc->real_pid)) sys(__NR_exit_group, 0);
-  c.ready.store(1);
-  sys(__NR_futex, &c.ready, 1 /*FUTEX_WAKE*/, 1, 0, 0, 0);
-  await_wake_up(c, self);
+  if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
+  s.ready.store(1);
+  futex_wake(&s.ready, 1);
+  await_wake_up(s, self);
 
+  sys(__NR_prctl, kSetName, name);
   t->proc->real_pid = t->tid = self;
   t->proc->promoted = 0;
   each_thread(t->proc, [](Thread& o) { become_follower(&o); });
   each_thread(t->proc, [](Thread& o) { take_place(&o); });
-  p->turn.store(c.turn);
+  p->turn.store(s.turn);
   p->alive[v].store(1);
   p->real_pid[v] = self;
   p->look_up[v].store(0);
+  if (!recovery(t).lane) begin_to_catch_up(t);
   change(recovery(t), RecoveryStage::kAsked, RecoveryStage::kReplaying);
-  c.state.store(static_cast<uint32_t>(SleeperState::kNone));
+  s.state.store(static_cast<uint32_t>(SleeperState::kNone));
   int zero = 0;
   sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);
   restore_thread(t, false);
@@ -166,7 +201,7 @@ void sleep_as_copy(Thread* t) {
 }
 
 void at_boundary(Thread* t) {
-  if (!recovers(t->proc->shared)) {
+  if (!recovers(t->proc->shared) && t->pos >= t->replay_end) {
     t->replays = 0;
     return;
   }
@@ -183,13 +218,14 @@ void at_boundary(Thread* t) {
 
 void at_call_end(Thread* t) {
   Recovery& r = recovery(t);
-  bool call = t->saw_call;
-  t->saw_call = 0;
+  const auto call = t->saw_call;
+  t->saw_call = kSawNothing;
   if (!on_crash_lane(t)) return;
-  if (t->pos == r.crash_position)
+  if (t->pos == r.crash_position || last_beginning(t, call))
     stand(t, RecoveryStage::kReplaying, RecoveryStage::kAtCrash);
-  else if (call && t->pos > r.crash_position)
-    stand(t, RecoveryStage::kOver, RecoveryStage::kAtDivergence);
+  else if (call && t->pos > r.crash_position &&
+           stand(t, RecoveryStage::kOver, RecoveryStage::kAtDivergence))
+    begin_to_catch_up(t);
 }
 
 }  // namespace mx::agent

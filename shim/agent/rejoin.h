@@ -11,7 +11,7 @@ namespace mx::agent {
 
 /// In the copy: gives up what only the original may hold, sleeps, and returns when it has been
 /// woken, with all threads in their places. Ends the process if it is not needed any more.
-void sleep_as_copy(Thread* t);
+void sleep_as_copy(Thread* t, stream::Sleeper& s);
 
 /// A copy that catches up, between two events: skips what is history (the fault of the version that
 /// failed), says when it has caught up.

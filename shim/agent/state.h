@@ -112,11 +112,16 @@ struct LocalProcess {
   std::atomic<int32_t> threads;
   uint8_t is_vfork_child;
   uint8_t no_copies;  ///< it shares memory that can be written: no checkpoints
+  uint8_t astray;     ///< see astray.h
+  uint32_t stray_calls;
+  uint64_t stray_position;  ///< in the lane of the thread that left the leader's way
+  int64_t stray_since;      ///< CLOCK_MONOTONIC, nanoseconds
   int32_t vpid;
   int32_t real_pid;
   int32_t max_fd;
   uint32_t n_unreaped;
-  uint32_t n_sent;  ///< follower: signals the leader sent itself and has not been seen to take, see sent.h
+  uint32_t n_sent;  ///< follower: signals the leader sent itself and has not been seen to take, see
+                    ///< sent.h
   Siginfo sent[32];
   uint64_t process_limit[2];  ///< follower: RLIMIT_NPROC as the program set it; both 0: it has not
   SignalAction actions[65];
@@ -132,6 +137,8 @@ struct LocalProcess {
   uint16_t fds[kMaxFds];
   EpollEntry epoll[kMaxFds];  ///< by fd: its first registration
 };
+
+enum Saw : uint32_t { kSawNothing, kSawCall, kSawInput, kSawWait };
 
 struct PendingSignal {
   Siginfo info;
@@ -191,10 +198,11 @@ struct Thread {
   uint64_t mask;  ///< size of the lane's ring - 1
   // Checkpoints.
   alignas(16) Resting rest;
-  Word at_rest;       ///< `rest` is valid; the thread does not leave it while others make a copy
-  uint32_t replays;   ///< a copy that catches up, see rejoin.h
-  uint32_t saw_call;  ///< … and has consumed the event of a call since it last looked
-  uint64_t fs_base;   ///< as the program set it
+  Word at_rest;         ///< `rest` is valid; the thread does not leave it while others make a copy
+  uint32_t replays;     ///< a copy that catches up, see rejoin.h
+  uint64_t replay_end;  ///< of its lane when the copy was woken: what is before may be history
+  Saw saw_call;         ///< … and has consumed the event of a call since it last looked
+  uint64_t fs_base;     ///< as the program set it
   uint64_t robust_list[2], rseq[4];  ///< arguments of set_robust_list and rseq
   uint64_t block;                    ///< number of this thread's memory block
   // What mx_thread_start needs to know (clone.cpp).
@@ -215,7 +223,7 @@ struct Thread {
   uint64_t stray_tail;  ///< … and where its consumer stood
   uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h
   uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
-  uint32_t inherits;  ///< enum Inherited: what became of the former leader's call, see settle.h
+  uint32_t inherits;    ///< enum Inherited: what became of the former leader's call, see settle.h
   uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;
   uint32_t build_frame;     ///< the next SIGSYS from oneself builds a frame, see frame.cpp

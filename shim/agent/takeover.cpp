@@ -125,7 +125,10 @@ void lead(Thread* t) {
   int taken = take_descriptors(t);
   if (taken < 0) abandon_takeover(t);
   if (p->last_words.known.load()) weigh_moved_bytes(p);
-  bool pairs = p->descriptors_taken.load() == 2 && can_recover(p, failed);
+  const bool closed = p->descriptors_taken.load() == 2, pairs = closed && can_recover(p, failed);
+  if (!closed)
+    p->checkpoint[index_of(failed)].refusal =
+        static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
   t->proc->promoted = 1;
   drop_stale_signals(t);
   await_other_threads(t);
@@ -148,7 +151,7 @@ void lead(Thread* t) {
   if (pairs) reset_failover(p);
   p->state.store(static_cast<uint32_t>(pairs ? PairState::kPaired : PairState::kSolo));
   // Last: the copy that is woken for it must find who leads.
-  if (pairs) begin_recovery(p, failed, true, p->crash_lane, p->crash_position);
+  if (pairs) begin_recovery(p, failed, true, p->crash_lane, p->crash_position, p->crash_end);
   report_failover(t, taken, started);
   if (pairs) p->keeper_pid = 0;
   if (pairs) start_keeper(t);

@@ -1,8 +1,11 @@
 #include "shim/monitor/checkpoints.h"
 
 #include <signal.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 #include "shim/monitor/events.h"
@@ -12,26 +15,48 @@ namespace mx::monitor {
 using namespace stream;
 using nlohmann::ordered_json;
 
+// What a checkpoint may cost, and what makes a new one worth it: how long a version that comes back
+// would have to replay. For some time after a recovery the next crash is thought to be near.
+struct CheckpointPolicy {
+  double share;     // of the time that checkpoints may cost
+  double shortest;  // seconds between two
+  uint64_t bytes;   // published since the last one …
+  double cpu;       // … or processor seconds that the version has used …
+  double age;       // … or seconds, if there was anything at all: one is worth making
+  int look_ms;
+};
+
 namespace {
 
-constexpr double kShare = 0.02;  // of the time that checkpoints may cost
-constexpr double kFirst = 0.1;   // a program that ends sooner pays nothing
-constexpr double kShortest = 0.2, kShortestWhenHot = 0.02;
-constexpr double kHot = 30;  // seconds after a recovery
-constexpr double kWithoutMemory = 60;
-constexpr double kPatience = 1;       // for a thread to come by and make what was asked for
-constexpr double kPageCopy = 0.8e-6;  // seconds for a page that is copied on write, measured
-constexpr int kBusyMs = 50, kIdleMs = 500, kHotMs = 20;
+constexpr CheckpointPolicy kCalm{0.02, 0.2, 256 << 10, 0.1, 10, 50};
+constexpr CheckpointPolicy kHot{0.1, 0.01, 32 << 10, 0.01, 1, 10};
+constexpr double kHotFor = 30;         // seconds
+constexpr double kFirst = 0.1;         // a program that ends sooner pays nothing
+constexpr double kWithoutMemory = 60;  // seconds
+constexpr double kPatience = 1;        // for a thread to come by and make what was asked for
+constexpr double kPageCopy = 0.8e-6;   // seconds for a page that is copied on write, measured
+constexpr int kIdleMs = 500;
+constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
-uint64_t minor_faults(pid_t pid) {
+struct Usage {
+  uint64_t minor_faults = 0;
+  double cpu = 0;  // seconds
+};
+
+Usage usage_of(pid_t pid) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
+  std::string text, skip;
   std::getline(in, text);
-  size_t at = text.rfind(')');
-  if (at == std::string::npos) return 0;
-  // After the name: state ppid pgrp session tty tpgid flags minflt
-  for (int field = 0; field < 8 && at != std::string::npos; field++) at = text.find(' ', at + 1);
-  return at == std::string::npos ? 0 : std::strtoull(text.c_str() + at, nullptr, 10);
+  const size_t name_end = text.rfind(')');
+  if (name_end == std::string::npos) return {};
+  std::istringstream fields(text.substr(name_end + 1));
+  // state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime: proc(5)
+  Usage u;
+  uint64_t user = 0, system = 0;
+  for (int i = 0; i < 7; i++) fields >> skip;
+  fields >> u.minor_faults >> skip >> skip >> skip >> user >> system;
+  u.cpu = static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  return u;
 }
 
 uint64_t private_kib(pid_t pid) {
@@ -42,7 +67,15 @@ uint64_t private_kib(pid_t pid) {
   return sum;
 }
 
-bool is(const Checkpoint& c, SleeperState s) { return c.state.load() == static_cast<uint32_t>(s); }
+bool asleep(const Checkpoint& c) { return is(current_of(c), SleeperState::kAsleep); }
+
+bool gone(Checkpoint& c, pid_t pid) {
+  for (Sleeper& s : c.sleepers)
+    if (s.pid.load() == pid)
+      return change(s, SleeperState::kAsleep, SleeperState::kNone) ||
+             change(s, SleeperState::kMaking, SleeperState::kNone);
+  return false;
+}
 
 const char* text_of(uint32_t refusal) {
   switch (static_cast<CheckpointRefusal>(refusal)) {
@@ -58,6 +91,8 @@ const char* text_of(uint32_t refusal) {
       return "more was published than the log holds";
     case CheckpointRefusal::kProcessChanged:
       return "a thread or a child process came or went";
+    case CheckpointRefusal::kHeldOpen:
+      return "the leader that failed did not let go of its descriptors";
     case CheckpointRefusal::kOutOfMemory:
       return "killed for want of memory";
   }
@@ -72,16 +107,19 @@ std::string why_no_checkpoint(const Checkpoint& c) {
   return c.count ? "no checkpoint: the last one has just been used" : "no checkpoint yet";
 }
 
+const CheckpointPolicy& Checkpoints::policy(double now) const {
+  return recovered_ + kHotFor > now ? kHot : kCalm;
+}
+
 int Checkpoints::interval_ms() const {
   if (!on_) return -1;
-  if (!busy_) return kIdleMs;
-  return recovered_ + kHot > next_ ? kHotMs : kBusyMs;
+  return busy_ ? policy(next_).look_ms : kIdleMs;
 }
 
 void Checkpoints::look(double now) {
   if (!on_ || now < next_) return;
   if (started_ == 0) started_ = now;
-  next_ = now + (recovered_ + kHot > now ? kHotMs : kBusyMs) / 1000.0 / 2;
+  next_ = now + policy(now).look_ms / 2000.0;
   Control& c = arena_.control();
   const Process& p = c.processes[0];
   if (p.state.load() == static_cast<uint32_t>(PairState::kSolo))
@@ -91,7 +129,7 @@ void Checkpoints::look(double now) {
   uint64_t published = 0;
   for (const Lane& l : lanes_taken(c))
     if (l.in_use.load() && l.process == 0) published += l.head.load();
-  busy_ = published != published_;
+  busy_ = published - published_ > kBusy;
   published_ = published;
   if (now - started_ < kFirst) return;
   for (Version v : {Version::kOld, Version::kNew}) look_at(v, published, now);
@@ -104,27 +142,28 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
   Schedule& s = schedule_[i];
   if (!p.alive[i].load() || p.real_pid[i] <= 1) return;
   if (c.made_tsc != s.made_tsc) {
-    s = {c.made_tsc, now,
-         0,          minor_faults(p.real_pid[i]),
-         published,  ticks_to_microseconds(c.cost_ticks) / 1e6};
-  } else if (s.made > 0) {
-    uint64_t faults = minor_faults(p.real_pid[i]);
-    if (faults > s.faults)
-      s.cost = ticks_to_microseconds(c.cost_ticks) / 1e6 + (faults - s.faults) * kPageCopy;
+    const Usage u = usage_of(p.real_pid[i]);
+    const double cost = ticks_to_microseconds(c.cost_ticks) / 1e6;
+    s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, cost};
   }
-  if (!due(s, c, published, now)) return;
+  if (!due(s, c, published, p.real_pid[i], now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
 }
 
-bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published,
+bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published, pid_t pid,
                       double now) const {
-  const bool hot = recovered_ + kHot > now;
-  if (s.asked > s.made && now - s.asked < (hot ? kShortestWhenHot : kPatience)) return false;
-  if (now - s.made < s.cost / kShare) return false;
-  if (!is(c, SleeperState::kAsleep)) return now - s.made >= kShortestWhenHot;
+  const CheckpointPolicy& rule = policy(now);
+  const double age = now - s.made;
+  if (s.asked > s.made && now - s.asked < std::min(kPatience, 2 * rule.shortest)) return false;
+  if (s.made > 0 && age < s.cost / rule.share) return false;
+  if (!asleep(c)) return age >= kHot.shortest;
   if (published - s.published > arena_.control().settings.log_size / 4) return true;
-  return published != s.published && now - s.made >= (hot ? kShortestWhenHot : kShortest);
+  if (age < rule.shortest || published == s.published) return false;
+  const Usage u = usage_of(pid);
+  const double copied = static_cast<double>(u.minor_faults - s.faults) * kPageCopy;
+  if (u.minor_faults > s.faults && age < (s.cost + copied) / rule.share) return false;
+  return published - s.published > rule.bytes || u.cpu - s.cpu > rule.cpu || age > rule.age;
 }
 
 void Checkpoints::soon(Version v, double now) {
@@ -139,35 +178,35 @@ void Checkpoints::soon(Version v, double now) {
 
 void Checkpoints::child_ended(pid_t pid, bool out_of_memory, double now) {
   for (Checkpoint& c : arena_.control().processes[0].checkpoint) {
-    auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
-    if (c.pid != pid ||
-        !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kNone)) ||
-        !out_of_memory)
-      continue;
+    if (!gone(c, pid) || !out_of_memory) continue;
     c.refusal = static_cast<uint32_t>(CheckpointRefusal::kOutOfMemory);
     next_ = now + kWithoutMemory;
   }
 }
 
+void end_sleeper(Sleeper& s) {
+  if (change(s, SleeperState::kAsleep, SleeperState::kVoid) ||
+      change(s, SleeperState::kMaking, SleeperState::kVoid))
+    if (const pid_t pid = s.pid.load(); pid > 1) kill(pid, SIGKILL);
+}
+
 void Checkpoints::end_all() {
-  for (Checkpoint& c : arena_.control().processes[0].checkpoint) {
-    const uint32_t before = c.state.exchange(static_cast<uint32_t>(SleeperState::kVoid));
-    futex_wake(c.state);
-    if (before == static_cast<uint32_t>(SleeperState::kAsleep) && c.pid > 1) kill(c.pid, SIGKILL);
-  }
+  for (Checkpoint& c : arena_.control().processes[0].checkpoint)
+    for (Sleeper& s : c.sleepers) end_sleeper(s);
 }
 
 ordered_json Checkpoints::status(Version v) const {
   const Checkpoint& c = arena_.control().processes[0].checkpoint[static_cast<int>(v)];
-  const bool asleep = is(c, SleeperState::kAsleep);
+  const bool sleeps = asleep(c);
   ordered_json j{
-      {"asleep", asleep},
+      {"asleep", sleeps},
       {"made", c.count},
       {"last_microseconds", static_cast<int64_t>(ticks_to_microseconds(c.cost_ticks))},
       {"total_microseconds", static_cast<int64_t>(ticks_to_microseconds(c.total_ticks))}};
-  if (asleep) {
-    j["pid"] = c.pid;
-    j["private_kib"] = private_kib(c.pid);
+  if (sleeps) {
+    const pid_t pid = current_of(c).pid.load();
+    j["pid"] = pid;
+    j["private_kib"] = private_kib(pid);
   } else {
     j["reason"] = why_no_checkpoint(c);
   }

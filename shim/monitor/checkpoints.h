@@ -11,6 +11,11 @@ namespace mx::monitor {
 /// For a person: why a version has no checkpoint.
 std::string why_no_checkpoint(const stream::Checkpoint& c);
 
+struct CheckpointPolicy;
+
+/// A copy that is not wanted, asleep or half made, ends.
+void end_sleeper(stream::Sleeper& s);
+
 class Checkpoints {
  public:
   Checkpoints(const Arena& arena, bool on) : arena_(arena), on_(on) {}
@@ -34,10 +39,13 @@ class Checkpoints {
     double made = 0, asked = 0;
     uint64_t faults = 0;     ///< the process's minor faults then
     uint64_t published = 0;  ///< bytes, then
-    double cost = 0;         ///< seconds, copies of pages included
+    double cpu = 0;          ///< seconds of processor, then
+    double cost = 0;         ///< seconds that the version stood still for it
   };
   void look_at(stream::Version v, uint64_t published, double now);
-  bool due(const Schedule& s, const stream::Checkpoint& c, uint64_t published, double now) const;
+  bool due(const Schedule& s, const stream::Checkpoint& c, uint64_t published, pid_t pid,
+           double now) const;
+  const CheckpointPolicy& policy(double now) const;
 
   const Arena& arena_;
   bool on_;

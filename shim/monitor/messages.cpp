@@ -191,7 +191,9 @@ void Monitor::on_message(Message& m) {
                      {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
       if (&p == &root()) start_recovery(failed.pid, !failed.ended);
       report_recovery_start();
-      tell_of_no_recovery(p, other(m.version), failed_pid);
+      // (Its line may have come first, and begun the recovery.)
+      if (&p != &root() || !recoveries_.active())
+        tell_of_no_recovery(p, other(m.version), failed_pid);
       if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
       break;
     }

@@ -219,7 +219,7 @@ void Monitor::watch() {
     want_of_memory_.look(seconds());
     int status;
     pid_t pid;
-    while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | __WALL) == pid)
+    while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | WUNTRACED | __WALL) == pid)
       on_child(pid, status);
   }
   take_messages();

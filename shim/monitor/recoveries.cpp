@@ -65,14 +65,14 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::strin
   begun_.insert(crashed);
   if (stands) (p.recovery.led ? stand_ins_ : replaced_).insert(crashed);
   if (stands && !p.recovery.led) hold(crashed);
-  auto asleep = static_cast<uint32_t>(SleeperState::kAsleep);
-  const pid_t copy = c.pid;
-  if (copy <= 1 ||
-      !c.state.compare_exchange_strong(asleep, static_cast<uint32_t>(SleeperState::kWoken))) {
+  Sleeper& s = current_of(c);
+  const pid_t copy = s.pid.load();
+  if (copy <= 1 || !stream::change(s, SleeperState::kAsleep, SleeperState::kWoken)) {
     give_up(why_no_checkpoint(c));
     return 0;
   }
-  futex_wake(c.state);
+  futex_wake(s.state);
+  end_sleeper(c.sleepers[1 - (c.current.load() & 1)]);  // it failed while it made its next one
   mark("woken");
   copy_ = copy;
   if (stands) stack_ = stack_of_crash(crashed);
@@ -127,6 +127,7 @@ void Recoveries::go_on(RecoveryStage from, RecoveryStage to) {
 }
 
 void Recoveries::mark(const char* step) {
+  if (!timeline_.empty() && timeline_.back().name == step) return;  // it still waits there
   timeline_.push_back({step, static_cast<uint64_t>(microseconds())});
 }
 
@@ -152,7 +153,10 @@ bool Recoveries::at_crash(double now) {
       return false;
     }
   }
-  if (o.reason == Reason::kNoMapping && transplants_.busy() && now < deadline_) return false;
+  if (o.reason == Reason::kNoMapping && transplants_.busy() && now < deadline_) {
+    transplants_.hurry();
+    return false;
+  }
   note(o);
   // The same code on both sides: what made one of them fail was not the code.
   if (!o.ok() && o.reason != Reason::kNothingChanged) {

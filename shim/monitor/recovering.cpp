@@ -72,7 +72,7 @@ void Monitor::continue_recovery() {
 bool Monitor::recover_killed_follower(Version v) {
   Process& p = root();
   const Checkpoint& c = p.checkpoint[static_cast<int>(v)];
-  const bool asleep = c.state.load() == static_cast<uint32_t>(SleeperState::kAsleep);
+  const bool asleep = is(current_of(c), SleeperState::kAsleep);
   if (!options_.recovery || recoveries_.active() || !asleep || p.recovery.stage.load() != 0)
     return false;
   p.recovery.version = static_cast<uint32_t>(v);

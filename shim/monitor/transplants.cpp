@@ -24,13 +24,19 @@ Transplants::Transplants() : mappings_(recovery::find_analyzer()), transplanter_
 
 void Transplants::prepare(const std::array<pid_t, 2>& pids) {
   pids_ = pids;
-  if (pids[0] > 0 && pids[1] > 0) transplanter_.prepare(pids[0], pids[1]);
+  if (pids[0] <= 0 || pids[1] <= 0) return;
+  transplanter_.prepare(pids[0], pids[1]);
+  if (!busy()) plan_ahead();
+}
+
+void Transplants::plan_ahead() {
+  transplanter_.plan_ahead(pids_[0], Side::kOld, pids_[1]);
+  transplanter_.plan_ahead(pids_[1], Side::kNew, pids_[0]);
 }
 
 bool Transplants::child_ended(pid_t pid, int status) {
   if (!mappings_.child_ended(pid, status)) return false;
-  transplanter_.plan_ahead(pids_[0], Side::kOld, pids_[1]);
-  transplanter_.plan_ahead(pids_[1], Side::kNew, pids_[0]);
+  plan_ahead();
   return true;
 }
 

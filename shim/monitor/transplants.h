@@ -18,7 +18,8 @@ class Transplants {
  public:
   Transplants();
 
-  /// Both versions run: starts the analysis of what differs. `pids` by stream::Version.
+  /// Both versions run: starts the analysis of what differs; plans for both directions when that is
+  /// known. `pids` by stream::Version.
   void prepare(const std::array<pid_t, 2>& pids);
   /// True if the child was the analysis. When it has ended, plans for both directions.
   bool child_ended(pid_t pid, int status);
@@ -31,8 +32,11 @@ class Transplants {
                            std::vector<recovery::ThreadState>& threads);
   /// An analysis is running: what has no mapping yet may soon have one.
   bool busy() const { return mappings_.descriptor() >= 0; }
+  /// A recovery waits for it.
+  void hurry() { mappings_.hurry(); }
 
  private:
+  void plan_ahead();
   recovery::MappingService mappings_;
   recovery::Transplanter transplanter_;
   std::array<pid_t, 2> pids_{};

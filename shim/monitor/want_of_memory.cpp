@@ -61,9 +61,11 @@ void WantOfMemory::rank(Control& c) {
     if (runs(p, leader)) keep(p.real_pid[leader], own);
     if (runs(p, 1 - leader)) keep(p.real_pid[1 - leader], std::min(own + kFollower, kMost));
   }
-  for (const Checkpoint& sleeper : root.checkpoint)
-    if (sleeper.pid > 1 && sleeper.state.load() == static_cast<uint32_t>(SleeperState::kAsleep))
-      keep(sleeper.pid, kMost);
+  for (const Checkpoint& checkpoint : root.checkpoint) {
+    const Sleeper& sleeper = current_of(checkpoint);
+    if (const pid_t pid = sleeper.pid.load(); pid > 1 && is(sleeper, SleeperState::kAsleep))
+      keep(pid, kMost);
+  }
 }
 
 void WantOfMemory::look(double now) {

@@ -63,10 +63,12 @@ struct alignas(64) Lane {
       producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
   Word verdict;        ///< enum Verdict, for kFault / kExit
   Word in_use;
-  uint64_t mask;                        ///< size of the ring - 1
-  std::atomic<uint64_t> checkpoint[2];  ///< place of each version's checkpoint, while there is one
-  Word users;                           ///< versions that still have a thread on it
-  uint32_t process;                     ///< index of the Process it belongs to
+  uint64_t mask;                           ///< size of the ring - 1
+  std::atomic<uint64_t> checkpoint[2][2];  ///< by Version: places of its sleepers
+  uint64_t catch_up_head, catch_up_tail;  ///< where a version that comes back began to catch up; 0:
+                                          ///< the producer need not wait for it
+  Word users;                             ///< versions that still have a thread on it
+  uint32_t process;                       ///< index of the Process it belongs to
   int32_t vtid;
   int32_t real_tid[2];
 };
@@ -127,7 +129,7 @@ struct alignas(64) Process {
   Recovery recovery;
   uint32_t crash_lane;  ///< + 1: where the leader failed, for the thread that takes over; 0: it was
                         ///< killed
-  uint64_t crash_position;
+  uint64_t crash_position, crash_end;  ///< see Recovery
   // On lines of their own, as in Lane: with several threads each event changes them.
   std::atomic<uint64_t>
       gaps_before;  ///< places in the order below this that a former leader took may be empty
@@ -204,19 +206,20 @@ struct Settings {
   uint64_t agent_start;
   int32_t monitor_pid;
   uint32_t different_roots;
-  uint32_t root_is_own;                  ///< different roots: they are not one folder, mounted twice
+  uint32_t root_is_own;  ///< different roots: they are not one folder, mounted twice
   uint32_t own_mount_count[2];
-  uint64_t own_mounts[2][kOwnMounts];    ///< by Version: ids of mounts that the other root does not have, see monitor/own_mounts.h
-  char canonical_program[512];   ///< the path that both versions see
-  char program[2][512];          ///< where each version's program really is
-  char root[2][512];             ///< "" = /
-  char broker_name[64];          ///< abstract unix socket of the monitor's descriptor broker
+  uint64_t own_mounts[2][kOwnMounts];  ///< by Version: ids of mounts that the other root does not
+                                       ///< have, see monitor/own_mounts.h
+  char canonical_program[512];         ///< the path that both versions see
+  char program[2][512];                ///< where each version's program really is
+  char root[2][512];                   ///< "" = /
+  char broker_name[64];                ///< abstract unix socket of the monitor's descriptor broker
 };
 
 inline constexpr uint32_t kWrittenSlots = 16384;
 
-/// Digests of the names that a version has written on its own root (agent/written_names.h): a hash table that
-/// only grows.
+/// Digests of the names that a version has written on its own root (agent/written_names.h): a hash
+/// table that only grows.
 struct WrittenNames {
   Word count;
   std::atomic<uint64_t> slot[kWrittenSlots];

@@ -19,19 +19,35 @@ enum class SleeperState : uint32_t {
   kVoid = 4,    ///< cannot be used any more: the copy ends
 };
 
-/// A checkpoint: a copy of one version's process, asleep at a system-call boundary. It holds its
-/// place in the lanes (Lane::checkpoint): what was published since stays there.
-struct Checkpoint {
+/// A copy of one version's process, asleep at a system-call boundary. It holds its place in the
+/// lanes (Lane::checkpoint): what was published since stays there.
+struct Sleeper {
   std::atomic<uint32_t> state;  ///< futex: enum SleeperState
-  int32_t pid;                  ///< real
+  std::atomic<int32_t> pid;     ///< real
+  std::atomic<uint32_t> ready;  ///< futex: the copy has descriptors of its own
   uint64_t turn;                ///< Process::turn at its place
+};
+
+/// A version's checkpoint. The next one is made beside it, and takes its place when it sleeps.
+struct Checkpoint {
+  Sleeper sleepers[2];
+  std::atomic<uint32_t> current;  ///< which of them counts
   uint64_t made_tsc;
   uint64_t cost_ticks;   ///< how long the process stood still for it
   uint64_t total_ticks;  ///< … all of them
   uint32_t count;
-  std::atomic<uint32_t> ready;  ///< futex: the copy has descriptors of its own
-  uint32_t refusal;             ///< enum CheckpointRefusal of the last attempt
+  uint32_t refusal;  ///< enum CheckpointRefusal of the last attempt
 };
+
+inline Sleeper& current_of(Checkpoint& c) { return c.sleepers[c.current.load() & 1]; }
+inline const Sleeper& current_of(const Checkpoint& c) { return c.sleepers[c.current.load() & 1]; }
+inline bool is(const Sleeper& s, SleeperState state) {
+  return s.state.load(std::memory_order_acquire) == static_cast<uint32_t>(state);
+}
+inline bool change(Sleeper& s, SleeperState from, SleeperState to) {
+  auto expected = static_cast<uint32_t>(from);
+  return s.state.compare_exchange_strong(expected, static_cast<uint32_t>(to));
+}
 
 /// Why there is no checkpoint.
 enum class CheckpointRefusal : uint32_t {
@@ -42,6 +58,7 @@ enum class CheckpointRefusal : uint32_t {
   kLogFull = 4,         ///< more was published than the log holds
   kProcessChanged = 5,  ///< a thread or a child process came or went since
   kOutOfMemory = 6,     ///< the kernel has killed it for want of memory
+  kHeldOpen = 7,        ///< the leader that failed did not let go of its descriptors
 };
 
 enum class RecoveryStage : uint32_t {
@@ -61,7 +78,9 @@ struct Recovery {
       lane;  ///< + 1: of the thread that crashed; 0: it was killed, there is nothing to carry over
   int32_t tid;   ///< who stands
   uint32_t led;  ///< it was the leader: its process stands for the program's id from now on
-  uint64_t crash_position;  ///< in that lane: what follows was published after the crash
+  uint64_t crash_position;  ///< in that lane: where the ways of the versions parted
+  uint64_t crash_end;  ///< … from here on the survivor has published; in between: what the failed
+                       ///< leader still did
   uint64_t started_tsc;
 };
 

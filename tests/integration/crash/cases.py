@@ -129,6 +129,7 @@ class Lighttpd(Web):
             server.document-root = "{self.box.folder}/www"
             server.port = {self.port}
             server.bind = "127.0.0.1"
+            server.max-keep-alive-requests = 65535
             server.errorlog = "{self.box.folder}/error.log"
             mimetype.assign = ( ".html" => "text/html" )
             {self.config}""")]

@@ -23,7 +23,7 @@ from talk import Load  # noqa: E402
 
 RECOVERY = os.environ.get("MX_RECOVERY", "off") == "on"
 CRASHES = int(os.environ.get("MX_CRASHES", "3")) if RECOVERY else 1
-EVENTS = ("crash", "hang", "failover", "dropped", "recovery", "divergence", "note")
+EVENTS = ("crash", "hang", "failover", "dropped", "promoted", "recovery", "divergence", "note")
 ANSWERS = 100       # of the load, before and after what happens to the server
 
 
@@ -67,10 +67,25 @@ class Run:
             return self.program.wait(30).status
         return self.program.stop().status
 
+    def mx(self, *arguments):
+        """A command of the operator."""
+        return subprocess.run([settings.mx(), *arguments], env={**os.environ, **self.environment}, check=False,
+                              capture_output=True, text=True, timeout=60)
+
     def drop(self, version):
         """mx drop; what it says."""
-        return subprocess.run([settings.mx(), "drop", "set", version], env={**os.environ, **self.environment}, check=False,
-                              capture_output=True, text=True, timeout=60)
+        return self.mx("drop", "set", version)
+
+    def await_checkpoint(self, version, seconds=30):
+        """Until this version could come back; returns the reason if it never can."""
+        end = time.monotonic() + seconds
+        while True:
+            status = json.loads(self.mx("status", "--json", "set").stdout)["checkpoints"][version]
+            if status["asleep"]:
+                return None
+            if time.monotonic() > end:
+                return status["reason"]
+            time.sleep(0.005)
 
     def recoveries(self, count, seconds=90):
         """The `recovery` lines, when there are `count`, or when a version has been dropped."""
@@ -115,6 +130,8 @@ class CrashSet(ProgramTest):
         load.wait_for_answers(ANSWERS)
         report, recoveries = run.program.report, []
         for count in range(1, CRASHES + 1):
+            if RECOVERY:
+                run.await_checkpoint(bad, 5)
             run.deadly()
             load.wait_for_answers(ANSWERS)
             recoveries = run.recoveries(count) if RECOVERY else []
