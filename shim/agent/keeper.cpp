@@ -56,6 +56,7 @@ void become_user(uint32_t uid, uint32_t gid) {
     seen = p->keeper_wake.load();
     if (p->fd_list_state.load() != 1 && !needed(p, self)) sys(__NR_exit_group, 0);
   }
+  if (!needed(p, self)) sys(__NR_exit_group, 0);  // another leader's are asked for
   become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
   while (!p->descriptors_taken.load()) futex_wait(&p->descriptors_taken, 0, 1000);
