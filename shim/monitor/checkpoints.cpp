@@ -36,6 +36,7 @@ constexpr double kWithoutMemory = 60;  // seconds
 constexpr double kPatience = 1;        // for a thread to come by and make what was asked for
 constexpr double kPageCopy = 0.8e-6;   // seconds for a page that is copied on write, measured
 constexpr int kIdleMs = 500;
+constexpr double kWeigh = 2;      // seconds between two looks at what an idle version has used
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
 struct Usage {
@@ -144,14 +145,14 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
   if (c.made_tsc != s.made_tsc) {
     const Usage u = usage_of(p.real_pid[i]);
     const double cost = ticks_to_microseconds(c.cost_ticks) / 1e6;
-    s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, cost};
+    s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, 0, cost};
   }
   if (!due(s, c, published, p.real_pid[i], now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
 }
 
-bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published, pid_t pid,
+bool Checkpoints::due(Schedule& s, const Checkpoint& c, uint64_t published, pid_t pid,
                       double now) const {
   const CheckpointPolicy& rule = policy(now);
   const double age = now - s.made;
@@ -160,6 +161,8 @@ bool Checkpoints::due(const Schedule& s, const Checkpoint& c, uint64_t published
   if (!asleep(c)) return age >= kHot.shortest;
   if (published - s.published > arena_.control().settings.log_size / 4) return true;
   if (age < rule.shortest || published == s.published) return false;
+  if (!busy_ && published - s.published <= rule.bytes && now - s.weighed < kWeigh) return false;
+  s.weighed = now;
   const Usage u = usage_of(pid);
   const double copied = static_cast<double>(u.minor_faults - s.faults) * kPageCopy;
   if (u.minor_faults > s.faults && age < (s.cost + copied) / rule.share) return false;

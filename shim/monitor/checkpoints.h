@@ -40,10 +40,11 @@ class Checkpoints {
     uint64_t faults = 0;     ///< the process's minor faults then
     uint64_t published = 0;  ///< bytes, then
     double cpu = 0;          ///< seconds of processor, then
+    double weighed = 0;      ///< when that was last looked at
     double cost = 0;         ///< seconds that the version stood still for it
   };
   void look_at(stream::Version v, uint64_t published, double now);
-  bool due(const Schedule& s, const stream::Checkpoint& c, uint64_t published, pid_t pid,
+  bool due(Schedule& s, const stream::Checkpoint& c, uint64_t published, pid_t pid,
            double now) const;
   const CheckpointPolicy& policy(double now) const;
 

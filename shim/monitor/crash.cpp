@@ -1,6 +1,8 @@
 #include "shim/monitor/crash.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,8 +22,30 @@ using nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 namespace {
-constexpr unsigned kMostFolders = 16;      // of one run: the first and the latest
+constexpr unsigned kMostFolders = 16;  // of one run: the first and the latest
 constexpr unsigned kReaderSeconds = 20;
+constexpr size_t kMostReaders =
+    2;  // at a time that have the crash explained: half a second of processor each
+constexpr int kReaderNice = 10;  // the service, and the recovery, come first
+
+std::string recovery_for_people(const ordered_json& line) {
+  std::string text = line.value("version", "") + ": " + line.value("result", "");
+  if (line.contains("reason")) text += ", " + line["reason"].get<std::string>();
+  text += "\n";
+  for (const char* part : {"timeline", "steps"}) {
+    if (!line.contains(part)) continue;
+    text += part == std::string("steps")
+                ? "\nBringing in the other version's code, in microseconds:\n"
+                : "\nMicroseconds after the crash:\n";
+    for (const auto& [step, microseconds] : line[part].items())
+      text += "  " + microseconds.dump() + "  " + step + "\n";
+  }
+  if (line.contains("functions") && !line["functions"].empty()) {
+    text += "\nFunctions of the other version that ran instead of its own:\n";
+    for (const auto& f : line["functions"]) text += "  " + f.get<std::string>() + "\n";
+  }
+  return text;
+}
 }  // namespace
 
 ordered_json last_calls(const Arena& arena, int64_t lane, Version v) {
@@ -29,11 +53,13 @@ ordered_json last_calls(const Arena& arena, int64_t lane, Version v) {
   if (lane < 0 || lane >= static_cast<int64_t>(kMaxLanes)) return list;
   // A copy: the thread may go on, and a version may scribble over it.
   static History h;
-  h = *reinterpret_cast<const History*>(arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))));
+  h = *reinterpret_cast<const History*>(
+      arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))));
   const uint64_t n = std::min<uint64_t>(h.count, kPastCalls);
   for (uint64_t i = 0; i < n; i++) {
     const PastCall& c = h.calls[(h.count - n + i) % kPastCalls];
-    list.push_back(sys::format_call(sys::describe(static_cast<long>(c.nr)), c.args, c.result, sys::read_nothing));
+    list.push_back(sys::format_call(sys::describe(static_cast<long>(c.nr)), c.args, c.result,
+                                    sys::read_nothing));
   }
   return list;
 }
@@ -54,13 +80,21 @@ std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
   // A version that crashes again and again: the oldest but the first make room.
   if (count_ >= kMostFolders) {
     std::error_code ignored;
-    fs::remove_all(base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(count_ - kMostFolders + 2), ignored);
+    fs::remove_all(
+        base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(count_ - kMostFolders + 2),
+        ignored);
   }
-  const std::string folder = base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(++count_);
+  const std::string folder =
+      base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(++count_);
   if (mkdir(folder.c_str(), 0700) != 0) return {};
+  if (folders_.size() >= kMostFolders) folders_.clear();
+  folders_[crash.pid] = folder;
+  const bool explain = readers_.size() < kMostReaders;
   const pid_t child = fork();
   if (child < 0) return {};
   if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpriority(PRIO_PROCESS, 0, kReaderNice);
     // Nothing here may outlast the run by much, or end with the monitor's signals.
     signal(SIGALRM, SIG_DFL);
     sigset_t none;
@@ -69,7 +103,7 @@ std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
     alarm(kReaderSeconds);
     int status = 1;
     try {
-      write_details(arena_, crash, line, folder);
+      write_details(arena_, crash, line, folder, explain);
       status = 0;
     } catch (const std::exception&) {
     }
@@ -77,6 +111,14 @@ std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
   }
   readers_[child] = crash.stands ? crash.pid : 0;
   return folder;
+}
+
+void CrashFolders::add_recovery(pid_t crashed, const ordered_json& line) const {
+  const auto found = folders_.find(crashed);
+  if (found == folders_.end()) return;
+  std::ofstream(found->second + "/recovery.json")
+      << line.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
+  std::ofstream(found->second + "/recovery.txt") << recovery_for_people(line);
 }
 
 void CrashFolders::end_all() const {

@@ -1,5 +1,6 @@
-// What the monitor finds out about a crash: for the report line at once, the folder with the details in a process of its
-// own, so that nobody waits for it. The crashed process stands still meanwhile, except one that was killed.
+// What the monitor finds out about a crash: for the report line at once, the folder with the
+// details in a process of its own, so that nobody waits for it. The crashed process stands still
+// meanwhile, except one that was killed.
 #pragma once
 #include <sys/types.h>
 
@@ -25,7 +26,8 @@ struct Crash {
 /// The thread's last calls, oldest first. What its pointers pointed to is not known any more.
 nlohmann::ordered_json last_calls(const Arena& arena, int64_t lane, stream::Version v);
 
-/// "symbol", "module" and "module_address" of an address in a process; nothing if it lies in no file.
+/// "symbol", "module" and "module_address" of an address in a process; nothing if it lies in no
+/// file.
 void add_symbol(nlohmann::ordered_json& line, pid_t pid, uint64_t address);
 
 /// Makes a folder for each crash and starts the process that fills it.
@@ -36,6 +38,9 @@ class CrashFolders {
   void set_base(std::string base) { base_ = std::move(base); }
   /// Returns the folder's path, "" if there is none. `line`: the crash line so far.
   std::string open(const Crash& crash, const nlohmann::ordered_json& line);
+  /// The crash of this process has been recovered from, or could not be: its `recovery` line, step
+  /// by step, goes to recovery.json and recovery.txt of its folder, if it has one.
+  void add_recovery(pid_t crashed, const nlohmann::ordered_json& line) const;
   /// True as long as somebody looks at this process: do not end it.
   bool looks_at(pid_t pid) const;
   /// A child has ended. Returns the process that it looked at, 0 if it was no child of ours.
@@ -48,7 +53,8 @@ class CrashFolders {
   const Arena& arena_;
   std::string base_;
   unsigned count_ = 0;
-  std::map<pid_t, pid_t> readers_;  ///< by child: whom it looks at
+  std::map<pid_t, pid_t> readers_;        ///< by child: whom it looks at
+  std::map<pid_t, std::string> folders_;  ///< by crashed process: the latest
 };
 
 }  // namespace mx::monitor

@@ -1,6 +1,7 @@
 #include "shim/monitor/crash_details.h"
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,17 +32,22 @@ struct NamedRegister {
   uint64_t SavedRegisters::*value;
 };
 constexpr NamedRegister kRegisters[] = {
-    {"rip", &SavedRegisters::rip}, {"rsp", &SavedRegisters::rsp}, {"rbp", &SavedRegisters::rbp},
-    {"rax", &SavedRegisters::rax}, {"rbx", &SavedRegisters::rbx}, {"rcx", &SavedRegisters::rcx},
-    {"rdx", &SavedRegisters::rdx}, {"rsi", &SavedRegisters::rsi}, {"rdi", &SavedRegisters::rdi},
-    {"r8", &SavedRegisters::r8},   {"r9", &SavedRegisters::r9},   {"r10", &SavedRegisters::r10},
-    {"r11", &SavedRegisters::r11}, {"r12", &SavedRegisters::r12}, {"r13", &SavedRegisters::r13},
-    {"r14", &SavedRegisters::r14}, {"r15", &SavedRegisters::r15}, {"eflags", &SavedRegisters::eflags}};
+    {"rip", &SavedRegisters::rip}, {"rsp", &SavedRegisters::rsp},
+    {"rbp", &SavedRegisters::rbp}, {"rax", &SavedRegisters::rax},
+    {"rbx", &SavedRegisters::rbx}, {"rcx", &SavedRegisters::rcx},
+    {"rdx", &SavedRegisters::rdx}, {"rsi", &SavedRegisters::rsi},
+    {"rdi", &SavedRegisters::rdi}, {"r8", &SavedRegisters::r8},
+    {"r9", &SavedRegisters::r9},   {"r10", &SavedRegisters::r10},
+    {"r11", &SavedRegisters::r11}, {"r12", &SavedRegisters::r12},
+    {"r13", &SavedRegisters::r13}, {"r14", &SavedRegisters::r14},
+    {"r15", &SavedRegisters::r15}, {"eflags", &SavedRegisters::eflags}};
 
 SavedRegisters registers_of(const Arena& arena, int64_t lane, Version v) {
   SavedRegisters none{};
   if (lane < 0 || lane >= static_cast<int64_t>(kMaxLanes)) return none;
-  return reinterpret_cast<const History*>(arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))))->registers;
+  return reinterpret_cast<const History*>(
+             arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))))
+      ->registers;
 }
 
 // The versions' own idea of the program, from the process.
@@ -64,6 +70,7 @@ ordered_json run_analyzer(const std::vector<std::string>& arguments) {
     for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
     argv.push_back(nullptr);
     alarm(15);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     recovery::lower_rights();
     execv(argv[0], argv.data());
     _exit(127);
@@ -71,7 +78,9 @@ ordered_json run_analyzer(const std::vector<std::string>& arguments) {
   close(out[1]);
   std::string text;
   char part[65536];
-  for (ssize_t n; child > 0 && text.size() < kMostAnswer && (n = read(out[0], part, sizeof part)) > 0;) text.append(part, n);
+  for (ssize_t n;
+       child > 0 && text.size() < kMostAnswer && (n = read(out[0], part, sizeof part)) > 0;)
+    text.append(part, n);
   close(out[0]);
   int status = 0;
   if (child > 0) waitpid(child, &status, 0);
@@ -91,7 +100,8 @@ ordered_json frame_json(const recovery::StackFrame& f, const recovery::AddressSp
 
 struct Walked {
   ordered_json json;
-  std::vector<std::string> question;  ///< for the analyser: addresses in the program itself; empty: none
+  std::vector<std::string>
+      question;  ///< for the analyser: addresses in the program itself; empty: none
 };
 
 // A stack, innermost frame first.
@@ -104,7 +114,8 @@ Walked stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Version 
   std::string addresses;
   bool first_inside = false;
   ordered_json frames = ordered_json::array();
-  for (const recovery::StackFrame& f : recovery::walk_stack(pid, registers, space, {}, kMostFrames)) {
+  for (const recovery::StackFrame& f :
+       recovery::walk_stack(pid, registers, space, {}, kMostFrames)) {
     const recovery::Module* m = space.module_at(f.address);
     if (m && m->main) {
       if (frames.empty()) first_inside = true;
@@ -116,8 +127,10 @@ Walked stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Version 
   const std::string analyzer = recovery::find_analyzer(), own = program_of(pid);
   const std::string other_program = program_of(v == crash.version ? crash.survivor : crash.pid);
   if (analyzer.empty() || addresses.empty() || own.empty()) return walked;
-  walked.question = {analyzer, "--explain", addresses, "--module", own, "--version-is", name(v), "--listing", "12"};
-  if (!other_program.empty()) walked.question.insert(walked.question.end(), {"--other", other_program});
+  walked.question = {analyzer,       "--explain", addresses,   "--module", own,
+                     "--version-is", name(v),     "--listing", "12"};
+  if (!other_program.empty())
+    walked.question.insert(walked.question.end(), {"--other", other_program});
   if (!first_inside) walked.question.push_back("--return-addresses");
   return walked;
 }
@@ -142,30 +155,34 @@ void print_stack(std::ostream& out, const ordered_json& s, const char* title) {
   int n = 0;
   if (s.contains("stack"))
     for (const ordered_json& f : s["stack"])
-      out << "  #" << n++ << "  " << f.value("address", "") << "  " << f.value("symbol", "?") << "  " << f.value("module", "") << "\n";
+      out << "  #" << n++ << "  " << f.value("address", "") << "  " << f.value("symbol", "?")
+          << "  " << f.value("module", "") << "\n";
   if (s.contains("analysis")) out << s["analysis"].dump(2) << "\n";
 }
 
 std::string for_people(const ordered_json& j) {
   std::ostringstream out;
-  out << "The " << j.value("version", "") << " version crashed: signal " << j["signal"] << " (" << strsignal(j.value("signal", 0))
-      << "), pid " << j["pid"] << "\n";
+  out << "The " << j.value("version", "") << " version crashed: signal " << j["signal"] << " ("
+      << strsignal(j.value("signal", 0)) << "), pid " << j["pid"] << "\n";
   for (const char* key : {"address", "symbol", "module", "fault_address", "reason"})
     if (j.contains(key)) out << key << ": " << j[key].get<std::string>() << "\n";
   if (j.contains("registers")) {
     out << "\nRegisters\n";
     int n = 0;
-    for (const auto& [key, value] : j["registers"].items()) out << "  " << key << " " << value.get<std::string>() << (++n % 4 ? "" : "\n");
+    for (const auto& [key, value] : j["registers"].items())
+      out << "  " << key << " " << value.get<std::string>() << (++n % 4 ? "" : "\n");
     out << "\n";
   }
   if (j.contains("crashed")) print_stack(out, j["crashed"], "Stack of the version that crashed");
-  if (j.contains("survivor")) print_stack(out, j["survivor"], "Stack of the survivor, where it heard of the crash");
+  if (j.contains("survivor"))
+    print_stack(out, j["survivor"], "Stack of the survivor, where it heard of the crash");
   out << "\nLast calls of the version that crashed\n";
   if (j.contains("last_calls"))
     for (const ordered_json& c : j["last_calls"]) out << "  " << c.get<std::string>() << "\n";
   out << "\nLast calls of the survivor\n";
   if (j.contains("survivor_last_calls"))
-    for (const ordered_json& c : j["survivor_last_calls"]) out << "  " << c.get<std::string>() << "\n";
+    for (const ordered_json& c : j["survivor_last_calls"])
+      out << "  " << c.get<std::string>() << "\n";
   return out.str();
 }
 
@@ -183,7 +200,8 @@ std::string symbol_text(const recovery::ElfView& elf, const std::string& path, u
   return printable(symbol.data(), symbol.size()) + "+" + hex(offset);
 }
 
-void write_details(const Arena& arena, const Crash& crash, const ordered_json& line, const std::string& folder) {
+void write_details(const Arena& arena, const Crash& crash, const ordered_json& line,
+                   const std::string& folder, bool explain) {
   ordered_json j{{"format", 1}};
   j.update(line);
   const Version survivor = other(crash.version);
@@ -204,11 +222,12 @@ void write_details(const Arena& arena, const Crash& crash, const ordered_json& l
   }
   for (auto& [who, walked] : stacks) {
     j[who] = walked.json;
-    if (walked.question.empty()) continue;
+    if (walked.question.empty() || !explain) continue;
     const ordered_json analysis = run_analyzer(walked.question);
     if (analysis.is_object()) j[who]["analysis"] = analysis;
   }
-  write_file(folder + "/crash.json", j.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+  write_file(folder + "/crash.json",
+             j.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n");
   write_file(folder + "/crash.txt", for_people(j));
 }
 

@@ -1,4 +1,5 @@
-// The contents of a crash folder: crash.json for machines, crash.txt for people, maps. See docs/crash-report.md.
+// The contents of a crash folder: crash.json for machines, crash.txt for people, maps. See
+// docs/crash-report.md.
 #pragma once
 #include "recovery/elf_view.h"
 #include "shim/monitor/crash.h"
@@ -9,6 +10,8 @@ namespace mx::monitor {
 std::string symbol_text(const recovery::ElfView& elf, const std::string& path, uint64_t address);
 
 /// Writes the folder. Takes its time: to be called in a process of its own. `line`: the crash line.
-void write_details(const Arena& arena, const Crash& crash, const nlohmann::ordered_json& line, const std::string& folder);
+/// `explain`: ask the analyser about the stacks.
+void write_details(const Arena& arena, const Crash& crash, const nlohmann::ordered_json& line,
+                   const std::string& folder, bool explain);
 
 }  // namespace mx::monitor

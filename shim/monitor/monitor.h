@@ -110,7 +110,7 @@ class Monitor {
   FollowerWatch follower_watch_;
   Transplants transplants_;
   Checkpoints checkpoints_;
-  Recoveries recoveries_{arena_, report_, transplants_};
+  Recoveries recoveries_{arena_, report_, transplants_, crashes_};
   std::set<pid_t> told_;  ///< of which processes it has been said that they do not come back
   bool start_failed_ = false;
   bool prepared_ = false;  ///< the analysis of what differs has been started

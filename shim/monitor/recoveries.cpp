@@ -48,6 +48,7 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::strin
   const int v = static_cast<int>(version_);
   active_ = true;
   copy_ = 0;
+  crashed_ = crashed;
   deadline_ = now + kLongest;
   functions_.clear(), left_.clear(), steps_.clear(), remark_.clear(), timeline_.clear();
   stack_.clear();
@@ -199,6 +200,7 @@ void Recoveries::write(const char* result, const std::string& reason) {
   if (!left_.empty()) line["left"] = left_;
   for (const recovery::Step& s : timeline_) line["timeline"][s.name] = s.microseconds;
   report_.write("recovery", line);
+  crashes_.add_recovery(crashed_, line);
 }
 
 void Recoveries::finish() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shim/monitor/arena.h"
+#include "shim/monitor/crash.h"
 #include "shim/monitor/report.h"
 #include "shim/monitor/transplants.h"
 
@@ -16,8 +17,9 @@ namespace mx::monitor {
 
 class Recoveries {
  public:
-  Recoveries(const Arena& arena, Report& report, Transplants& transplants)
-      : arena_(arena), report_(report), transplants_(transplants) {}
+  Recoveries(const Arena& arena, Report& report, Transplants& transplants,
+             const CrashFolders& crashes)
+      : arena_(arena), report_(report), transplants_(transplants), crashes_(crashes) {}
 
   /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked).
   /// `crashed`: its process, which `stands` still or is gone. Returns the process that takes its
@@ -65,9 +67,10 @@ class Recoveries {
   const Arena& arena_;
   Report& report_;
   Transplants& transplants_;
+  const CrashFolders& crashes_;
   bool active_ = false;
   stream::Version version_ = stream::Version::kOld;
-  pid_t copy_ = 0;
+  pid_t copy_ = 0, crashed_ = 0;
   double deadline_ = 0;
   std::vector<uint64_t> stack_;  ///< of the crash, innermost first
   std::vector<std::string> functions_;

@@ -23,6 +23,8 @@ class Idle(ProgramTest):
         clients = [Client(port) for _ in range(10)]
         for client in clients:
             client.call("SET", "a", 1)
+        with Client(port, timeout=30) as sleeper:
+            sleeper.call("BLPOP", "nothing", 3)         # recovery is prepared once: a tenth of a second of processor
         pids = [server.pid, *descendants(server.pid)]
         before = cpu_seconds(pids)
         with Client(port, timeout=30) as sleeper:
