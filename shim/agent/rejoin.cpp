@@ -191,8 +191,6 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   if (!recovery(t).lane) begin_to_catch_up(t);
   change(recovery(t), RecoveryStage::kAsked, RecoveryStage::kReplaying);
   s.state.store(static_cast<uint32_t>(SleeperState::kNone));
-  int zero = 0;
-  sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);
   restore_thread(t, false);
   each_thread(t->proc, [t](Thread& o) {
     if (&o != t) restart_thread(&o);
@@ -203,6 +201,8 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
 void at_boundary(Thread* t) {
   if (!recovers(t->proc->shared) && t->pos >= t->replay_end) {
     t->replays = 0;
+    int zero = 0;
+    sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);  // as followers are, see init.cpp
     return;
   }
   EventHeader h;

@@ -1,5 +1,6 @@
 #include "shim/monitor/recoveries.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -68,6 +69,9 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::strin
   if (stands && !p.recovery.led) hold(crashed);
   Sleeper& s = current_of(c);
   const pid_t copy = s.pid.load();
+  const sched_param zero{};
+  if (copy > 1)
+    sched_setscheduler(copy, SCHED_OTHER, &zero);  // it is SCHED_BATCH: until it has caught up
   if (copy <= 1 || !stream::change(s, SleeperState::kAsleep, SleeperState::kWoken)) {
     give_up(why_no_checkpoint(c));
     return 0;
