@@ -1,0 +1,111 @@
+// Answers each line of its standard input with its number. Each kind of line runs one mechanism of
+// recovery; compiled with BAD, each is the program's end.
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+
+namespace {
+
+#ifdef BAD
+constexpr bool kBad = true;
+#else
+constexpr bool kBad = false;
+#endif
+
+int lines;
+volatile int zero;  // or the compiler would leave out what the bad version never reaches
+int* const volatile nowhere = nullptr;
+
+void answer(const char* text) {
+  char out[128];
+  const int size = snprintf(out, sizeof out, "%d %s\n", ++lines, text);
+  if (write(1, out, static_cast<size_t>(size)) != size) _exit(9);
+}
+
+bool next_line(char (&line)[64]) {
+  const ssize_t n = read(0, line, sizeof line - 1);
+  if (n <= 0) return false;
+  line[n] = 0;
+  line[strcspn(line, "\n")] = 0;
+  return true;
+}
+
+[[gnu::noinline]] int null_pointer(const char* line) {
+  if (kBad && !zero) return *nowhere;
+  return static_cast<int>(strlen(line));
+}
+
+[[gnu::noinline]] int division(const char* line) {
+  if (kBad && !zero) return static_cast<int>(strlen(line)) / zero;
+  return 0;
+}
+
+[[gnu::noinline]] int assertion(const char* line) {
+  if (kBad && !zero) {
+    const char text[] = "mechanisms: an assertion failed\n";
+    if (write(2, text, sizeof text - 1) < 0) _exit(9);
+    abort();
+  }
+  return line[0];
+}
+
+[[gnu::noinline]] int wrong_exit(const char* line) {
+  if (kBad && !zero) _exit(4);
+  return line[0];
+}
+
+[[gnu::noinline]] int deep(int depth) {
+  volatile char space[4096];
+  space[depth % 4096] = static_cast<char>(depth);
+  if (!(kBad && !zero) && depth > 10) return space[depth % 4096];
+  return deep(depth + 1) + space[0];
+}
+
+[[gnu::noinline]] int checked(const char* line) {
+  if (kBad && !zero) return *nowhere + line[0];
+  throw std::runtime_error(line);
+}
+
+[[gnu::noinline]] int exception(const char* line) {
+  try {
+    return checked(line);
+  } catch (const std::runtime_error& e) {
+    return e.what()[0];
+  }
+}
+
+// It is on the stack when the line comes that kills it.
+[[gnu::noinline]] int conversation(const char* first) {
+  answer(first);
+  char line[64];
+  if (!next_line(line)) _exit(9);
+  if (kBad && !zero) return *nowhere + line[0];
+  return line[0];
+}
+
+int called(const char* line) { return null_pointer(line) + 1; }
+using Function = int (*)(const char*);
+struct Kind {
+  const char* name;
+  Function run;
+};
+int overflow(const char* line) { return deep(line[0] & 1); }
+Kind kinds[] = {{"null", null_pointer}, {"divide", division}, {"assert", assertion},
+                {"exit", wrong_exit},   {"stack", overflow},  {"throw", exception},
+                {"talk", conversation}, {"callback", called}};
+
+}  // namespace
+
+int main() {
+  char line[64];
+  answer("ready");
+  while (next_line(line)) {
+    for (const Kind& k : kinds)
+      if (!strcmp(line, k.name)) k.run(line);
+    answer(line);
+  }
+  return 5;
+}
