@@ -1,6 +1,7 @@
 #include "shim/agent/checkpoint.h"
 
 #include "shim/agent/copied_fds.h"
+#include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/rejoin.h"
@@ -18,6 +19,7 @@ using stream::SleeperState;
 namespace {
 
 constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
+constexpr uint32_t kPassOver = 2000;  // calls, of a program that neither waits nor reads
 constexpr KernelTimespec kLongest{0, 50'000'000};
 
 Checkpoint& own(Thread* t) {
@@ -128,6 +130,10 @@ bool looked_up(Thread* t, bool event) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
   if (word.load() & stream::kStandStill) stand_still(t);
   if (!(word.load() & stream::kWantCheckpoint) || !may_copy(t, event)) return false;
+  // At a call with which something new begins: in the middle of it the damage may be done.
+  if (!begins_work(static_cast<long>(t->regs->nr)) && ++t->proc->passed_over < kPassOver)
+    return false;
+  t->proc->passed_over = 0;
   if (!(word.fetch_and(~stream::kWantCheckpoint) & stream::kWantCheckpoint)) return false;
   if (t->proc->no_copies) {
     own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kSharesMemory);

@@ -16,8 +16,8 @@ inline bool must_look_up(Thread* t) {
       p->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed), 0);
 }
 
-/// In the copy, which has all that it needs: from now on it is the version's checkpoint, and the last
-/// one ends. False if nobody wants it any more.
+/// In the copy, which has all that it needs: from now on it is the version's checkpoint, and the
+/// last one ends. False if nobody wants it any more.
 bool takes_its_place(Thread* t, stream::Sleeper& s);
 
 /// This version has changed in a way that its checkpoint cannot follow (threads, processes, shared

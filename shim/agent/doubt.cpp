@@ -73,9 +73,27 @@ void await_more(Thread* t, uint64_t position) {
 
 }  // namespace
 
+bool begins_work(long nr) {
+  switch (nr) {
+    case __NR_read:
+    case __NR_readv:
+    case __NR_recvfrom:
+    case __NR_recvmsg:
+    case __NR_recvmmsg:
+    case __NR_accept:
+    case __NR_accept4:
+      return true;
+    default:
+      return waits_for_work(nr);
+  }
+}
+
 bool waits_for_work(const EventHeader& h) {
-  if (h.kind != EventKind::kCall) return false;
-  switch (h.nr) {
+  return h.kind == EventKind::kCall && waits_for_work(h.nr);
+}
+
+bool waits_for_work(long nr) {
+  switch (nr) {
     case __NR_epoll_wait:
     case __NR_epoll_pwait:
     case __NR_epoll_pwait2:
@@ -90,20 +108,8 @@ bool waits_for_work(const EventHeader& h) {
 }
 
 bool takes_input(const EventHeader& h) {
-  if (h.kind != EventKind::kCall) return false;
-  switch (h.nr) {
-    case __NR_read:
-    case __NR_readv:
-    case __NR_recvfrom:
-    case __NR_recvmsg:
-    case __NR_recvmmsg:
-      return h.result > 0;
-    case __NR_accept:
-    case __NR_accept4:
-      return h.result >= 0;
-    default:
-      return false;
-  }
+  if (h.kind != EventKind::kCall || waits_for_work(h.nr) || !begins_work(h.nr)) return false;
+  return h.nr == __NR_accept || h.nr == __NR_accept4 ? h.result >= 0 : h.result > 0;
 }
 
 bool leader_fails_soon(Thread* t) {

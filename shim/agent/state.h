@@ -111,8 +111,9 @@ struct LocalProcess {
   uint32_t index;    ///< which LocalProcess block this is
   std::atomic<int32_t> threads;
   uint8_t is_vfork_child;
-  uint8_t no_copies;  ///< it shares memory that can be written: no checkpoints
-  uint8_t astray;     ///< see astray.h
+  uint8_t no_copies;     ///< it shares memory that can be written: no checkpoints
+  uint8_t astray;        ///< see astray.h
+  uint32_t passed_over;  ///< calls at which a checkpoint that was asked for was not made
   uint32_t stray_calls;
   uint64_t stray_position;  ///< in the lane of the thread that left the leader's way
   int64_t stray_since;      ///< CLOCK_MONOTONIC, nanoseconds
