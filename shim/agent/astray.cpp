@@ -1,6 +1,7 @@
 #include "shim/agent/astray.h"
 
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
 #include "shim/agent/marshal.h"
@@ -43,7 +44,7 @@ long own_pid(const Thread* t, long nr) { return nr == __NR_getpid ? t->proc->vpi
 
 bool go_astray(Call& c) {
   Thread* t = c.t;
-  if (t->replays || c.r != t->regs || !recover_crashed_follower(t, t->pos)) return false;
+  if (c.r != t->regs || !recover_crashed_follower(t, t->pos)) return false;
   t->proc->stray_position = t->pos;
   t->proc->stray_since = monotonic_ns();
   t->proc->astray = 1;
@@ -81,6 +82,7 @@ long stray_call(Call& c) {
     default:
       break;
   }
+  if (begins_work(static_cast<long>(c.r->nr))) give_up(t);  // it has done its work, and lives
   if (c.d->treatment == sys::Treatment::kQuery)
     return raw6(c.r->nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
   int64_t bytes = -1;
