@@ -14,12 +14,6 @@ namespace {
 constexpr uint32_t kMostCalls = 2000;
 constexpr int64_t kPatienceNs = 5'000'000'000;  // a server that tests its memory before it aborts
 
-int64_t monotonic_ns() {
-  KernelTimespec now{};
-  sys(__NR_clock_gettime, 1 /*CLOCK_MONOTONIC*/, &now);
-  return now.sec * 1'000'000'000 + now.nsec;
-}
-
 [[noreturn]] void give_up(Thread* t) {
   end_recovery(t->proc->shared);
   leave_as_follower(t, "the sequences of system calls differ");

@@ -22,21 +22,12 @@ struct File {
 File files[kMostFiles];  // of a copy, until they are open again
 int file_count;
 
-char* put_number(char* to, uint32_t n) {
-  char digits[12];
-  int count = 0;
-  do digits[count++] = static_cast<char>('0' + n % 10);
-  while (n /= 10);
-  while (count) *to++ = digits[--count];
-  *to = 0;
-  return to;
-}
-
 void path_of(int32_t pid, int fd, char (&path)[48]) {
   copy_string(path, "/proc/", sizeof path);
-  char* end = put_number(path + string_length(path, sizeof path), static_cast<uint32_t>(pid));
-  copy_string(end, "/fd/", 8);
-  put_number(end + 4, static_cast<uint32_t>(fd));
+  const size_t end =
+      append_number(path, string_length(path, sizeof path), static_cast<uint64_t>(pid));
+  copy_string(path + end, "/fd/", 8);
+  append_number(path, end + 4, static_cast<uint64_t>(fd));
 }
 
 // Notes a file of this version, while the descriptor is still there. What was opened for writing is

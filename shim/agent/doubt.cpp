@@ -13,17 +13,7 @@ constexpr int64_t kPatienceNs = 10'000'000'000;  // a server that tests its memo
 constexpr int64_t kCalmNs = 100'000'000;         // in a call for as long: the leader waits for work
 constexpr int64_t kLookAgainMs = 20;
 
-int64_t monotonic_ns() {
-  KernelTimespec now{};
-  sys(__NR_clock_gettime, 1 /*CLOCK_MONOTONIC*/, &now);
-  return now.sec * 1'000'000'000 + now.nsec;
-}
-
 uint64_t extent(const EventHeader& h) { return sizeof h + stream::padded(h.size); }
-
-bool failure(const EventHeader& h) {
-  return h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
-}
 
 // The leader has taken something from outside that this version could not get again, waits for this
 // version, or ends by its own will.
@@ -72,6 +62,16 @@ void await_more(Thread* t, uint64_t position) {
 }
 
 }  // namespace
+
+int64_t monotonic_ns() {
+  KernelTimespec now{};
+  sys(__NR_clock_gettime, 1 /*CLOCK_MONOTONIC*/, &now);
+  return now.sec * 1'000'000'000 + now.nsec;
+}
+
+bool failure(const EventHeader& h) {
+  return h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
+}
 
 bool begins_work(long nr) {
   switch (nr) {

@@ -4,6 +4,11 @@
 
 namespace mx::agent {
 
+/// CLOCK_MONOTONIC, in nanoseconds.
+int64_t monotonic_ns();
+/// The leader says that it faulted, or exits wrongly.
+bool failure(const EventHeader& h);
+
 /// A call that brought something from outside.
 bool takes_input(const EventHeader& h);
 

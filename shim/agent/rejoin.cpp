@@ -127,9 +127,7 @@ bool history(Thread* t, const EventHeader& h) {
   const Recovery& r = recovery(t);
   if (t->pos >= t->replay_end) return false;
   if (on_crash_lane(t) && t->pos >= r.crash_position && t->pos < r.crash_end) return true;
-  bool failure = h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
-  if (!failure) return false;
-  return t->limit - t->pos > sizeof h + stream::padded(h.size);
+  return failure(h) && t->limit - t->pos > sizeof h + stream::padded(h.size);
 }
 
 // What the crash came from began with the call that has just ended: from here on the other

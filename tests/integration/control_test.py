@@ -43,17 +43,21 @@ def wait_for_file(path, seconds=60):
         time.sleep(0.05)
 
 
-class Control(unittest.TestCase):
+class TwoRedis(unittest.TestCase):
+    """Debian's redis twice, as one."""
+    id = "test1"
+
     def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mx-control-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mx-redis-"))
         self.state = self.folder / "state"
         self.environment = {**os.environ, "MX_STATE_DIR": str(self.state)}
-        self.port = free_port()
-        self.id = "test1"
         self.report = Report(self.folder / "report.jsonl")
-        command = [str(settings.mx()), "run", "--id", self.id, "--old", REDIS, "--new", REDIS, "--report", self.report.path,
+
+    def start(self, *options, **environment):
+        self.port = free_port()
+        command = [str(settings.mx()), "run", "--id", self.id, *options, "--old", REDIS, "--new", REDIS, "--report", self.report.path,
                    "--", "--port", str(self.port), "--save", "", "--dir", str(self.folder), "--bind", "127.0.0.1"]
-        self.program = Program(command, self.folder, "redis", env=self.environment, report=self.report)
+        self.program = Program(command, self.folder, "redis", env={**self.environment, **environment}, report=self.report)
         wait_until_connects(self.port, alive=self.program.alive)
 
     def tearDown(self):
@@ -71,14 +75,21 @@ class Control(unittest.TestCase):
     def events(self, name):
         return [line for line in self.report.lines() if line["event"] == name]
 
-    def under_load(self, action):
+    def load(self, *actions):
         load = Exchange(self.port, plan, resp.take, connections=20, depth=8).start()
-        load.wait_for_replies(2000)
-        action()
+        for action in actions:
+            load.wait_for_replies(2000)
+            action()
         load.wait_for_replies(2000)
         load.finish()
         self.assertEqual([], load.problems)
         self.assertEqual(load.sent, load.right)
+
+
+class Control(TwoRedis):
+    def setUp(self):
+        super().setUp()
+        self.start()
 
     def test_status_and_ps(self):
         status = self.status()
@@ -89,7 +100,7 @@ class Control(unittest.TestCase):
         self.assertIn('"event":"start"', self.mx("events", self.id).stdout)
 
     def test_promote_under_load(self):
-        self.under_load(lambda: self.mx("promote", self.id, "new"))
+        self.load(lambda: self.mx("promote", self.id, "new"))
         self.assertEqual("new", self.status()["leader"])
         promoted = self.events("promoted")
         self.assertEqual(["new"], [line["version"] for line in promoted])
@@ -99,7 +110,7 @@ class Control(unittest.TestCase):
         self.assertIn("leads already", again.stderr)
 
     def test_drop_leader_under_load(self):
-        self.under_load(lambda: self.mx("drop", self.id, "old"))
+        self.load(lambda: self.mx("drop", self.id, "old"))
         self.assertEqual("new", self.status()["leader"])
         self.assertEqual(["old"], [line["version"] for line in self.events("dropped")])
         refused = self.mx("drop", self.id, "new", check=False)
@@ -107,7 +118,7 @@ class Control(unittest.TestCase):
         self.assertIn("only version left", refused.stderr)
 
     def test_drop_follower_under_load(self):
-        self.under_load(lambda: self.mx("drop", self.id, "new"))
+        self.load(lambda: self.mx("drop", self.id, "new"))
         self.assertEqual("old", self.status()["leader"])
         self.assertEqual(["new"], [line["version"] for line in self.events("dropped")])
 
@@ -132,7 +143,7 @@ class Control(unittest.TestCase):
     def test_crash_line_and_folder(self):
         """The leader is killed: its last calls are known nevertheless."""
         pid = self.status()["versions"]["old"]["pids"][0]
-        self.under_load(lambda: os.kill(pid, signal.SIGKILL))
+        self.load(lambda: os.kill(pid, signal.SIGKILL))
         self.report.wait("crash", 20)  # the load may be through before the line is written
         crash, = self.events("crash")
         self.assertEqual((9, pid), (crash["signal"], crash["pid"]))

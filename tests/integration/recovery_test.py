@@ -1,42 +1,16 @@
 """A version that is killed, or faults, comes back: redis under load, with --recovery on (the default)."""
 
-import json
 import os
-import pathlib
 import signal
-import subprocess
-import tempfile
 import time
 import unittest
 
-from control_test import REDIS, mx, plan
-from mxtest import Exchange, Program, Report, free_port, resp, settings, wait_until_connects
+from control_test import TwoRedis
 
 PATIENCE = 60
 
 
-class Recovery(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mx-recovery-"))
-        self.environment = {**os.environ, "MX_STATE_DIR": str(self.folder / "state")}
-        self.report = Report(self.folder / "report.jsonl")
-
-    def start(self, **environment):
-        self.port = free_port()
-        command = [str(settings.mx()), "run", "--id", "r", "--old", REDIS, "--new", REDIS, "--report", self.report.path,
-                   "--", "--port", str(self.port), "--save", "", "--dir", str(self.folder), "--bind", "127.0.0.1"]
-        self.program = Program(command, self.folder, "redis", env={**self.environment, **environment}, report=self.report)
-        wait_until_connects(self.port, alive=self.program.alive)
-
-    def tearDown(self):
-        if self.program.alive():
-            self.program.stop(signal.SIGTERM)
-        self.program.close()
-        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
-
-    def status(self):
-        return json.loads(mx("status", "--json", "r", env=self.environment).stdout)
-
+class Recovery(TwoRedis):
     def until(self, what, reached):
         end = time.monotonic() + PATIENCE
         while not reached():
@@ -44,25 +18,12 @@ class Recovery(unittest.TestCase):
                 raise TimeoutError(f"{what}: {self.report.lines()}")
             time.sleep(0.02)
 
-    def events(self, name):
-        return [line for line in self.report.lines() if line["event"] == name]
-
     def asleep(self):
         checkpoints = self.status()["checkpoints"]
         return all(checkpoints[version]["asleep"] for version in ("old", "new"))
 
     def pid(self, version):
         return self.status()["versions"][version]["pids"][0]
-
-    def load(self, *actions):
-        load = Exchange(self.port, plan, resp.take, connections=20, depth=8).start()
-        for action in actions:
-            load.wait_for_replies(2000)
-            action()
-        load.wait_for_replies(2000)
-        load.finish()
-        self.assertEqual([], load.problems)
-        self.assertEqual(load.sent, load.right)
 
     def kill_and_come_back(self, version):
         self.until("checkpoints of both versions", self.asleep)
@@ -96,16 +57,12 @@ class Recovery(unittest.TestCase):
 
     def test_recovered_version_lives_alone(self):
         self.start()
-        self.load(lambda: self.kill_and_come_back("new"), lambda: mx("drop", "r", "old", env=self.environment))
+        self.load(lambda: self.kill_and_come_back("new"), lambda: self.mx("drop", self.id, "old"))
         self.assertEqual("new", self.status()["leader"])
         self.assertEqual(["old"], [line["version"] for line in self.events("dropped")])
 
     def test_off(self):
-        self.port = free_port()
-        command = [str(settings.mx()), "run", "--id", "r", "--recovery", "off", "--old", REDIS, "--new", REDIS, "--report",
-                   self.report.path, "--", "--port", str(self.port), "--save", "", "--bind", "127.0.0.1"]
-        self.program = Program(command, self.folder, "redis", env=self.environment, report=self.report)
-        wait_until_connects(self.port, alive=self.program.alive)
+        self.start("--recovery", "off")
         self.load(lambda: os.kill(self.pid("new"), signal.SIGKILL))
         self.assertEqual([], self.events("recovery"))
         self.assertEqual(["new"], [line["version"] for line in self.events("dropped")])
