@@ -12,7 +12,7 @@ class Docker : public Workshop {
     Workshop::SetUp();
     make_trees();
     setenv("DOCKER",
-           ("timeout 60 /usr/bin/docker -H unix://" + folder_.string() + "/d.sock").c_str(), 1);
+           ("timeout --foreground 60 /usr/bin/docker -H unix://" + folder_.string() + "/d.sock").c_str(), 1);
     // What `mx configure docker` writes is what the daemon runs with.
     ok("$IMAGE configure docker --config $W/daemon.json --runtime $R");
     start_daemon(
@@ -124,6 +124,7 @@ TEST_F(Docker, ErrorsReachTheUser) {
       << outcome.errors;
 }
 
+// In the foreground of the terminal (timeout --foreground), whether or not the user's shell execs its last command.
 TEST_F(Docker, TerminalAndAttach) {
   const Outcome mx = shell(
       "script -qec \"$DOCKER run --rm -it --network none --runtime mx -e MX_NEW=image:app:new "
