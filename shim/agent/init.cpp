@@ -5,6 +5,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/pace.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
@@ -67,10 +68,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   if (t->role == Role::kLeader) note_inherited(t);
   // execve has unshared the descriptor table: the keeper of the old image holds that one's.
   if (t->role == Role::kLeader && (b.initial || p->shared->keeper_pid)) start_keeper(t);
-  if (t->role == Role::kFollower) {
-    int zero = 0;
-    sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);  // never preempt the leader
-  }
+  if (t->role == Role::kFollower) give_way();
   apply_mask(t, nullptr);
   Regs r{};
   r.rip = b.entry;

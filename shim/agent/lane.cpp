@@ -277,9 +277,11 @@ void lane_release(Thread* t) {
   if (recovers(p) && p->leader.load() == static_cast<uint32_t>(t->proc->version)) return;
   l->tail.store(t->pos, std::memory_order_release);
   if (l->producer_waits.load(std::memory_order_relaxed) != stream::kWaitsForTail) return;
-  // A producer that waits for space is woken when a good part is free, or when all is consumed.
+  // A producer that waits for space is woken when a fair part is free, or when all is consumed: not
+  // for each event, and not so late that its clients see it (a follower that has just made a
+  // checkpoint is slow for a while).
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (load_head(l) - t->pos < kLag / 2 || recovers(p)) {
+  if (load_head(l) - t->pos < kLag - kLag / 8 || recovers(p)) {
     if (l->producer_waits.exchange(0)) futex_wake(&l->producer_waits, 1);
   }
 }

@@ -7,6 +7,7 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/pace.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
@@ -199,8 +200,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
 void at_boundary(Thread* t) {
   if (!recovers(t->proc->shared) && t->pos >= t->replay_end) {
     t->replays = 0;
-    int zero = 0;
-    sys(__NR_sched_setscheduler, 0, 3 /*SCHED_BATCH*/, &zero);  // as followers are, see init.cpp
+    give_way();
     return;
   }
   EventHeader h;

@@ -6,6 +6,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/own_io.h"
+#include "shim/agent/pace.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
@@ -66,7 +67,8 @@ void report_failover(Thread* t, int descriptors, uint64_t started) {
 // take their locks and their work. Gives up when nothing moves: a thread of the leader's may have
 // no counterpart yet.
 void await_other_threads(Thread* t) {
-  constexpr int kLookMs = 1, kPatience = 300, kLongest = 3000;  // a thread that is there waits for a core
+  constexpr int kLookMs = 1, kPatience = 300,
+                kLongest = 3000;  // a thread that is there waits for a core
   Process* p = t->proc->shared;
   uint64_t seen = 0;
   for (int idle = 0; idle < kLongest; idle++) {
@@ -178,8 +180,7 @@ void take_over(Thread* t) {
   t->intents = t->replays = 0;
   t->lane->activity.store(static_cast<uint32_t>(Activity::kUser));
   apply_mask(t, t->trap);
-  int zero = 0;
-  sys(__NR_sched_setscheduler, 0, 0 /*SCHED_OTHER*/, &zero);
+  run_as_usual();
 }
 
 }  // namespace mx::agent

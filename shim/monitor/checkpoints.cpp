@@ -9,6 +9,7 @@
 #include <string>
 
 #include "shim/monitor/events.h"
+#include "shim/monitor/page_cost.h"
 
 namespace mx::monitor {
 
@@ -19,6 +20,7 @@ using nlohmann::ordered_json;
 // would have to replay. For some time after a recovery the next crash is thought to be near.
 struct CheckpointPolicy {
   double share;     // of the time that checkpoints may cost
+  double pressing;  // … when the log is half full, or there is none
   double shortest;  // seconds between two
   uint64_t bytes;   // published since the last one …
   double cpu;       // … or processor seconds that the version has used …
@@ -28,13 +30,12 @@ struct CheckpointPolicy {
 
 namespace {
 
-constexpr CheckpointPolicy kCalm{0.02, 0.2, 256 << 10, 0.1, 10, 50};
-constexpr CheckpointPolicy kHot{0.1, 0.01, 32 << 10, 0.01, 1, 10};
+constexpr CheckpointPolicy kCalm{0.02, 0.05, 0.2, 256 << 10, 0.1, 10, 50};
+constexpr CheckpointPolicy kHot{0.1, 0.2, 0.01, 32 << 10, 0.01, 1, 10};
 constexpr double kHotFor = 30;         // seconds
 constexpr double kFirst = 0.1;         // a program that ends sooner pays nothing
 constexpr double kWithoutMemory = 60;  // seconds
 constexpr double kPatience = 1;        // for a thread to come by and make what was asked for
-constexpr double kPageCopy = 0.8e-6;   // seconds for a page that is copied on write, measured
 constexpr int kIdleMs = 500;
 constexpr double kWeigh = 2;      // seconds between two looks at what an idle version has used
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
@@ -70,12 +71,15 @@ uint64_t private_kib(pid_t pid) {
 
 bool asleep(const Checkpoint& c) { return is(current_of(c), SleeperState::kAsleep); }
 
-bool gone(Checkpoint& c, pid_t pid) {
+Sleeper* sleeper_of(Checkpoint& c, pid_t pid) {
   for (Sleeper& s : c.sleepers)
-    if (s.pid.load() == pid)
-      return change(s, SleeperState::kAsleep, SleeperState::kNone) ||
-             change(s, SleeperState::kMaking, SleeperState::kNone);
-  return false;
+    if (s.pid.load() == pid) return &s;
+  return nullptr;
+}
+
+bool was_wanted(Sleeper& s) {
+  return change(s, SleeperState::kAsleep, SleeperState::kNone) ||
+         change(s, SleeperState::kMaking, SleeperState::kNone);
 }
 
 const char* text_of(uint32_t refusal) {
@@ -145,7 +149,7 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
   if (c.made_tsc != s.made_tsc) {
     const Usage u = usage_of(p.real_pid[i]);
     const double cost = ticks_to_microseconds(c.cost_ticks) / 1e6;
-    s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, 0, cost};
+    s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, 0, cost, s.sleeper_cost};
   }
   if (!due(s, c, published, p.real_pid[i], now)) return;
   s.asked = now;
@@ -156,17 +160,24 @@ bool Checkpoints::due(Schedule& s, const Checkpoint& c, uint64_t published, pid_
                       double now) const {
   const CheckpointPolicy& rule = policy(now);
   const double age = now - s.made;
+  const uint64_t since = published - s.published;
   if (s.asked > s.made && now - s.asked < std::min(kPatience, 2 * rule.shortest)) return false;
-  if (s.made > 0 && age < s.cost / rule.share) return false;
-  if (!asleep(c)) return age >= kHot.shortest;
-  if (published - s.published > arena_.control().settings.log_size / 4) return true;
-  if (age < rule.shortest || published == s.published) return false;
-  if (!busy_ && published - s.published <= rule.bytes && now - s.weighed < kWeigh) return false;
+  if (s.made == 0) return true;
+  const bool pressing = !asleep(c) || since > arena_.control().settings.log_size / 2;
+  if (age < (pressing ? kHot : rule).shortest) return false;
+  if (!pressing && (since == 0 || (!busy_ && since <= rule.bytes && now - s.weighed < kWeigh)))
+    return false;
   s.weighed = now;
   const Usage u = usage_of(pid);
-  const double copied = static_cast<double>(u.minor_faults - s.faults) * kPageCopy;
-  if (u.minor_faults > s.faults && age < (s.cost + copied) / rule.share) return false;
-  return published - s.published > rule.bytes || u.cpu - s.cpu > rule.cpu || age > rule.age;
+  if (age < burden(s, u.minor_faults) / (pressing ? rule.pressing : rule.share)) return false;
+  return pressing || since > rule.bytes || u.cpu - s.cpu > rule.cpu || age > rule.age;
+}
+
+// Seconds that the last checkpoint has cost, and thus the next one will.
+double Checkpoints::burden(const Schedule& s, uint64_t faults) const {
+  const double own = s.cost + s.sleeper_cost;
+  return faults > s.faults ? own + static_cast<double>(faults - s.faults) * page_copy_seconds()
+                           : own;
 }
 
 void Checkpoints::soon(Version v, double now) {
@@ -179,9 +190,14 @@ void Checkpoints::soon(Version v, double now) {
   p.look_up[static_cast<int>(v)].fetch_or(kWantCheckpoint);
 }
 
-void Checkpoints::child_ended(pid_t pid, bool out_of_memory, double now) {
-  for (Checkpoint& c : arena_.control().processes[0].checkpoint) {
-    if (!gone(c, pid) || !out_of_memory) continue;
+void Checkpoints::child_ended(pid_t pid, bool out_of_memory, double used, double now) {
+  for (Version v : {Version::kOld, Version::kNew}) {
+    const int i = static_cast<int>(v);
+    Checkpoint& c = arena_.control().processes[0].checkpoint[i];
+    Sleeper* s = sleeper_of(c, pid);
+    if (!s) continue;
+    schedule_[i].sleeper_cost = used;
+    if (!was_wanted(*s) || !out_of_memory) continue;
     c.refusal = static_cast<uint32_t>(CheckpointRefusal::kOutOfMemory);
     next_ = now + kWithoutMemory;
   }

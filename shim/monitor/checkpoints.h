@@ -26,8 +26,8 @@ class Checkpoints {
   /// A version has come back: the next crash may be near.
   void soon(stream::Version v, double now);
   /// A child of the monitor has ended: it may have been asleep. If the kernel killed it for want of
-  /// memory, none is made for a while.
-  void child_ended(pid_t pid, bool out_of_memory, double now);
+  /// memory, none is made for a while. `used`: seconds of processor.
+  void child_ended(pid_t pid, bool out_of_memory, double used, double now);
   /// The program has ended.
   void end_all();
   /// For `mx status`.
@@ -37,15 +37,17 @@ class Checkpoints {
   struct Schedule {
     uint64_t made_tsc = 0;  ///< of the checkpoint that `made` and `faults` belong to
     double made = 0, asked = 0;
-    uint64_t faults = 0;     ///< the process's minor faults then
-    uint64_t published = 0;  ///< bytes, then
-    double cpu = 0;          ///< seconds of processor, then
-    double weighed = 0;      ///< when that was last looked at
-    double cost = 0;         ///< seconds that the version stood still for it
+    uint64_t faults = 0;      ///< the process's minor faults then
+    uint64_t published = 0;   ///< bytes, then
+    double cpu = 0;           ///< seconds of processor, then
+    double weighed = 0;       ///< when that was last looked at
+    double cost = 0;          ///< seconds that the version stood still for it
+    double sleeper_cost = 0;  ///< seconds of processor that the last copy that ended has used
   };
   void look_at(stream::Version v, uint64_t published, double now);
   bool due(Schedule& s, const stream::Checkpoint& c, uint64_t published, pid_t pid,
            double now) const;
+  double burden(const Schedule& s, uint64_t faults) const;
   const CheckpointPolicy& policy(double now) const;
 
   const Arena& arena_;

@@ -24,6 +24,11 @@ using namespace stream;
 
 namespace {
 
+double processor_seconds(const rusage& used) {
+  return static_cast<double>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+         static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+}
+
 // Of two waiting times in milliseconds; -1: no end.
 int sooner(int a, int b) {
   if (a < 0) return b;
@@ -141,8 +146,8 @@ void Monitor::start() {
     try {
       step();
     } catch (const Error& e) {
-      // On the command line a version that cannot start is the user's mistake. A container is a service: it goes on
-      // with the leader alone.
+      // On the command line a version that cannot start is the user's mistake. A container is a
+      // service: it goes on with the leader alone.
       if (!options_.container) {
         if (const pid_t pid = roots_[static_cast<int>(leader)].pid) kill(pid, SIGKILL);
         throw;
@@ -151,10 +156,12 @@ void Monitor::start() {
       second.reset();
     }
   };
-  attempt([&] { second = std::make_unique<Departure>(arena_, spec_of(follower), 0, follower, true); });
+  attempt(
+      [&] { second = std::make_unique<Departure>(arena_, spec_of(follower), 0, follower, true); });
   first.finish();
   started(leader, first);
-  if (second) attempt([&] {
+  if (second)
+    attempt([&] {
       second->finish();
       started(follower, *second);
     });
@@ -162,9 +169,11 @@ void Monitor::start() {
 
 VersionSpec Monitor::spec_of(Version v) const {
   const int i = static_cast<int>(v);
-  VersionSpec spec{options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
+  VersionSpec spec{
+      options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
   // One view of paths: both versions are called by the same name.
-  spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)] : options_.argv0);
+  spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)]
+                                             : options_.argv0);
   spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
   return spec;
 }
@@ -219,8 +228,10 @@ void Monitor::watch() {
     want_of_memory_.look(seconds());
     int status;
     pid_t pid;
-    while ((pid = next_child()) > 0 && waitpid(pid, &status, WNOHANG | WUNTRACED | __WALL) == pid)
-      on_child(pid, status);
+    rusage used{};
+    while ((pid = next_child()) > 0 &&
+           wait4(pid, &status, WNOHANG | WUNTRACED | __WALL, &used) == pid)
+      on_child(pid, status, processor_seconds(used));
   }
   take_messages();
 }
@@ -269,7 +280,7 @@ void Monitor::take_messages() {
   }
 }
 
-void Monitor::on_child(pid_t pid, int status) {
+void Monitor::on_child(pid_t pid, int status, double used) {
   if (WIFSTOPPED(status)) {
     on_trace_stop(pid, status);
     return;
@@ -284,7 +295,7 @@ void Monitor::on_child(pid_t pid, int status) {
     if (roots_[static_cast<int>(v)].pid == pid) return on_root_end(v, status);
   const bool out_of_memory =
       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && want_of_memory_.struck();
-  checkpoints_.child_ended(pid, out_of_memory, seconds());
+  checkpoints_.child_ended(pid, out_of_memory, used, seconds());
   on_orphan_end(pid, status);
 }
 

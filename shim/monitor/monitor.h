@@ -50,7 +50,7 @@ class Monitor {
   void on_looked_at(pid_t victim);
   void await_crash_folders();
   void take_messages();
-  void on_child(pid_t pid, int status);
+  void on_child(pid_t pid, int status, double used = 0);  // `used`: seconds of processor
   pid_t next_child();
   void on_orphan_end(pid_t pid, int status);
   void on_root_end(stream::Version v, int status);
