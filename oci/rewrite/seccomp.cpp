@@ -200,13 +200,16 @@ std::string compile_profile(const Json& profile, bool unknown_is_enosys) {
 
 std::string with_takeover(const std::string& program) {
   using stream::kAgentBase, stream::kCodeEnd;
-  constexpr uint32_t kGetFd = 438;
+  constexpr uint32_t kGetFd = 438, kPtrace = 101, kTraceMe = 0;
   constexpr uint32_t kIp = offsetof(seccomp_data, instruction_pointer);
   const sock_filter stub[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, arch)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 7),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, 10),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kGetFd, 0, 5),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kGetFd, 3, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kPtrace, 0, 7),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kTraceMe, 0, 5),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIp + 4),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(kAgentBase >> 32), 0, 3),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kIp),

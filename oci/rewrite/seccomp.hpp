@@ -22,9 +22,10 @@ Json widen_profile(const Json& profile);
 // the engine's agent) or is malformed.
 std::string compile_profile(const Json& profile, bool unknown_is_enosys);
 
-// A version's: the same, but pidfd_getfd is let through from mx's agent (and only from its code), since
-// descriptors change hands by it at a failover. The kernel asks for the right to ptrace the other
-// process, as it does for any caller.
+// A version's: the same, but two calls are let through from mx's code (and only from there).
+// pidfd_getfd: descriptors change hands by it at a failover. The kernel asks for the right to ptrace
+// the other process, as it does for any caller. ptrace(PTRACE_TRACEME): the last step before execve;
+// it gives the caller no right over anybody.
 std::string with_takeover(const std::string& program);
 
 // SECCOMP_FILTER_FLAG_* for the profile's flags.

@@ -181,6 +181,15 @@ void patch_region(Thread* t, CodeRegion& region) {
   make_executable(region.begin, region.end);
 }
 
+// A page of code of one's own, two changes of its protection and a question to the monitor cost as much as some traps:
+// short-lived programs, which make most calls once or twice, get by without.
+bool worth_it(uint64_t site) {
+  constexpr uint8_t kTraps = 8;
+  static uint8_t seen[512];  // by site; two that share a count are rewritten earlier
+  uint8_t& n = seen[(site ^ site >> 9) % sizeof seen];
+  return n == kTraps || ++n == kTraps;
+}
+
 }  // namespace
 
 void note_code(Thread* t, uint64_t address, uint64_t length) {
@@ -198,7 +207,7 @@ void note_code(Thread* t, uint64_t address, uint64_t length) {
 void patch_site(Thread* t, Regs* r) {
   t->restart = r->rip - 2;
   uint64_t at = r->rip - 2;
-  if (t->proc->multi_threaded) return;
+  if (t->proc->multi_threaded || !worth_it(at)) return;
   CodeRegion* region = find_region(t, at);
   if (!region) return;
   const SiteTable* table = site_table(t, *region, 0);
@@ -216,6 +225,8 @@ void patch_site(Thread* t, Regs* r) {
 }
 
 void patch_all(Thread* t) {
+  // All are asked for before the first is waited for.
+  each_region(t, [](Thread* t, CodeRegion& region) { (void)site_table(t, region, 0); });
   each_region(t, patch_region);
   if (!t->trap) return;
   // The call in progress trapped at a site that may just have been rewritten.

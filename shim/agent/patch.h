@@ -1,5 +1,5 @@
-// Rewriting system-call sites into jumps, lazily: a site is rewritten when it traps, if the monitor's
-// table says that it can be. While the process has one thread nobody else can be in the middle of
+// Rewriting system-call sites into jumps, lazily: a site is rewritten when it has trapped a few times, if the
+// monitor's table says that it can be. While the process has one thread nobody else can be in the middle of
 // the bytes; before it gets a second one, all known sites are rewritten.
 //
 // A trampoline:
@@ -19,7 +19,7 @@ namespace mx::agent {
 /// Executable memory appeared at this address: what was known of it is void. If the process has
 /// several threads, its sites are rewritten now, before anything runs there.
 void note_code(Thread* t, uint64_t address, uint64_t length);
-/// Rewrites the site whose `syscall` has just trapped, if it can; r->rip is then in the trampoline.
+/// Rewrites the site whose `syscall` has just trapped, if it can and the site is used often; r->rip is then in the trampoline.
 void patch_site(Thread* t, Regs* r);
 /// Memory for a trampoline within reach of a jump from `site`, writable and executable; 0: none.
 uint64_t trampoline_room(uint64_t site, uint64_t size);

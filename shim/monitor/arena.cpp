@@ -29,7 +29,10 @@ Arena::Arena() {
   if (p != reinterpret_cast<void*>(kArenaBase)) throw system_error("cannot map the shared arena");
   base_ = static_cast<uint8_t*>(p);
   if (AgentImage::size() > kAgentImageLimit) throw Error("the agent's image is too large");
-  std::memcpy(base_ + kAgentImageOffset, AgentImage::bytes(), AgentImage::size());
+  // Written, not copied into the mapping: a first touch costs far more than a page's bytes.
+  if (pwrite(fd_, AgentImage::bytes(), AgentImage::size(), kAgentImageOffset) !=
+      static_cast<ssize_t>(AgentImage::size()))
+    throw system_error("cannot fill the shared arena");
   control_ = reinterpret_cast<Control*>(base_ + kControlOffset);
   control_->magic = kArenaMagic;
   control_->version = kProtocolVersion;

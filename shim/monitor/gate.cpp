@@ -31,7 +31,7 @@ struct KernelSigaction {
 };
 constexpr unsigned long kRestorer = 0x04000000;
 
-Gate* carrier = nullptr;
+const Gate* carrier = nullptr;
 
 void on_sigsys(int, siginfo_t* info, void* context) {
   greg_t* r = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
@@ -39,6 +39,10 @@ void on_sigsys(int, siginfo_t* info, void* context) {
 }
 
 }  // namespace
+
+Gate::~Gate() {
+  if (enter_ != nullptr) munmap(reinterpret_cast<void*>(stream::kTextAddress), stream::kPage);
+}
 
 bool Gate::map() {
   void* p = mmap(reinterpret_cast<void*>(stream::kTextAddress), stream::kPage, PROT_READ | PROT_WRITE | PROT_EXEC,
@@ -51,9 +55,7 @@ bool Gate::map() {
 }
 
 int Gate::carry_trapped_calls() const {
-  static Gate copy;
-  copy = *this;
-  carrier = &copy;
+  carrier = this;
   KernelSigaction action{on_sigsys, SA_SIGINFO | SA_NODEFER | kRestorer,
                          reinterpret_cast<void*>(stream::kTextAddress + kReturnAt), 0};
   // The C library would insist on its own restorer, whose system call is outside the gate.

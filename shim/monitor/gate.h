@@ -7,6 +7,10 @@ namespace mx::monitor {
 
 class Gate {
  public:
+  Gate() = default;
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
   /// Maps the gate where the agent's text will stand (the next image takes its place). False: errno.
   bool map();
   /// The system call `nr`; the kernel's result, an errno negated.
@@ -15,7 +19,7 @@ class Gate {
   }
   /// From here on a system call outside the gate is made through it: a handler for SIGSYS, which
   /// lasts until execve. So code that knows nothing of the filter can run under it. Returns 0 or an
-  /// errno. REQUIRES: map(), and a process of one thread.
+  /// errno. REQUIRES: map(), and a process of one thread (which may share its memory).
   int carry_trapped_calls() const;
 
  private:

@@ -160,9 +160,10 @@ void count_from_here(const Arena& arena, const Injection& in) {
 }  // namespace
 
 std::string inject(const Arena& arena, const Injection& in) {
-  // At the event stop the kernel has yet to store execve's result: go on to the exit of the call.
+  // At the event stop the kernel has yet to store execve's result: go on to the exit of the call. (A first image has
+  // stopped behind it, see launch.cpp.)
   uint64_t held = 0;
-  if (!resume(PTRACE_SYSCALL, in.pid, held)) return "the process vanished at execve";
+  if (!in.initial && !resume(PTRACE_SYSCALL, in.pid, held)) return "the process vanished at execve";
   user_regs_struct regs;
   if (ptrace(PTRACE_GETREGS, in.pid, 0, &regs) != 0) return "its registers cannot be read";
   Stack stack;

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <utility>
 
 #include "shim/monitor/events.h"
@@ -24,14 +23,9 @@ using namespace stream;
 
 namespace {
 
-// What the child tells when it cannot become the program.
-struct Failure {
-  int step;  // index into kSteps; from kIdentity on a start::Step
-  int error;
-};
-constexpr const char* kSteps[] = {"chroot", "reserve a descriptor", "install the seccomp filter",
-                                  "map the start-up code", "execute"};
-constexpr int kIdentity = 100;
+constexpr const char* kSteps[] = {"", "chroot", "reserve a descriptor", "install the seccomp filter", "be traced",
+                                  "execute"};
+enum Step { kNone, kRoot, kReserve, kFilter, kTrace, kExecute, kIdentity = 100 /* and more: a start::Step */ };
 
 std::vector<char*> pointers(const std::vector<std::string>& v) {
   std::vector<char*> out;
@@ -48,55 +42,53 @@ void reserve_descriptor(int fd, int number, F&& fail) {
   rlimit raised = limit;
   if (raised.rlim_cur <= static_cast<rlim_t>(number)) raised.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &raised);
-  if (dup2(fd, number) < 0) fail(1);
+  if (dup2(fd, number) < 0) fail(kReserve);
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 // The follower's shared descriptors are the leader's: it has none of its own.
-void close_follower_streams(int reserved, int failed) {
-  for (int fd = 0; fd < 3; fd++)
-    if (fd != failed) close(fd);
+void close_follower_streams(int reserved) {
+  for (int fd = 0; fd < 3; fd++) close(fd);
   syscall(SYS_close_range, 3, reserved - 1, CLOSE_RANGE_CLOEXEC);
   syscall(SYS_close_range, reserved + 1, ~0u, 0);
 }
 
-// In the child: tells the monitor which step failed, by errno, and ends.
-[[noreturn]] void give_up(int failed, int step) {
-  Failure f{step, errno};
-  (void)!write(failed, &f, sizeof f);
-  _exit(125);
-}
+// What the child needs; it shares the monitor's memory until execve, and tells there what went wrong.
+struct Child {
+  const Arena& arena;
+  const VersionSpec& spec;
+  const bool follower;
+  const Gate& gate;
+  Departure::Failure& failure;
 
-void await_go(int go) {
-  char byte;
-  while (read(go, &byte, 1) < 0 && errno == EINTR) {
+  const Settings& settings() const { return arena.control().settings; }
+  int reserved() const { return static_cast<int>(settings().reserved_fd); }
+  [[noreturn]] void give_up(int step, int error) const {
+    failure = {step, error};
+    gate.call(SYS_exit_group, 125);
+    __builtin_unreachable();
   }
-}
+  // Stops behind execve, before the first instruction of the program. Tracing begins here and not before: a stop of the
+  // child (SIGSTOP) would stop the monitor, which waits for execve, as well.
+  int execute(const char* program, char* const* argv, char* const* envp) const {
+    if (const long e = gate.call(SYS_ptrace, PTRACE_TRACEME)) give_up(kTrace, static_cast<int>(-e));
+    return static_cast<int>(-gate.call(SYS_execve, reinterpret_cast<long>(program), reinterpret_cast<long>(argv),
+                                       reinterpret_cast<long>(envp)));
+  }
+};
 
 // In the child, until execve. Never returns.
-[[noreturn]] void become(const Arena& arena, const VersionSpec& spec, bool follower, int go, int failed) {
-  auto fail = [failed](int step) { give_up(failed, step); };
-  const auto& s = arena.control().settings;
-  await_go(go);
-  if (!spec.root.empty() && spec.root != "/" && (chroot(spec.root.c_str()) != 0 || chdir("/") != 0)) fail(0);
-  reserve_descriptor(arena.fd(), static_cast<int>(s.reserved_fd), fail);
-  if (follower) {
+[[noreturn]] void become(const Child& c, char* const* argv) {
+  auto fail = [&c](int step) { c.give_up(step, errno); };
+  const std::string& root = c.spec.root;
+  if (!root.empty() && root != "/" && (chroot(root.c_str()) != 0 || chdir("/") != 0)) fail(kRoot);
+  reserve_descriptor(c.arena.fd(), c.reserved(), fail);
+  if (c.follower) {
     setsid();  // what the terminal sends goes to the leader only
-    close_follower_streams(static_cast<int>(s.reserved_fd), failed);
+    close_follower_streams(c.reserved());
   }
-  Gate gate;
-  if (!gate.map()) fail(3);
-  auto argv = pointers(spec.argv);
-  if (int e = install_filter(s.cookie)) {
-    errno = e;
-    fail(2);
-  }
-  long ret = gate.call(SYS_execve, reinterpret_cast<long>(spec.program.c_str()),
-                       reinterpret_cast<long>(argv.data()), reinterpret_cast<long>(environ));
-  Failure f{4, static_cast<int>(-ret)};
-  gate.call(SYS_write, failed, reinterpret_cast<long>(&f), sizeof f);
-  gate.call(SYS_exit_group, 125);
-  __builtin_unreachable();
+  if (const int e = install_filter(c.settings().cookie)) c.give_up(kFilter, e);
+  c.give_up(kExecute, c.execute(c.spec.program.c_str(), argv, environ));
 }
 
 // A container's program is the leader of a session, with the terminal as its own if it has one.
@@ -106,84 +98,54 @@ void open_session(bool terminal) {
   if (terminal) ioctl(0, TIOCSCTTY, 0);
 }
 
-struct IdentityContext {
-  const Gate& gate;
-  uint64_t cookie;
-};
-
 // In the child of a container's monitor, until execve. Never returns.
-[[noreturn]] void become_identity(const Arena& arena, const VersionSpec& spec, bool follower, int go, int failed) {
-  auto fail = [failed](int step) { give_up(failed, step); };
-  const auto& s = arena.control().settings;
-  await_go(go);
-  open_session(spec.terminal && !follower);
-  reserve_descriptor(arena.fd(), static_cast<int>(s.reserved_fd), fail);
-  if (follower) close_follower_streams(static_cast<int>(s.reserved_fd), failed);
-  Gate gate;
-  if (!gate.map()) fail(3);
-  IdentityContext context{gate, s.cookie};
+[[noreturn]] void become_identity(const Child& c) {
+  open_session(c.spec.terminal && !c.follower);
+  reserve_descriptor(c.arena.fd(), c.reserved(), [&c](int step) { c.give_up(step, errno); });
+  if (c.follower) close_follower_streams(c.reserved());
   start::Hooks hooks;
-  hooks.context = &context;
-  hooks.keep = {static_cast<int>(s.reserved_fd), failed};
+  hooks.context = const_cast<Child*>(&c);
+  hooks.keep = {c.reserved()};
   hooks.monitor_filter = [](void* p) {
-    auto* c = static_cast<IdentityContext*>(p);
+    auto* c = static_cast<const Child*>(p);
     const int error = c->gate.carry_trapped_calls();
-    return error != 0 ? error : install_filter(c->cookie);
+    return error != 0 ? error : install_filter(c->settings().cookie);
   };
   hooks.execute = [](void* p, const char* program, char* const* argv, char* const* envp) {
-    return static_cast<int>(-static_cast<IdentityContext*>(p)->gate.call(
-        SYS_execve, reinterpret_cast<long>(program), reinterpret_cast<long>(argv), reinterpret_cast<long>(envp)));
+    return static_cast<const Child*>(p)->execute(program, argv, envp);
   };
-  const start::StartError error = start::apply_identity(*spec.identity, hooks);
-  Failure f{kIdentity + static_cast<int>(error.step), error.error};
-  gate.call(SYS_write, failed, reinterpret_cast<long>(&f), sizeof f);
-  gate.call(SYS_exit_group, 125);
-  __builtin_unreachable();
+  const start::StartError error = start::apply_identity(*c.spec.identity, hooks);
+  c.give_up(kIdentity + static_cast<int>(error.step), error.error);
 }
 
-[[noreturn]] void explain(const VersionSpec& spec, const Failure& f) {
+[[noreturn]] void explain(const VersionSpec& spec, const Departure::Failure& f) {
   if (f.step >= kIdentity) {
     const start::StartError error{static_cast<start::Step>(f.step - kIdentity), f.error};
     throw Error(std::string(start::name_of(error.step)) + " (" + spec.program + "): " + std::strerror(f.error),
                 start::exit_status_for(error));
   }
-  if (f.step == 4) {
+  if (f.step == kExecute) {
     std::string what = "cannot execute " + spec.program + ": " + std::strerror(f.error);
     if (f.error == ENOENT) what += " (the file, or the loader it names, is missing)";
     throw Error(what, f.error == ENOENT ? 127 : 126);
   }
   std::string what = std::string("cannot ") + kSteps[f.step] + ": " + std::strerror(f.error);
-  if (f.step == 0) what += " (" + spec.root + ")";
-  if (f.step == 2) what += " (mx needs seccomp filters: is it run inside a sandbox that forbids them?)";
+  if (f.step == kRoot) what += " (" + spec.root + ")";
+  if (f.step == kFilter) what += " (mx needs seccomp filters: is it run inside a sandbox that forbids them?)";
+  if (f.step == kTrace)
+    what =
+        "mx may not trace its own child (ptrace): " + std::string(std::strerror(f.error)) +
+        "; in a container it needs CAP_SYS_PTRACE or a seccomp profile that allows ptrace";
   throw Error(what);
 }
 
-struct Pipe {
-  std::array<int, 2> fd{-1, -1};
-  Pipe() {
-    if (pipe2(fd.data(), O_CLOEXEC) != 0) throw system_error("pipe");
-    // High numbers: a follower closes the low ones before it reports.
-    for (int& f : fd) {
-      int high = fcntl(f, F_DUPFD_CLOEXEC, 10);
-      if (high >= 0) close(f), f = high;
-    }
-  }
-  ~Pipe() {
-    for (int f : fd)
-      if (f >= 0) close(f);
-  }
-  void close_end(int i) { close(fd[i]), fd[i] = -1; }
-};
-
-// Waits for the exec stop; signals that arrive before are passed on.
+// Waits for the stop behind execve; signals that arrive before are passed on.
 bool reach_exec(pid_t pid) {
   for (;;) {
     int status;
-    if (waitpid(pid, &status, __WALL) != pid) return false;
-    if (!WIFSTOPPED(status)) return false;
-    if (status >> 8 == (SIGTRAP | (PTRACE_EVENT_EXEC << 8))) return true;
-    int sig = WSTOPSIG(status);
-    ptrace(PTRACE_CONT, pid, 0, sig == SIGTRAP ? 0 : sig);
+    if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status)) return false;
+    if (WSTOPSIG(status) == SIGTRAP) return true;
+    ptrace(PTRACE_CONT, pid, 0, WSTOPSIG(status));
   }
 }
 
@@ -191,25 +153,21 @@ bool reach_exec(pid_t pid) {
 
 Departure::Departure(const Arena& arena, VersionSpec spec, uint32_t process, Version version, bool follower)
     : arena_(arena), spec_(std::move(spec)), process_(process), version_(version) {
-  Pipe go, failed;
-  pid_ = fork();
+  Gate gate;
+  if (!gate.map()) throw system_error("cannot map the start-up code");
+  const std::vector<char*> argv = pointers(spec_.argv);
+  const Child child{arena, spec_, follower, gate, failure_};
+  // Not fork: a copy of the monitor's memory, page by page as both go on, would cost more than all the rest.
+  pid_ = vfork();
   if (pid_ < 0) throw system_error("fork");
   if (pid_ == 0) {
     // The agent gives the program its mask; until then the kernel keeps what arrives.
     sigset_t all;
     sigfillset(&all);
+    sigdelset(&all, SIGTRAP);  // says that execve is done
     sigprocmask(SIG_SETMASK, &all, nullptr);
-    if (spec_.identity != nullptr) become_identity(arena, spec_, follower, go.fd[0], failed.fd[1]);
-    become(arena, spec_, follower, go.fd[0], failed.fd[1]);
-  }
-  if (ptrace(PTRACE_SEIZE, pid_, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) != 0) {
-    int e = errno;
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, __WALL);
-    errno = e;
-    throw system_error(
-        "mx may not trace its own child (ptrace); in a container it needs CAP_SYS_PTRACE or a seccomp "
-        "profile that allows ptrace");
+    if (spec_.identity != nullptr) become_identity(child);
+    become(child, argv.data());
   }
   Process& p = arena.control().processes[process];
   static_assert(sizeof p.exec_vmask[0] <= sizeof(sigset_t));
@@ -217,12 +175,9 @@ Departure::Departure(const Arena& arena, VersionSpec spec, uint32_t process, Ver
   p.real_pid[static_cast<int>(version)] = pid_;
   p.alive[static_cast<int>(version)].store(1);
   if (!follower) p.vpid = pid_;
-  failed_ = std::exchange(failed.fd[0], -1);
-  (void)!write(go.fd[1], "g", 1);
 }
 
 Departure::~Departure() {
-  if (failed_ >= 0) close(failed_);
   if (runs_ || pid_ <= 0) return;
   kill(pid_, SIGKILL);
   waitpid(pid_, nullptr, __WALL);
@@ -231,8 +186,7 @@ Departure::~Departure() {
 void Departure::finish() {
   if (!reach_exec(pid_)) {
     pid_ = -1;
-    Failure f;
-    if (read(failed_, &f, sizeof f) == sizeof f) explain(spec_, f);
+    if (failure_.step != kNone) explain(spec_, failure_);
     throw Error("the process ended before it could execute " + spec_.program);
   }
   std::string why = inject(arena_, {pid_, process_, version_, true});

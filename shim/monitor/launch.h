@@ -23,7 +23,12 @@ struct VersionSpec {
 /// The first process of a version on its way to its program; two may be on their way at once.
 class Departure {
  public:
-  /// Forks; the child goes on to execve by itself. `process` is the index of the root pair. Throws
+  /// Why the child could not become the program: a step, see launch.cpp, and an errno.
+  struct Failure {
+    int step = 0, error = 0;
+  };
+
+  /// Starts the child and waits until it has called execve. `process` is the index of the root pair. Throws
   /// Error.
   Departure(const Arena& arena, VersionSpec spec, uint32_t process, stream::Version version,
             bool follower);
@@ -44,7 +49,7 @@ class Departure {
   const uint32_t process_;
   const stream::Version version_;
   pid_t pid_ = -1;
-  int failed_ = -1;  ///< where the child tells why it cannot become the program
+  Failure failure_;
   bool runs_ = false;
 };
 

@@ -132,6 +132,7 @@ int Monitor::run() {
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start();
   release_standard_streams();
+  if (state_) op::clean_stale_runs();  // while the program starts
   watch();
   finish();
   return exit_code();

@@ -168,7 +168,6 @@ StateFolder::StateFolder(const std::string& id, const ordered_json& meta) {
   if (!id.empty() && !valid_id(id))
     throw std::runtime_error("'" + id + "' is no id: letters, digits, '_', '.' and '-', at most 64");
   make_base(state_base());
-  clean_stale_runs();
   make(id);
   ordered_json all{{"id", id_}, {"created", now()}};
   all.update(meta);
