@@ -8,6 +8,7 @@
 #include <sstream>
 #include <string>
 
+#include "shim/monitor/checkpoint_policy.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/page_cost.h"
 
@@ -16,28 +17,13 @@ namespace mx::monitor {
 using namespace stream;
 using nlohmann::ordered_json;
 
-// What a checkpoint may cost, and what makes a new one worth it: how long a version that comes back
-// would have to replay. For some time after a recovery the next crash is thought to be near.
-struct CheckpointPolicy {
-  double share;     // of the time that checkpoints may cost
-  double pressing;  // … when the log is half full, or there is none
-  double shortest;  // seconds between two
-  uint64_t bytes;   // published since the last one …
-  double cpu;       // … or processor seconds that the version has used …
-  double age;       // … or seconds, if there was anything at all: one is worth making
-  int look_ms;
-};
-
 namespace {
 
-constexpr CheckpointPolicy kCalm{0.02, 0.05, 0.2, 256 << 10, 0.1, 10, 50};
-constexpr CheckpointPolicy kHot{0.1, 0.2, 0.01, 32 << 10, 0.01, 1, 10};
 constexpr double kHotFor = 30;         // seconds
 constexpr double kFirst = 0.1;         // a program that ends sooner pays nothing
 constexpr double kWithoutMemory = 60;  // seconds
 constexpr double kPatience = 1;        // for a thread to come by and make what was asked for
 constexpr int kIdleMs = 500;
-constexpr double kWeigh = 2;      // seconds between two looks at what an idle version has used
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
 struct Usage {
@@ -159,18 +145,18 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
 bool Checkpoints::due(Schedule& s, const Checkpoint& c, uint64_t published, pid_t pid,
                       double now) const {
   const CheckpointPolicy& rule = policy(now);
-  const double age = now - s.made;
-  const uint64_t since = published - s.published;
   if (s.asked > s.made && now - s.asked < std::min(kPatience, 2 * rule.shortest)) return false;
   if (s.made == 0) return true;
-  const bool pressing = !asleep(c) || since > arena_.control().settings.log_size / 2;
-  if (age < (pressing ? kHot : rule).shortest) return false;
-  if (!pressing && (since == 0 || (!busy_ && since <= rule.bytes && now - s.weighed < kWeigh)))
-    return false;
+  const Situation at{asleep(c),
+                     busy_,
+                     now - s.made,
+                     now - s.weighed,
+                     published - s.published,
+                     arena_.control().settings.log_size};
+  if (!worth_weighing(at, rule)) return false;
   s.weighed = now;
   const Usage u = usage_of(pid);
-  if (age < burden(s, u.minor_faults) / (pressing ? rule.pressing : rule.share)) return false;
-  return pressing || since > rule.bytes || u.cpu - s.cpu > rule.cpu || age > rule.age;
+  return worth_making(at, rule, burden(s, u.minor_faults), u.cpu - s.cpu);
 }
 
 // Seconds that the last checkpoint has cost, and thus the next one will.

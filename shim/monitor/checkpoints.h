@@ -5,13 +5,12 @@
 #include <string>
 
 #include "shim/monitor/arena.h"
+#include "shim/monitor/checkpoint_policy.h"
 
 namespace mx::monitor {
 
 /// For a person: why a version has no checkpoint.
 std::string why_no_checkpoint(const stream::Checkpoint& c);
-
-struct CheckpointPolicy;
 
 /// A copy that is not wanted, asleep or half made, ends.
 void end_sleeper(stream::Sleeper& s);
