@@ -184,7 +184,7 @@ void patch_region(Thread* t, CodeRegion& region) {
 // A page of code of one's own, two changes of its protection and a question to the monitor cost as much as some traps:
 // short-lived programs, which make most calls once or twice, get by without.
 bool worth_it(uint64_t site) {
-  constexpr uint8_t kTraps = 8;
+  constexpr uint8_t kTraps = 16;
   static uint8_t seen[512];  // by site; two that share a count are rewritten earlier
   uint8_t& n = seen[(site ^ site >> 9) % sizeof seen];
   return n == kTraps || ++n == kTraps;

@@ -9,11 +9,16 @@ namespace mx::agent {
 namespace {
 
 constexpr uint64_t kBlock = 128 * 1024, kGuard = 4096;
-constexpr uint64_t kProcesses = stream::kHeapBase + 0x40000000;
+// Thread blocks grow down from where the processes begin, in the middle of 2 MiB: what the first thread of a process
+// touches has one page of the kernel's tables, which cost as much as the pages.
+constexpr uint64_t kProcesses = stream::kHeapBase + kMaxThreads * kBlock + (1 << 20);
 constexpr uint64_t kProcessStride = 64 << 20;
 constexpr uint32_t kMaxLocal = 64;
 static_assert(sizeof(LocalProcess) < kProcessStride);
 static_assert(sizeof(Thread) < 64 * 1024);
+static_assert(kProcesses + kMaxLocal * kProcessStride <= stream::kArenaBase);
+
+constexpr uint64_t block_base(uint64_t block) { return kProcesses - (block + 1) * kBlock; }
 
 // Which blocks are in use. Private memory: a fork gets its own copy.
 std::atomic<uint64_t> used_blocks[kMaxThreads / 64];
@@ -39,12 +44,11 @@ int64_t take_bit(std::atomic<uint64_t>& word) {
 static void collect_abandoned(int32_t pid);
 
 uint64_t thread_stack_base(const Thread* t) {
-  return stream::kHeapBase + t->block * kBlock + kGuard;
+  return block_base(t->block) + kGuard;
 }
 
 static uint64_t thread_at(uint64_t block) {
-  uint64_t base = stream::kHeapBase + block * kBlock;
-  return (base + kBlock - sizeof(Thread)) & ~uint64_t{63};
+  return (block_base(block) + kBlock - sizeof(Thread)) & ~uint64_t{63};
 }
 
 uint64_t living_blocks_of(uint64_t word) { return living_blocks[word].load(); }
@@ -70,7 +74,7 @@ Thread* new_thread(LocalProcess* p) {
   for (uint64_t w = 0; w < kMaxThreads / 64; w++) {
     int64_t k = take_bit(used_blocks[w]);
     if (k < 0) continue;
-    uint64_t block = w * 64 + k, base = stream::kHeapBase + block * kBlock;
+    uint64_t block = w * 64 + k, base = block_base(block);
     if (!map_fixed(base + kGuard, kBlock - kGuard)) return nullptr;
     auto* t = reinterpret_cast<Thread*>(thread_at(block));
     t->self = t;
@@ -86,7 +90,7 @@ Thread* new_thread(LocalProcess* p) {
 void free_thread(Thread* t) {
   uint64_t block = t->block;
   set_living(t, false);
-  sys(__NR_munmap, stream::kHeapBase + block * kBlock, kBlock);
+  sys(__NR_munmap, block_base(block), kBlock);
   used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
 }
 
@@ -117,7 +121,7 @@ static void collect_abandoned(int32_t pid) {
     if (sys(__NR_tgkill, pid, tid, 0) != kEsrch) continue;
     uint64_t block = a.block;
     if (!a.tid.compare_exchange_strong(tid, 0)) continue;
-    sys(__NR_munmap, stream::kHeapBase + block * kBlock, kBlock);
+    sys(__NR_munmap, block_base(block), kBlock);
     used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
   }
 }

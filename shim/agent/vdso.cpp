@@ -20,8 +20,11 @@ void take(F& f, const char* want, const char* name, uint64_t address) {
 
 }  // namespace
 
-void init_vdso(uint64_t base) {
-  if (!base) return;
+namespace {
+// At its first use: most short-lived programs never ask for the time.
+std::atomic<uint64_t> unread;
+
+void read_vdso(uint64_t base) {
   auto* eh = reinterpret_cast<const Elf64_Ehdr*>(base);
   auto* ph = reinterpret_cast<const Elf64_Phdr*>(base + eh->e_phoff);
   const Elf64_Dyn* dyn = nullptr;
@@ -54,6 +57,14 @@ void init_vdso(uint64_t base) {
   }
 }
 
+void ensure_read() {
+  if (!unread.load(std::memory_order_relaxed)) return;
+  if (const uint64_t base = unread.exchange(0)) read_vdso(base);
+}
+}  // namespace
+
+void init_vdso(uint64_t base) { unread.store(base); }
+
 // Clocks that the vDSO reads without a system call on a machine whose clock source allows it.
 static bool fast_clock(uint64_t clock) {
   constexpr uint32_t kFast = 1u << 0 | 1u << 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 11;
@@ -70,6 +81,7 @@ bool vdso_fell_back(Thread* t, Regs* r) {
 }
 
 bool read_clock(Thread* t, long nr, uint64_t clock, uint64_t value[2]) {
+  ensure_read();
   bool gettime = nr == __NR_clock_gettime;
   if (gettime ? !clock_gettime_fn || !fast_clock(clock) : !gettimeofday_fn) return false;
   t->in_vdso = 1;
@@ -90,6 +102,7 @@ bool vdso_call(Call& c, long& result) {
     result = 0;
     return true;
   }
+  ensure_read();
   if (c.r->nr != __NR_time || !time_fn || c.args[0]) return false;
   result = time_fn(nullptr);
   return true;

@@ -29,9 +29,11 @@ Arena::Arena() {
   if (p != reinterpret_cast<void*>(kArenaBase)) throw system_error("cannot map the shared arena");
   base_ = static_cast<uint8_t*>(p);
   if (AgentImage::size() > kAgentImageLimit) throw Error("the agent's image is too large");
-  // Written, not copied into the mapping: a first touch costs far more than a page's bytes.
-  if (pwrite(fd_, AgentImage::bytes(), AgentImage::size(), kAgentImageOffset) !=
-      static_cast<ssize_t>(AgentImage::size()))
+  // Written, not copied into the mapping: a first touch costs far more than a page's bytes. The
+  // zeros at its end are there already.
+  size_t size = AgentImage::size();
+  while (size > 0 && AgentImage::bytes()[size - 1] == 0) size--;
+  if (pwrite(fd_, AgentImage::bytes(), size, kAgentImageOffset) != static_cast<ssize_t>(size))
     throw system_error("cannot fill the shared arena");
   control_ = reinterpret_cast<Control*>(base_ + kControlOffset);
   control_->magic = kArenaMagic;

@@ -151,10 +151,9 @@ bool reach_exec(pid_t pid) {
 
 }  // namespace
 
-Departure::Departure(const Arena& arena, VersionSpec spec, uint32_t process, Version version, bool follower)
+Departure::Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uint32_t process, Version version,
+                     bool follower)
     : arena_(arena), spec_(std::move(spec)), process_(process), version_(version) {
-  Gate gate;
-  if (!gate.map()) throw system_error("cannot map the start-up code");
   const std::vector<char*> argv = pointers(spec_.argv);
   const Child child{arena, spec_, follower, gate, failure_};
   // Not fork: a copy of the monitor's memory, page by page as both go on, would cost more than all the rest.

@@ -7,6 +7,7 @@
 
 #include "oci/start/identity.hpp"
 #include "shim/monitor/arena.h"
+#include "shim/monitor/gate.h"
 
 namespace mx::monitor {
 
@@ -29,8 +30,8 @@ class Departure {
   };
 
   /// Starts the child and waits until it has called execve. `process` is the index of the root pair. Throws
-  /// Error.
-  Departure(const Arena& arena, VersionSpec spec, uint32_t process, stream::Version version,
+  /// Error. REQUIRES: the gate is mapped.
+  Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uint32_t process, stream::Version version,
             bool follower);
   /// Without finish(): ends the process.
   ~Departure();

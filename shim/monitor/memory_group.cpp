@@ -36,7 +36,7 @@ std::optional<Mount> mount_of_groups(bool unified) {
   std::ifstream in("/proc/self/mountinfo");
   for (std::string line; std::getline(in, line);) {
     const size_t dash = line.find(" - ");
-    if (dash == std::string::npos) continue;
+    if (dash == std::string::npos || line.compare(dash + 3, 6, "cgroup") != 0) continue;
     std::istringstream before(line), after(line.substr(dash + 3));
     std::string skip, type, source, options;
     Mount mount;

@@ -141,7 +141,9 @@ int Monitor::run() {
 // Both at once: most of the time goes into execve and into waiting for each other.
 void Monitor::start() {
   const Version leader = options_.leader, follower = other(leader);
-  Departure first(arena_, spec_of(leader), 0, leader, false);
+  Gate gate;
+  if (!gate.map()) throw system_error("cannot map the start-up code");
+  Departure first(arena_, gate, spec_of(leader), 0, leader, false);
   std::unique_ptr<Departure> second;
   const auto attempt = [&](auto&& step) {
     try {
@@ -158,7 +160,7 @@ void Monitor::start() {
     }
   };
   attempt(
-      [&] { second = std::make_unique<Departure>(arena_, spec_of(follower), 0, follower, true); });
+      [&] { second = std::make_unique<Departure>(arena_, gate, spec_of(follower), 0, follower, true); });
   first.finish();
   started(leader, first);
   if (second)

@@ -33,6 +33,7 @@ std::string cache_name(const ElfImage& image) {
 
 /// Makes the directory and its parents, 0755. True if we can write there afterwards.
 bool make_directory(const std::string& directory) {
+  if (access(directory.c_str(), W_OK | X_OK) == 0) return true;
   std::error_code error;
   std::filesystem::path made;
   for (const auto& part : std::filesystem::path(directory)) {
