@@ -12,6 +12,7 @@
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
+#include "shim/agent/warm.h"
 
 extern "C" {
 long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64_t ctid,
@@ -41,15 +42,18 @@ bool change(Recovery& r, RecoveryStage from, RecoveryStage to) {
   return r.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
 }
 
-void await_wake_up(Sleeper& s, int32_t self) {
-  for (;;) {
+void await_wake_up(const Thread* t, Sleeper& s, int32_t self) {
+  constexpr int kWarmUps[] = {20, 200, -1};  // milliseconds of sleep before each
+  for (int round = 0;;) {
     uint32_t now = s.state.load();
     auto state = static_cast<SleeperState>(now);
     bool mine = s.pid.load() == self;
     if (state == SleeperState::kWoken && mine) return;
     if (!mine || (state != SleeperState::kMaking && state != SleeperState::kAsleep))
       sys(__NR_exit_group, 0);
-    sys(__NR_futex, &s.state, 0 /*FUTEX_WAIT*/, now, 0, 0, 0);
+    if (futex_wait(&s.state, now, kWarmUps[round]) != kEtimedout) continue;
+    warm_up(t);
+    round++;
   }
 }
 
@@ -176,7 +180,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
   s.ready.store(1);
   futex_wake(&s.ready, 1);
-  await_wake_up(s, self);
+  await_wake_up(t, s, self);
 
   sys(__NR_prctl, kSetName, name);
   t->proc->real_pid = t->tid = self;

@@ -1,0 +1,79 @@
+#include "shim/agent/warm.h"
+
+#include "shim/agent/line_reader.h"
+
+namespace mx::agent {
+
+namespace {
+
+constexpr uint64_t kPage = stream::kPage;
+constexpr long kPopulateRead = 22, kPopulateWrite = 23;  // madvise(2)
+constexpr uint64_t kPresent = uint64_t{1} << 63, kOfFile = uint64_t{1} << 61,
+                   kExclusive = uint64_t{1} << 56;                  // pagemap: proc(5)
+constexpr uint64_t kMostLooked = 64 << 10, kMostTouched = 1 << 10;  // pages
+constexpr uint64_t kMostCode = 8 << 20, kLogAhead = 128 << 10;      // bytes
+
+struct Left {
+  uint64_t look = kMostLooked, touch = kMostTouched;
+};
+
+void write_to(uint64_t page) {
+  sys(__NR_madvise, page, kPage, kPopulateWrite);
+  __asm__ volatile("lock orb $0, (%0)" ::"r"(page) : "memory");
+}
+
+// Pages that only this process has any more: the other one has written to them since.
+void touch_written(int pagemap, uint64_t from, uint64_t to, Left& left) {
+  uint64_t entries[64];
+  while (from < to && left.look && left.touch) {
+    uint64_t count = (to - from) / kPage;
+    if (count > 64) count = 64;
+    if (count > left.look) count = left.look;
+    const long n = sys(__NR_pread64, pagemap, entries, count * 8, from / kPage * 8);
+    if (n < 8) return;
+    for (long i = 0; i < n / 8 && left.touch; i++) {
+      if ((entries[i] & (kPresent | kOfFile | kExclusive)) != (kPresent | kExclusive)) continue;
+      write_to(from + i * kPage);
+      left.touch--;
+    }
+    left.look -= n / 8;
+    from += n / 8 * kPage;
+  }
+}
+
+void warm_range(const char* line, int pagemap, Left& left) {
+  const uint64_t from = number(line, 16);
+  line++;
+  const uint64_t to = number(line, 16);
+  const char* mode = line + 1;  // "rwxp"
+  if (mode[0] != 'r' || mode[3] != 'p') return;
+  if (mode[1] == 'w')
+    touch_written(pagemap, from, to, left);
+  else if (mode[2] == 'x' && to - from <= kMostCode)
+    sys(__NR_madvise, from, to - from, kPopulateRead);
+}
+
+void warm_log(const Thread* t) {
+  if (!t->lane) return;
+  const uint64_t at = t->pos & t->mask & ~(kPage - 1);
+  uint64_t length = t->mask + 1 - at;
+  if (length > kLogAhead) length = kLogAhead;
+  sys(__NR_madvise, lane_ring(t->lane_index) + at, length, kPopulateRead);
+}
+
+}  // namespace
+
+void warm_up(const Thread* t) {
+  const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000),
+             pagemap = sys(__NR_openat, -100, "/proc/self/pagemap", 02000000);
+  if (!is_error(maps) && !is_error(pagemap)) {
+    LineReader reader{static_cast<int>(maps), {}};
+    Left left;
+    while (const char* line = reader.next()) warm_range(line, static_cast<int>(pagemap), left);
+  }
+  if (!is_error(maps)) sys(__NR_close, maps);
+  if (!is_error(pagemap)) sys(__NR_close, pagemap);
+  warm_log(t);
+}
+
+}  // namespace mx::agent
