@@ -106,12 +106,12 @@ def _wrk(context, server, port):
         raise AssertionError(f"requests failed:\n{text}")
     requests = int(re.search(r"(\d+) requests in", text)[1])
     return {"10 KiB file [requests/s]": float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
-            "p50 [ms]": _milliseconds(re.search(r"50%\s+(\S+)", text)[1]),
-            "p99 [ms]": _milliseconds(re.search(r"99%\s+(\S+)", text)[1]), **cpu.per_request(requests)}
+            "p50 [ms]": _latency(text, 50), "p99 [ms]": _latency(text, 99), **cpu.per_request(requests)}
 
 
-def _milliseconds(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
+def _latency(text, percentile):
+    """Milliseconds, from a line of wrk's latency distribution (other lines hold percentages too)."""
+    number, unit = re.search(rf"^\s+{percentile}%\s+([\d.]+)(us|ms|s)$", text, re.M).groups()
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
