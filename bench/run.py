@@ -39,7 +39,7 @@ def one_run(case, mode, quick, notes):
         finally:
             box.finish()
             for program in box.programs:
-                if program.report and not case.__name__.startswith("failover"):
+                if program.report and not case.__name__.startswith(("failover", "recovery")):
                     notes += [f"{case.__name__}: {line}" for line in program.report.events(*BAD_NEWS)]
     finally:
         shutil.rmtree(base, ignore_errors=True)
@@ -66,9 +66,9 @@ def summary(case, metric, values):
     if (case, metric) in TARGETS and mx is not None:
         kind, limit = TARGETS[case, metric]
         value = {"ratio>=": lambda: mx / native, "ratio<=": lambda: mx / native, "more<=": lambda: mx - native,
-                 "twice+": lambda: mx - 2 * native, "mx<=": lambda: mx}[kind]()
+                 "twice+": lambda: mx - 2 * native, "mx<=": lambda: mx, "mx>=": lambda: mx}[kind]()
         record["target"] = {"kind": kind, "limit": limit, "value": value,
-                            "reached": value >= limit if kind == "ratio>=" else value <= limit}
+                            "reached": value >= limit if kind.endswith(">=") else value <= limit}
     return record
 
 
@@ -100,7 +100,7 @@ def verdict(target):
     if not target:
         return ""
     words = {"ratio>=": "at least {}", "ratio<=": "at most {}", "more<=": "at most {} more", "twice+":
-             "at most {} beyond two native", "mx<=": "at most {}"}[target["kind"]].format(target["limit"])
+             "at most {} beyond two native", "mx<=": "at most {}", "mx>=": "at least {}"}[target["kind"]].format(target["limit"])
     return f"{words}: {'reached' if target['reached'] else 'NOT reached'} ({target['value']:.2f})"
 
 
