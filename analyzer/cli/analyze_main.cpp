@@ -24,6 +24,7 @@ struct Arguments {
   std::string explain_old, explain_new;  // addresses
   std::vector<std::string> explain;      // of a crash
   std::string version = "new";
+  bool whole = false;
   CrashQuestion crash;
 };
 
@@ -104,7 +105,9 @@ int run(const Arguments& args) {
   if (!analysis) return fail(analysis.error());
   const Analysis& a = *analysis.value();
   if (!args.function.empty()) {
-    auto text = function_to_text(a, args.function, style_for(args.colour));
+    TextStyle style = style_for(args.colour);
+    style.whole_functions = args.whole;
+    auto text = function_to_text(a, args.function, style);
     return text ? print(text.value()) : fail(text.error());
   }
   if (args.format == "json") return print(to_json(a));
@@ -124,7 +127,9 @@ int analyze_main(int argc, char** argv) {
   auto* new_file = app.add_option("NEW", args.options.new_path, "the new program or library");
   app.add_option("--format", args.format, "text, json, dot, html or mapping (binary)")
       ->check(CLI::IsMember({"text", "json", "dot", "html", "mapping"}));
-  app.add_option("--function", args.function, "show this function side by side");
+  auto* function = app.add_option("--function", args.function, "show this function side by side");
+  app.add_flag("--whole", args.whole, "with --function: also what is equal in both versions")
+      ->needs(function);
   app.add_option("--explain-old", args.explain_old, "explain this address (hexadecimal) of OLD");
   app.add_option("--explain-new", args.explain_new, "explain this address (hexadecimal) of NEW");
   app.add_option("--debug-old", args.options.old_debug, "separate debug file of OLD");

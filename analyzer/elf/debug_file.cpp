@@ -46,14 +46,14 @@ bool belongs(const Image& debug, const Image& image) {
 Result<std::shared_ptr<const Image>> load_debug_file(const Image& image,
                                                      const std::string& wanted) {
   if (!wanted.empty()) {
-    auto debug = Image::load(wanted);
+    auto debug = Image::load(wanted, FileUse::debug_file);
     if (debug && !belongs(*debug.value(), image))
       return Error{wanted + " does not belong to " + image.path() + ": the build-ids differ"};
     return debug;
   }
   for (const std::string& path : candidates(image)) {
     if (path == image.path() || access(path.c_str(), R_OK) != 0) continue;
-    auto debug = Image::load(path);
+    auto debug = Image::load(path, FileUse::debug_file);
     if (debug && belongs(*debug.value(), image)) return debug;
   }
   return std::shared_ptr<const Image>();

@@ -13,33 +13,13 @@
 #include "analyzer/base/archive.h"
 #include "analyzer/base/child.h"
 #include "analyzer/base/hash.h"
+#include "analyzer/elf/header_check.h"
 #include "analyzer/elf/lief_reader.h"
 
 namespace mx::analyzer {
 namespace {
 
 constexpr uint64_t kLargestFile = 2ULL << 30;
-
-// Cheap checks before LIEF sees the file; each gives its own sentence.
-Status check_header(const std::string& path, std::span<const uint8_t> file) {
-  Elf64_Ehdr h;
-  if (file.empty()) return Error{path + " is empty"};
-  if (file.size() < EI_NIDENT || std::memcmp(file.data(), ELFMAG, SELFMAG) != 0)
-    return Error{path + " is not an ELF file"};
-  if (file[EI_CLASS] != ELFCLASS64) return Error{path + " is not a 64-bit ELF file"};
-  if (file.size() < sizeof h) return Error{path + " is truncated: no complete ELF header"};
-  std::memcpy(&h, file.data(), sizeof h);
-  if (file[EI_DATA] != ELFDATA2LSB || h.e_machine != EM_X86_64)
-    return Error{path + " is for another architecture than x86-64"};
-  if (h.e_type == ET_CORE) return Error{path + " is a core file, not a program"};
-  if (h.e_type == ET_REL) return Error{path + " is an object file, not a program; link it first"};
-  if (h.e_type != ET_EXEC && h.e_type != ET_DYN)
-    return Error{path + " is neither an executable nor a shared object"};
-  uint64_t table = uint64_t{h.e_phnum} * sizeof(Elf64_Phdr);
-  if (h.e_phnum == 0 || h.e_phoff > file.size() || table > file.size() - h.e_phoff)
-    return Error{path + " is truncated: its program headers lie outside the file"};
-  return {};
-}
 
 bool inside(uint64_t address, uint64_t start, uint64_t size) {
   return address >= start && address - start < size;
@@ -93,10 +73,10 @@ Image::~Image() {
   if (data_) munmap(const_cast<uint8_t*>(data_), size_);
 }
 
-Result<std::shared_ptr<const Image>> Image::load(const std::string& path) {
+Result<std::shared_ptr<const Image>> Image::load(const std::string& path, FileUse use) {
   std::shared_ptr<Image> image(new Image);
   if (Status s = image->map_file(path)) return *s;
-  if (Status s = check_header(path, image->file_bytes())) return *s;
+  if (Status s = check_header(path, image->file_bytes(), use)) return *s;
   ChildLimits limits;
   limits.memory_bytes = (512ULL << 20) + 16 * uint64_t{image->size_};
   auto bytes = run_in_child(path, limits, [&] {

@@ -12,6 +12,7 @@
 
 #include "analyzer/base/result.h"
 #include "analyzer/elf/facts.h"
+#include "analyzer/elf/header_check.h"
 
 namespace mx::analyzer {
 
@@ -24,9 +25,10 @@ constexpr bool is_thread_local(uint64_t address) { return address >> 62 == 1; }
 
 class Image {
  public:
-  // Loads an x86-64 executable or shared object. Errors: not ELF, other class, machine or type,
-  // malformed.
-  static Result<std::shared_ptr<const Image>> load(const std::string& path);
+  // Loads an x86-64 executable or shared object, or a debug file of one. Errors: not ELF, other
+  // class, machine or type, truncated, malformed.
+  static Result<std::shared_ptr<const Image>> load(const std::string& path,
+                                                   FileUse use = FileUse::program);
   // Like load, but also takes a separate debug file (its code sections are NOBITS).
   ~Image();
   Image(const Image&) = delete;

@@ -23,11 +23,22 @@ Symbol convert(const LIEF::ELF::Symbol& from, bool dynamic) {
   return s;
 }
 
+// Sections that are not loaded have symbols too (link-time optimisation names the start of each unit
+// in .debug_info); their values are no addresses.
+std::vector<bool> loaded_sections(const LIEF::ELF::Binary& binary) {
+  constexpr uint64_t kAllocated = 2;  // SHF_ALLOC
+  std::vector<bool> loaded;
+  for (const auto& section : binary.sections()) loaded.push_back(section.flags() & kAllocated);
+  return loaded;
+}
+
 void read_symbols(const LIEF::ELF::Binary& binary, ElfFacts& facts) {
   constexpr uint8_t kFile = 4;  // STT_FILE
   std::string file;
+  std::vector<bool> loaded = loaded_sections(binary);
   for (const auto& symbol : binary.static_symbols()) {
     Symbol s = convert(symbol, false);
+    if (s.section != 0 && s.section < loaded.size() && !loaded[s.section]) continue;
     if (s.type == kFile) {
       file = s.name;
       continue;
@@ -48,8 +59,8 @@ void add_relocation(const LIEF::ELF::Relocation& from, ElfFacts& facts) {
   facts.relocations.push_back(std::move(r));
 }
 
-// A static program has no dynamic section; the choices that it makes at start-up (IRELATIVE) lie in a
-// section of their own.
+// A static program has no dynamic section; the choices that it makes at start-up (IRELATIVE) lie in
+// a section of their own.
 void read_static_relocations(const LIEF::ELF::Binary& binary, ElfFacts& facts) {
   constexpr uint32_t kRela = 4, kAllocated = 2;
   for (const auto& s : binary.sections()) {

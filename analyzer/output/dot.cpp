@@ -2,6 +2,7 @@
 #include <set>
 
 #include "analyzer/match/call_graph.h"
+#include "analyzer/output/names.h"
 #include "analyzer/output/output.h"
 
 namespace mx::analyzer {
@@ -59,10 +60,10 @@ std::string to_dot(const Analysis& a) {
   for (const auto& [name, status] : interesting) nodes.insert(name);
   for (const std::string& n : nodes) {
     auto it = interesting.find(n);
-    out +=
-        "  " + quoted(n) +
-        (it == interesting.end() ? "" : std::string(" [fillcolor=") + colour_of(it->second) + "]") +
-        ";\n";
+    std::string label = short_name(n);
+    out += "  " + quoted(n) +
+           " [fillcolor=" + (it == interesting.end() ? "white" : colour_of(it->second)) +
+           (label == n ? "" : ", label=" + quoted(label)) + "];\n";
   }
   for (const CallEdge& e : edges)
     out += "  " + quoted(e.from) + " -> " + quoted(e.to) +

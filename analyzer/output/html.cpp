@@ -2,6 +2,7 @@
 
 #include "analyzer/match/call_graph.h"
 #include "analyzer/output/html_parts.h"
+#include "analyzer/output/names.h"
 #include "analyzer/output/output.h"
 #include "analyzer/output/side_by_side.h"
 
@@ -28,21 +29,27 @@ Json code(const Analysis& a, const FunctionResult& r) {
     lines.push_back({l.kind == CodeLine::same      ? 0
                      : l.kind == CodeLine::removed ? 1
                                                    : 2,
-                     hex(l.old_address), l.old_text, hex(l.new_address), l.new_text});
+                     hex(l.old_address), with_short_names(l.old_text), hex(l.new_address),
+                     with_short_names(l.new_text)});
   return lines;
 }
 
 Json verdict(const Verdict& v) {
-  return {{"possible", to_string(v.possible)}, {"reasons", v.reasons}};
+  Json reasons = Json::array();
+  for (const std::string& reason : v.reasons) reasons.push_back(with_short_names(reason));
+  return {{"possible", to_string(v.possible)}, {"reasons", reasons}};
 }
 
 Json rows(const Analysis& a) {
   Json out = Json::array();
   size_t used = 0;
   for (const FunctionResult* r : differences(a)) {
-    Json row{{"name", a.name_of(*r)},     {"status", to_string(r->status)},
-             {"old", r->steps_old},       {"new", r->steps_new},
-             {"common", r->steps_common}, {"confidence", static_cast<int>(r->confidence * 100)}};
+    Json row{{"name", demangled(a.name_of(*r))},
+             {"status", to_string(r->status)},
+             {"old", r->steps_old},
+             {"new", r->steps_new},
+             {"common", r->steps_common},
+             {"confidence", static_cast<int>(r->confidence * 100)}};
     if (r->status == FunctionStatus::changed) {
       row["o2n"] = verdict(r->old_to_new);
       row["n2o"] = verdict(r->new_to_old);
@@ -64,7 +71,7 @@ Json graph(const Analysis& a) {
     auto it = index.find(name);
     if (it != index.end()) return it->second;
     if (nodes.size() >= kMostNodes) return SIZE_MAX;
-    nodes.push_back({{"name", name}, {"status", status}});
+    nodes.push_back({{"name", short_name(name)}, {"status", status}});
     return index[name] = nodes.size() - 1;
   };
   auto list = differences(a);

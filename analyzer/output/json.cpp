@@ -1,7 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "analyzer/output/output.h"
 #include "analyzer/base/hex.h"
+#include "analyzer/code/blocks.h"
+#include "analyzer/output/output.h"
 #include "analyzer/output/syscall_sites.h"
 
 namespace mx::analyzer {
@@ -46,7 +47,29 @@ Json program(const Program& p) {
           {"system_calls", system_calls(p)}};
 }
 
-Json side(const Function& f) {
+// What a function that differs is made of.
+Json control_flow(const Program& p, const Function& f) {
+  size_t calls = 0, indirect_calls = 0, tail_calls = 0;
+  for (const Instruction& i : f.code) {
+    calls += i.flow == Flow::call;
+    indirect_calls += i.flow == Flow::indirect_call;
+    tail_calls += is_tail_call(p, f, i);
+  }
+  return {{"blocks", basic_blocks(f).size()},
+          {"calls", calls},
+          {"indirect_calls", indirect_calls},
+          {"tail_calls", tail_calls},
+          {"jump_tables", f.tables.size()}};
+}
+
+// The function that the compiler took this part out of; empty when it is no part.
+std::string whole_of(const Program& p, const Function& f) {
+  if (f.parent != kNone) return p.functions()[f.parent].name;
+  size_t at = f.name.find(".part.");
+  return at == std::string::npos ? "" : f.name.substr(0, at);
+}
+
+Json side(const Program& p, const Function& f, bool differs) {
   Json j{{"name", f.name},
          {"address", hex(f.address)},
          {"size", f.size},
@@ -55,6 +78,8 @@ Json side(const Function& f) {
   if (!f.file.empty()) j["file"] = f.file;
   if (f.address_taken) j["address_taken"] = true;
   if (f.damaged) j["damaged"] = true;
+  if (std::string whole = whole_of(p, f); !whole.empty()) j["part_of"] = whole;
+  if (differs) j["control_flow"] = control_flow(p, f);
   return j;
 }
 
@@ -76,8 +101,9 @@ Json function(const Analysis& a, const FunctionResult& r) {
   Json j{{"name", a.name_of(r)},
          {"status", to_string(r.status)},
          {"kind", kind_of((o ? o : n)->kind)}};
-  if (o) j["old"] = side(*o);
-  if (n) j["new"] = side(*n);
+  bool differs = r.status != FunctionStatus::identical && r.status != FunctionStatus::moved;
+  if (o) j["old"] = side(*a.versions.old_program, *o, differs);
+  if (n) j["new"] = side(*a.versions.new_program, *n, differs);
   if (o && n) {
     j["matched_by"] = to_string(r.by);
     j["confidence"] = std::round(r.confidence * 100) / 100;

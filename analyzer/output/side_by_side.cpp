@@ -1,5 +1,6 @@
 #include "analyzer/output/side_by_side.h"
 
+#include "analyzer/code/blocks.h"
 #include "analyzer/code/decoder.h"
 #include "analyzer/match/similarity.h"
 
@@ -21,11 +22,12 @@ class Lister {
     const Instruction& i = f_.code[s.instruction];
     std::string t = decoder_.text(p_.image().bytes_from(address(step)), address(step));
     if (s.kind() == MeaningKind::none) return t;
+    const char* tail = is_tail_call(p_, f_, i) ? " (tail call)" : "";
     if (s.kind() == MeaningKind::import) {
       std::string name = p_.import_at(f_.target_of(i));
-      return t + "  ; " + (name.empty() ? "import" : name);
+      return t + "  ; " + (name.empty() ? "import" : name) + tail;
     }
-    return t + "  ; " + describe(p_, meaning(step));
+    return t + "  ; " + describe(p_, meaning(step)) + tail;
   }
 
  private:

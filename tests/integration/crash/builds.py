@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
@@ -43,27 +42,46 @@ def redis(bug=None):
     return str(redis_tree(bug) / "src" / "redis-server")
 
 
-def reverses(patch):
-    """Can this patch of Debian's be taken out of the source of redis alone?"""
-    tree = redis_tree()
-    command = ["patch", "-R", "-p1", "--dry-run", "-f", "-i", str(tree / "debian/patches" / patch)]
-    return subprocess.run(command, cwd=tree, stdout=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def redis_without(patch):
-    """Path of redis-server built like redis(), without one patch of Debian's."""
+def redis_tree_without(patch):
+    """The source folder of a redis built like redis(), without one patch of Debian's."""
     def make(folder):
         tree = folder / "redis"
         shutil.copytree(redis_tree(), tree, symlinks=True)
         run(["patch", "-R", "-p1", "-i", tree / "debian/patches" / patch], cwd=tree)
         _make_redis(tree, "redis-server")
     name = re.sub(r"\W+", "_", patch)
-    return str(made_once(settings.cache() / "crash" / f"redis-without-{name}", make) / "redis/src/redis-server")
+    return made_once(settings.cache() / "crash" / f"redis-without-{name}", make) / "redis"
+
+
+def unzip_tree():
+    """The source folder of a built unzip: small, with a long series of patches, and built in seconds."""
+    def make(folder):
+        shutil.copytree(source("unzip"), folder / "unzip", symlinks=True)
+        _make_unzip(folder / "unzip")
+    return made_once(settings.cache() / "crash" / "unzip", make) / "unzip"
+
+
+def unzip_tree_without(patch, folder):
+    """The same without one patch of Debian's, built in the folder."""
+    tree = pathlib.Path(folder) / re.sub(r"\W+", "_", patch)
+    shutil.copytree(unzip_tree(), tree, symlinks=True)      # keeps times: only what the patch changes is built
+    run(["patch", "-R", "-p1", "-i", tree / "debian/patches" / patch], cwd=tree)
+    _make_unzip(tree)
+    return tree
+
+
+UNZIP_FLAGS = ("-O2 -g -w -I. -DUNIX -DLARGE_FILE_SUPPORT -DUNICODE_SUPPORT -DUNICODE_WCHAR -DUTF8_MAYBE_NATIVE -DNO_LCHMOD "
+               "-D_FILE_OFFSET_BITS=64 -DHAVE_DIRENT_H -DHAVE_TERMIOS_H")
+MAKE_UNZIP = ["make", "-f", "unix/Makefile", "CC=gcc", f"CF={UNZIP_FLAGS}", "LF2="]
+MAKE_REDIS = ["make", "MALLOC=libc", "BUILD_TLS=no", "USE_SYSTEMD=no", "OPTIMIZATION=-O2"]      # in its folder src
+
+
+def _make_unzip(tree):
+    run([*MAKE_UNZIP, f"-j{JOBS}", "unzip"], cwd=tree, env=QUIET)
 
 
 def _make_redis(tree, *targets):
-    run(["make", "-C", "src", f"-j{JOBS}", *targets, "MALLOC=libc", "BUILD_TLS=no", "USE_SYSTEMD=no", "OPTIMIZATION=-O2"],
-        cwd=tree, env=QUIET)
+    run([*MAKE_REDIS, f"-j{JOBS}", *targets], cwd=tree / "src", env=QUIET)
 
 
 def lighttpd(bug=None):

@@ -68,6 +68,10 @@ Found discovery(const Program& p, const Truth& truth) {
   for (uint64_t a : found) {
     ++f.precision.all;
     f.precision.good += truth.names.count(a);
+    if (!truth.names.count(a) && getenv("MX_SHOW"))
+      std::fprintf(stderr, "no function: %s at %lx of %s\n",
+                   p.functions()[p.function_starting_at(a)].name.c_str(), a,
+                   p.image().path().c_str());
   }
   return f;
 }
@@ -164,6 +168,7 @@ void expect_bars(const Totals& t) {
               shown(t.found).c_str(), shown(t.precise).c_str(), shown(t.right).c_str(),
               shown(t.wrong).c_str(), shown(t.stripped_sites).c_str());
   EXPECT_EQ(t.named_found.good, t.named_found.all);
+  EXPECT_EQ(t.named_precise.good, t.named_precise.all);
   EXPECT_EQ(t.named_right.good, t.named_right.all);
   EXPECT_EQ(t.named_wrong.good, 0u);
   EXPECT_GE(t.found.share(), 0.99);
