@@ -247,6 +247,23 @@ long fork_pair(Call& c, const Request& q) {
   return ret;
 }
 
+// A thread begins when the event of its creation is published: a leader that is killed in between has
+// no thread whose events nobody can take.
+void release_thread(Thread* child) {
+  child->released.store(1);
+  futex_wake(&child->released, 1);
+}
+
+void await_release(Thread* t) {
+  constexpr int kSpins = 100;
+  for (int spin = 0; !t->released.load(); spin++) {
+    if (spin < kSpins)
+      pause();
+    else
+      futex_wait(&t->released, 0, -1);
+  }
+}
+
 long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
@@ -304,6 +321,7 @@ long thread_pair(Call& c, const Request& q) {
       }
       vtid = static_cast<int32_t>(c.ret);
       child->start_ptid = (q.flags & kParentSettid) ? q.ptid : 0;
+      child->released.store(1);  // it waits in its lane
       if (start() < 0) leave_as_follower(t, "clone failed in the follower");
       while (!child->started.load()) sys(__NR_sched_yield);
       return vtid;
@@ -321,6 +339,7 @@ long thread_pair(Call& c, const Request& q) {
   c.ret = start();
   if (c.ret < 0) t->proc->shared->threads.fetch_sub(1);
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  if (c.ret >= 0) release_thread(child);
   return c.ret;
 }
 
@@ -387,6 +406,7 @@ extern "C" void mx_thread_start(Thread* t, Regs*) {
     if (t->start_vpid && t->start_ctid) *reinterpret_cast<int32_t*>(t->start_ctid) = t->vtid;
     if (t->start_vpid && t->start_ptid) *reinterpret_cast<int32_t*>(t->start_ptid) = t->vtid;
     t->started.store(1);
+    await_release(t);
   }
   uint64_t mask = t->start_mask;
   sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);

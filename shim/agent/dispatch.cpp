@@ -221,8 +221,11 @@ void follow_changes(Call& c, long ret) {
 void finish(Thread* t, Regs* r, bool event) {
   if (t->role == Role::kFollower) {
     if (!is_astray(t)) follow_trailing_signals(t, r);
-  } else if (t->pending) {
-    deliver_pending(t, r, event ? SignalPoint::kCallEnd : SignalPoint::kLocalEnd);
+  } else if (t->pending && event) {
+    deliver_pending(t, r, SignalPoint::kCallEnd);
+  } else if (t->pending && static_cast<int64_t>(r->rax) == kEintr) {
+    // Else it waits for the next event: the follower may be beyond a call that is none.
+    deliver_pending(t, r, SignalPoint::kLocalEnd);
   }
 }
 

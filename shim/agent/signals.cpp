@@ -308,7 +308,10 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   t->regs_redirected = 0;
 }
 
+// By the thread's own processor time: one that waits for a core has not computed, and may be about to make a call,
+// which is the better place (a follower that runs ahead has not passed it).
 void arm_deferred(Thread* t) {
+  constexpr int kThreadCpuTime = 3;
   struct {
     uint64_t value;
     int32_t signo, notify, tid;
@@ -316,7 +319,7 @@ void arm_deferred(Thread* t) {
   } event{0, kSigsys, 4 /*SIGEV_THREAD_ID*/, t->tid, {}};
   if (!t->defer_timer) {
     int32_t id;
-    if (sys(__NR_timer_create, 1, &event, &id) != 0) return;
+    if (sys(__NR_timer_create, kThreadCpuTime, &event, &id) != 0) return;
     t->defer_timer = id + 1;
   }
   int64_t spec[4] = {0, 0, 0, kDeferNs};

@@ -211,6 +211,7 @@ struct Thread {
   int32_t start_vpid;
   uint64_t start_mask, start_ctid, start_ptid, start_tls;
   std::atomic<uint32_t> started;
+  Word released;  ///< leader: the event of its creation is published, it may begin
   struct Call* start_call;  ///< vfork: the suspended parent's call, published by the child
   uint32_t intents;
   // A call of a lock function in progress, see locks.cpp.

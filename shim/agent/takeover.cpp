@@ -46,10 +46,15 @@ void restore_pending(Thread* t) {
   constexpr int kSigchld = 17;
   Process* p = t->proc->shared;
   uint64_t done = send_again(t);
-  if (!p->last_words.known.load()) return;
-  uint64_t left = p->last_words.pending;
-  each_lane(p, [&](Lane& l) { left |= l.queued; });
-  if (child_waits_to_be_reaped()) left |= bit(kSigchld);
+  uint64_t left = 0;
+  each_lane(p, [&](Lane& l) {
+    left |= l.queued;
+    l.queued = 0;
+  });
+  if (p->last_words.known.load()) {  // else a husk passes on what the kernel still has for it
+    left |= p->last_words.pending;
+    if (child_waits_to_be_reaped()) left |= bit(kSigchld);
+  }
   left &= ~(done | bit(9) | bit(19) | kNeverBlocked);
   for (int sig = 1; sig <= 64; sig++)
     if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
@@ -124,6 +129,8 @@ void lead(Thread* t) {
   Process* p = t->proc->shared;
   Version failed = stream::other(t->proc->version);
   if (!p->failure_tsc) p->failure_tsc = tsc();
+  // Before the husk hears that its descriptors are taken: from then on it passes signals on.
+  drop_stale_signals(t);
   int taken = take_descriptors(t);
   if (taken < 0) abandon_takeover(t);
   if (p->last_words.known.load()) weigh_moved_bytes(p);
@@ -132,7 +139,6 @@ void lead(Thread* t) {
     p->checkpoint[index_of(failed)].refusal =
         static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
   t->proc->promoted = 1;
-  drop_stale_signals(t);
   await_other_threads(t);
   if (pairs) {
     count_from_here(p);
@@ -171,7 +177,7 @@ void take_over(Thread* t) {
     futex_wake(&p->taker, 1 << 30);
     wake_all(p);
   } else {
-    drop_stale_signals(t);
+    t->pending = 0;
     while (p->taker.load() != taking(mine) + 1) futex_wait(&p->taker, taking(mine), 50);
     t->role = is(p, PairState::kPaired) ? Role::kLeader : Role::kSolo;
     t->pos = t->limit = t->lane->head.load();

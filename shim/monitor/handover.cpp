@@ -49,6 +49,12 @@ bool Handover::waits(const Process& p) const {
   return is(p, PairState::kPaired) && p.alive[to].load() && p.alive[1 - to].load();
 }
 
+// The follower leads, and its message is on the way: until it has come, nothing is known of the change.
+bool Handover::untold(const Process& p) const {
+  return concerns(p) && p.handover.load() == word(HandoverState::kCommitted) && p.leader.load() == word(to_) &&
+         p.alive[static_cast<int>(to_)].load() && !told_.contains(&p);
+}
+
 std::string Handover::begin(Version to, double limit_s) {
   if (active_) return std::string("a change of leader to ") + name(to_) + " is going on already";
   to_ = to;
@@ -82,6 +88,7 @@ void Handover::start(double limit_s) {
 void Handover::ask(Process& p) {
   uint32_t none = word(HandoverState::kNone);
   if (p.failing.load() || !p.handover.compare_exchange_strong(none, word(HandoverState::kAsked))) return;
+  told_.erase(&p);
   p.failing.store(1);
 }
 
@@ -111,6 +118,7 @@ Handover::State Handover::step() {
   const bool late = seconds() > deadline_;
   bool gave_up = false;
   for (Process& p : processes_taken(arena_.control())) {
+    if (untold(p)) running |= !late;
     if (!waits(p)) continue;
     if (late && is(p, PairState::kPaired) && cancel(p)) {
       gave_up = true;
@@ -129,6 +137,7 @@ Handover::State Handover::step() {
 bool Handover::took_over(uint32_t process, int64_t descriptors, int64_t ticks) {
   Process& p = arena_.control().processes[process];
   if (p.handover.load() != word(HandoverState::kCommitted)) return false;
+  told_.insert(&p);
   // With a follower that comes back there may be another change; the former leader does not look at this any more.
   if (p.recovery.stage.load() != 0) p.handover.store(word(HandoverState::kNone));
   descriptors_ += descriptors;

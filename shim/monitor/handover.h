@@ -42,6 +42,7 @@ class Handover {
 
  private:
   bool waits(const stream::Process& p) const;
+  bool untold(const stream::Process& p) const;
   bool concerns(const stream::Process& p) const;
   const stream::Process* parent_of(const stream::Process& p) const;
   void start(double limit_s);
@@ -56,6 +57,7 @@ class Handover {
   double deadline_ = 0;
   int64_t descriptors_ = 0, ticks_ = 0;
   uint32_t changed_ = 0;
+  std::set<const stream::Process*> told_;  ///< pairs of which took_over() has told since they were asked
 };
 
 }  // namespace mx::monitor
