@@ -3,6 +3,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/pair.h"
+#include "shim/agent/record_locks.h"
 
 namespace mx::agent {
 
@@ -28,7 +29,7 @@ bool list_descriptors(Thread* t, bool dead) {
 
 // Until the copies on the other side are closed, no pipe sees its end and no lock is free.
 void await_closed(Process* p, bool dead, int pidfd) {
-  constexpr int kLimitMs = 200, kStepMs = 20;
+  constexpr int kLimitMs = 2000, kStepMs = 20;  // it is sure to come to that, when it gets a core
   if (dead) {
     struct {
       int32_t fd;
@@ -36,13 +37,13 @@ void await_closed(Process* p, bool dead, int pidfd) {
     } exited{pidfd, 1 /*POLLIN*/, 0};
     for (int waited = 0; waited < kLimitMs;) {
       long ended = sys(__NR_poll, &exited, 1, kStepMs);
-      if (ended > 0) return p->descriptors_taken.store(2);
+      if (ended > 0) return p->descriptors_taken.store(kLetGo);
       if (ended != kEintr) waited += kStepMs;  // a kick is no step
     }
     return;
   }
-  for (int i = 0; i < kLimitMs / kStepMs && p->descriptors_taken.load() == 1; i++)
-    futex_wait(&p->descriptors_taken, 1, kStepMs);
+  for (int i = 0; i < kLimitMs / kStepMs && p->descriptors_taken.load() == kTaken; i++)
+    futex_wait(&p->descriptors_taken, kTaken, kStepMs);
 }
 
 // Moves the pidfd to a number that the descriptors in `list` leave free. Above the arena's if the
@@ -101,10 +102,12 @@ int take_descriptors(Thread* t) {
     note_carried(fd);
     taken++;
   }
-  p->descriptors_taken.store(1);
+  const uint32_t locks = share_record_locks(t);
+  p->descriptors_taken.store(kTaken);
   futex_wake(&p->descriptors_taken, 8);
   await_closed(p, dead, pidfd);
   sys(__NR_close, pidfd);
+  own_record_locks(t, locks);
   return taken;
 }
 

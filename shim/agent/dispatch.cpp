@@ -12,6 +12,7 @@
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/own_root.h"
+#include "shim/agent/pidfds.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/query.h"
 #include "shim/agent/rejoin.h"
@@ -76,7 +77,6 @@ constexpr HookTable make_hooks() {
                  __NR_inotify_init1,
                  __NR_signalfd,
                  __NR_signalfd4,
-                 __NR_pidfd_open,
                  __NR_pidfd_getfd,
                  __NR_mq_open,
                  __NR_fanotify_init,
@@ -127,6 +127,7 @@ constexpr HookTable make_hooks() {
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo}) run(nr, run_tgkill);
   run(__NR_rt_sigqueueinfo, run_sigqueue);
   run(__NR_pidfd_send_signal, run_event);
+  h.at[__NR_pidfd_send_signal].perform = perform_pidfd_send_signal;
   localise(__NR_rt_sigtimedwait, localise_sigtimedwait);
   localise(__NR_read, localise_read);
   h.at[__NR_kill].prepare = prepare_kill;
@@ -141,6 +142,7 @@ constexpr HookTable make_hooks() {
   run(__NR_setpgid, run_setpgid);
   run(__NR_setsid, run_setsid);
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
+  localise(__NR_pidfd_open, localise_pidfd_open);
   run(__NR_set_tid_address, run_set_tid_address);
   for (int nr : {__NR_set_robust_list, __NR_rseq}) run(nr, run_registration);
   run(__NR_prctl, run_prctl);

@@ -4,6 +4,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/pair.h"
+#include "shim/agent/record_locks.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
@@ -157,14 +158,11 @@ void become_husk(Thread* t) {
     if (!p->alive[index_of(other(t->proc->version))].load()) break;
   }
   publish_descriptor_list(t);
-  while (!p->descriptors_taken.load()) {
-    futex_wait(&p->descriptors_taken, 0, 200);
-    if (!p->alive[index_of(other(t->proc->version))].load()) break;
-  }
+  await_descriptors_taken(p, p->alive[index_of(other(t->proc->version))]);
   uint32_t reserved = control()->settings.reserved_fd;
   sys(__NR_close_range, 0, reserved - 1, 0);
   sys(__NR_close_range, reserved + 1, ~0u, 0);
-  p->descriptors_taken.store(2);
+  p->descriptors_taken.store(kLetGo);
   futex_wake(&p->descriptors_taken, 8);
   if (handover_committed(p)) give_memory_back(t);
   uint64_t none = 0;

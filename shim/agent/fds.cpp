@@ -4,6 +4,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/record_locks.h"
 #include "shim/agent/shadow.h"
 
 namespace mx::agent {
@@ -204,6 +205,7 @@ long run_fcntl(Call& c) {
   if (cmd == kGetownEx) c.blob_size = 8;
   if (c.blob_size) c.blob = c.args[2];
   long ret = run_event(c);
+  if (ret == 0 && (cmd == kSetlk || cmd == kSetlkw)) note_record_lock(c.t, fd);
   if (ret >= 0 && valid_fd(fd)) {
     uint16_t& bits = fd_bits(c.t, fd);
     if (cmd == kSetfl) bits = (bits & ~kFdNonblock) | ((c.args[2] & kNonblock) ? kFdNonblock : 0);

@@ -1,6 +1,7 @@
 #include "shim/agent/keeper.h"
 
 #include "shim/agent/lane.h"
+#include "shim/agent/record_locks.h"
 
 namespace mx::agent {
 
@@ -59,7 +60,7 @@ void become_user(uint32_t uid, uint32_t gid) {
   if (!needed(p, self)) sys(__NR_exit_group, 0);  // another leader's are asked for
   become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
-  while (!p->descriptors_taken.load()) futex_wait(&p->descriptors_taken, 0, 1000);
+  await_descriptors_taken(p, p->alive[1 - (p->leader.load() & 1)]);
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
 }

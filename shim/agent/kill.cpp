@@ -5,6 +5,7 @@
 #include "shim/agent/fault.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/order.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
@@ -46,17 +47,19 @@ void also_to_follower(Thread* t, int32_t vpid, int sig) {
 // With a leader that was killed its children have changed to this version: the former ones only stand in for them.
 bool all_changed(const Thread* t) { return t->proc->promoted && t->proc->shared->last_words.known.load(); }
 
-// Follower: the signal that the leader has just sent itself may be pending when it dies. `given` is the program's
-// siginfo, or null.
-void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
-  if (c.t->role != Role::kFollower || !c.consumed || c.ret != 0) return;
+// `given` is the program's siginfo, or null.
+Siginfo info_of(const Call& c, int sig, int32_t code, uint64_t given) {
   Siginfo info{};
-  info.signo = sig;
   info.code = code;
   info.queue = {c.t->proc->vpid, static_cast<uint32_t>(sys(__NR_getuid)), 0};
   if (given) copy_guarded(&info, reinterpret_cast<void*>(given), sizeof info);
   info.signo = sig;
-  note_sent(c.t, info);
+  return info;
+}
+
+// Follower: the signal that the leader has just sent itself may be pending when it dies.
+void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
+  if (c.t->role == Role::kFollower && c.consumed && c.ret == 0) note_sent(c.t, info_of(c, sig, code, given));
 }
 
 // The kernel's id of the thread that the program knows as `tid`, in a version that took over.
@@ -68,10 +71,19 @@ uint64_t own_thread(Thread* t, int64_t tid) {
   return tid;
 }
 
+// Its place in the order is from before the kernel acts: another thread may take the signal, tell of that, and end, before
+// this one's call has returned.
+void come_before_receiver(const Call& c, int64_t pid, int64_t tid) {
+  Thread* t = c.t;
+  if (t->role == Role::kLeader && pid == t->proc->vpid && tid != t->vtid && t->proc->shared->threads.load() > 1)
+    take_ticket(t);
+}
+
 }  // namespace
 
 void prepare_kill(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
+  come_before_receiver(c, pid, 0);
   if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, pid)});
   if (pid < -1 && all_changed(c.t)) c.exec[0] = static_cast<uint64_t>(-int64_t{own_group(c.t, -pid)});
 }
@@ -96,8 +108,10 @@ long run_kill(Call& c) {
 // tkill, tgkill, rt_tgsigqueueinfo: thread ids are the leader's.
 void prepare_tgkill(Call& c) {
   Thread* t = c.t;
-  if (!t->proc->promoted) return;
   bool group = c.r->nr != __NR_tkill;
+  come_before_receiver(c, group ? static_cast<int32_t>(c.args[0]) : t->proc->vpid,
+                       static_cast<int32_t>(c.args[group ? 1 : 0]));
+  if (!t->proc->promoted) return;
   if (group && static_cast<int32_t>(c.args[0]) != t->proc->vpid) return;
   if (group) c.exec[0] = t->proc->real_pid;
   c.exec[group ? 1 : 0] = own_thread(t, static_cast<int32_t>(c.args[group ? 1 : 0]));
@@ -122,9 +136,13 @@ long run_tgkill(Call& c) {
   int64_t pid = group ? static_cast<int32_t>(c.args[0]) : t->proc->vpid;
   auto sig = static_cast<int>(c.args[group ? 2 : 1]);
   before_kill(c, pid, tid, sig);
+  const auto vtid = static_cast<int32_t>(tid);
+  const bool to_other = t->role == Role::kFollower && pid == t->proc->vpid && vtid > 0 && vtid != t->vtid;
+  if (to_other) expect_sent(t, sig, vtid);
   long ret = run_event(c);
   constexpr int32_t kTkill = -6;
   uint64_t given = c.r->nr == __NR_rt_tgsigqueueinfo ? c.args[3] : 0;
+  if (to_other) confirm_sent(t, info_of(c, sig, kTkill, given), vtid, c.consumed && !t->regs_redirected && ret == 0);
   if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig, kTkill, given);
   return ret;
 }

@@ -8,6 +8,7 @@
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/pidfds.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
@@ -187,8 +188,12 @@ long run_exit(Call& c) {
 void prepare_wait4(Call& c) { c.exec[0] = wait_target(c.t, static_cast<int32_t>(c.args[0])); }
 
 void prepare_waitid(Call& c) {
-  constexpr uint64_t kPid = 1, kGroup = 2;
-  if (c.args[0] == kPid || (c.args[0] == kGroup && c.args[1]))
+  constexpr uint64_t kPid = 1, kGroup = 2, kPidfd = 3;
+  int32_t named = c.args[0] == kPidfd && c.t->proc->promoted ? pidfd_target(c.t, c.args[1]) : 0;
+  if (named) {
+    c.exec[0] = kPid;
+    c.exec[1] = wait_target(c.t, named);
+  } else if (c.args[0] == kPid || (c.args[0] == kGroup && c.args[1]))
     c.exec[1] = wait_target(c.t, static_cast<int32_t>(c.args[1]));
 }
 

@@ -1,5 +1,6 @@
 #include "shim/agent/sent.h"
 
+#include "shim/agent/pair.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -7,6 +8,7 @@ namespace mx::agent {
 namespace {
 
 constexpr int kRealTime = 32;
+constexpr int32_t kTkill = -6;  // si_code
 
 bool valid(int sig) { return sig >= 1 && sig <= 64; }
 
@@ -24,28 +26,114 @@ void hold(Thread* t, const Siginfo& info) {
   t->held_info[info.signo & 31] = info;
 }
 
+// Threads of a follower note and forget at the same time.
+class OneAtATime {
+ public:
+  OneAtATime() {
+    while (busy_.exchange(1, std::memory_order_acquire)) pause();
+  }
+  ~OneAtATime() { busy_.store(0, std::memory_order_release); }
+
+ private:
+  static inline std::atomic<uint32_t> busy_{0};
+};
+
+void add(LocalProcess* p, const Siginfo& info, int32_t to) {
+  if (p->n_sent == kMaxPending) return;
+  p->sent[p->n_sent] = info;
+  p->sent_to[p->n_sent++] = to;
+}
+
+bool remove(LocalProcess* p, int sig, int32_t to) {
+  uint32_t i = 0;
+  while (i < p->n_sent && (p->sent[i].signo != sig || p->sent_to[i] != to)) i++;
+  if (i == p->n_sent) return false;
+  p->n_sent--;
+  for (; i < p->n_sent; i++) {
+    p->sent[i] = p->sent[i + 1];
+    p->sent_to[i] = p->sent_to[i + 1];
+  }
+  return true;
+}
+
+bool noted(const LocalProcess* p, int sig, int32_t to) {
+  for (uint32_t i = 0; i < p->n_sent; i++)
+    if (p->sent[i].signo == sig && p->sent_to[i] == to) return true;
+  return false;
+}
+
+bool has_effect(const Thread* t, int sig) {
+  const SignalAction& a = t->proc->actions[sig];
+  return a.handler > kSigIgn || (a.handler == kSigDfl && default_terminates(sig));
+}
+
+// This version's own thread for `vtid`, or 0.
+int32_t own_thread(const Thread* t, int32_t vtid) {
+  int32_t tid = 0;
+  each_lane(t->proc->shared, [&](Lane& l) {
+    if (l.vtid == vtid) tid = l.real_tid[index_of(t->proc->version)];
+  });
+  return tid;
+}
+
+// In the version that leads now. `to`: a thread, or 0.
+void send(Thread* t, const Siginfo& info, int32_t to) {
+  if (to) {
+    // A thread may not say that another one's signal came by tgkill: the kernel does.
+    int32_t tid = own_thread(t, to), pid = t->proc->real_pid;
+    if (tid && info.code == kTkill) sys(__NR_tgkill, pid, tid, info.signo);
+    if (tid && info.code != kTkill) sys(__NR_rt_tgsigqueueinfo, pid, tid, info.signo, &info);
+  } else if (kNeverBlocked & bit(info.signo)) {
+    hold(t, info);
+  } else if (sys(__NR_rt_sigqueueinfo, t->proc->real_pid, info.signo, &info) != 0) {
+    sys(__NR_kill, t->proc->real_pid, info.signo);
+  }
+}
+
 }  // namespace
 
 void note_sent(Thread* t, const Siginfo& info) {
   LocalProcess* p = t->proc;
   int sig = info.signo;
-  if (!valid(sig) || !(t->vmask & bit(sig)) || (kUnblockable & bit(sig)) || p->n_sent == kMaxPending) return;
-  if (sig < kRealTime && (sent_signals(p) & bit(sig))) return;  // standard signals merge
-  p->sent[p->n_sent++] = info;
+  if (!valid(sig) || !(t->vmask & bit(sig)) || (kUnblockable & bit(sig))) return;
+  OneAtATime alone;
+  if (p->promoted) return send(t, info, 0);
+  if (sig < kRealTime && noted(p, sig, 0)) return;  // standard signals merge
+  add(p, info, 0);
+}
+
+void expect_sent(Thread* t, int sig, int32_t vtid) {
+  if (!valid(sig) || ((kUnblockable | kNeverBlocked) & bit(sig)) || !has_effect(t, sig)) return;
+  Siginfo info{};
+  info.signo = sig;
+  OneAtATime alone;
+  add(t->proc, info, -vtid);
+}
+
+void confirm_sent(Thread* t, const Siginfo& info, int32_t vtid, bool sent) {
+  const int sig = info.signo;
+  OneAtATime alone;
+  if (!remove(t->proc, sig, -vtid) || !sent) return;
+  if (t->proc->promoted) return send(t, info, vtid);
+  if (sig < kRealTime && noted(t->proc, sig, vtid)) return;
+  add(t->proc, info, vtid);
+}
+
+bool is_expected(Thread* t, int sig, int32_t vtid) {
+  OneAtATime alone;
+  return noted(t->proc, sig, -vtid);
 }
 
 void forget_sent(Thread* t, int sig) {
-  LocalProcess* p = t->proc;
-  uint32_t i = 0;
-  while (i < p->n_sent && p->sent[i].signo != sig) i++;
-  if (i == p->n_sent) return;
-  p->n_sent--;
-  for (; i < p->n_sent; i++) p->sent[i] = p->sent[i + 1];
+  OneAtATime alone;
+  for (int32_t to : {t->vtid, -t->vtid, 0})
+    if (remove(t->proc, sig, to)) return;
 }
 
 uint64_t sent_signals(const LocalProcess* p) {
   uint64_t all = 0;
-  for (uint32_t i = 0; i < p->n_sent; i++) all |= bit(p->sent[i].signo);
+  for (uint32_t i = 0; i < p->n_sent; i++)
+    if (p->sent_to[i] >= 0) all |= bit(p->sent[i].signo);
   return all;
 }
 
@@ -55,15 +143,28 @@ void inherit_sent(Thread* t, uint64_t signals) {
 }
 
 uint64_t send_again(Thread* t) {
+  OneAtATime alone;
   LocalProcess* p = t->proc;
   uint64_t sent = sent_signals(p);
+  for (uint32_t i = 0; i < p->n_sent; i++)
+    if (p->sent_to[i] >= 0) send(t, p->sent[i], p->sent_to[i]);
+  uint32_t left = 0;
   for (uint32_t i = 0; i < p->n_sent; i++) {
-    const Siginfo& info = p->sent[i];
-    if (kNeverBlocked & bit(info.signo)) hold(t, info);
-    else sys(__NR_rt_sigqueueinfo, p->real_pid, info.signo, &info);
+    if (p->sent_to[i] >= 0) continue;
+    p->sent[left] = p->sent[i];
+    p->sent_to[left++] = p->sent_to[i];
   }
-  p->n_sent = 0;
+  p->n_sent = left;
   return sent;
+}
+
+void send_queued(Thread* t, Lane& lane, uint64_t signals) {
+  int32_t tid = lane.real_tid[index_of(t->proc->version)];
+  for (int sig = 1; sig <= 64; sig++) {
+    if (!(signals & bit(sig))) continue;
+    if (tid <= 0 || sys(__NR_tgkill, t->proc->real_pid, tid, sig) != 0)
+      sys(__NR_kill, t->proc->real_pid, sig);
+  }
 }
 
 }  // namespace mx::agent

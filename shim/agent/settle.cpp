@@ -6,6 +6,7 @@
 #include "shim/agent/pair.h"
 #include "shim/agent/remainder.h"
 #include "shim/agent/report.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -260,7 +261,14 @@ bool sent_to_oneself(const Call& c) {
   if (static_cast<int32_t>(c.args[0]) != t->proc->vpid) return false;
   uint64_t sig = c.args[direct ? 1 : 2];
   if (sig < 1 || sig > 64) return false;
-  return (t->proc->shared->last_words.pending | t->lane->queued) & bit(static_cast<int>(sig));
+  return t->proc->shared->last_words.pending & bit(static_cast<int>(sig));
+}
+
+// It is for another thread of this process, which has not taken it: it went with the leader.
+bool awaits_signal(const Call& c) {
+  bool group = c.r->nr == __NR_tgkill || c.r->nr == __NR_rt_tgsigqueueinfo;
+  if (!group && c.r->nr != __NR_tkill) return false;
+  return is_expected(c.t, static_cast<int>(c.args[group ? 2 : 1]), static_cast<int32_t>(c.args[group ? 1 : 0]));
 }
 
 bool settle_sent(Call& c, const Flight& f) {
@@ -347,7 +355,7 @@ bool settle(Call& c) {
     return false;
   }
   if (in_phase(f, FlightPhase::kDone)) {
-    if (f.result == kEintr) return false;
+    if (f.result == kEintr || awaits_signal(c)) return false;
     bool all_told = f.result < 0 || (!c.d->out_mask && !c.blob_size && !f.shape.load());
     if (all_told) {
       c.ret = f.result;

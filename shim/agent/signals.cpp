@@ -377,11 +377,11 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     if (h.kind != EventKind::kSignal) return;
     lane_skip(t, sizeof h);
     if (!lane_get(t, &body, sizeof body)) return;
+    forget_sent(t, body.info.signo);  // before the event counts as consumed: who takes over sends what is left
     finish_event(t, h);
     more = t->signal_follows;
     t->signal_follows = 0;
     if (body.info.signo < 1 || body.info.signo > 64) continue;
-    forget_sent(t, body.info.signo);
     const SignalAction& a = t->proc->actions[body.info.signo];
     if (point == SignalPoint::kCallStart) to_call_start(t, r);
     t->regs_redirected = 1;
@@ -418,10 +418,10 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   if (h.kind != EventKind::kSignal || !(h.flags & stream::kAsync)) return;
   lane_skip(t, sizeof h);
   lane_get(t, &body, sizeof body);
+  forget_sent(t, body.info.signo);
   finish_event(t, h);
   t->signal_follows = 0;
   if (body.info.signo < 1 || body.info.signo > 64) return;
-  forget_sent(t, body.info.signo);
   if (t->proc->actions[body.info.signo].handler > kSigIgn) enter_handler(t, r, body.info, uc);
 }
 

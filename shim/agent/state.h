@@ -65,6 +65,8 @@ enum FdBits : uint16_t {
   kFdSignalfd = 256,
   kFdTouched = 512,  ///< kFdOpen is valid; else see Process::inherited
   kFdOpen = 1024,    ///< open in the leader
+  kFdLocked = 2048,  ///< the program has set record locks through it
+  kFdPidfd = 4096,
 };
 inline constexpr int kMaxFds = 1 << 20;
 
@@ -124,6 +126,7 @@ struct LocalProcess {
   uint32_t n_sent;  ///< follower: signals the leader sent itself and has not been seen to take, see
                     ///< sent.h
   Siginfo sent[32];
+  int32_t sent_to[32];  ///< the thread that each is for; 0: any; negative: it is about to be sent
   uint64_t process_limit[2];  ///< follower: RLIMIT_NPROC as the program set it; both 0: it has not
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];

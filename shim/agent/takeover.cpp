@@ -8,6 +8,7 @@
 #include "shim/agent/own_io.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/pair.h"
+#include "shim/agent/record_locks.h"
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/settle.h"
@@ -46,15 +47,16 @@ void restore_pending(Thread* t) {
   constexpr int kSigchld = 17;
   Process* p = t->proc->shared;
   uint64_t done = send_again(t);
-  uint64_t left = 0;
+  uint64_t queued = 0;
   each_lane(p, [&](Lane& l) {
-    left |= l.queued;
+    queued |= l.queued;
+    send_queued(t, l, l.queued & ~(done | kNeverBlocked));
     l.queued = 0;
   });
-  if (p->last_words.known.load()) {  // else a husk passes on what the kernel still has for it
-    left |= p->last_words.pending;
-    if (child_waits_to_be_reaped()) left |= bit(kSigchld);
-  }
+  if (!p->last_words.known.load()) return;  // a husk passes on what the kernel still has for it
+  p->last_words.pending |= queued;          // for who settles a call
+  uint64_t left = p->last_words.pending & ~queued;
+  if (child_waits_to_be_reaped()) left |= bit(kSigchld);
   left &= ~(done | bit(9) | bit(19) | kNeverBlocked);
   for (int sig = 1; sig <= 64; sig++)
     if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
@@ -134,7 +136,7 @@ void lead(Thread* t) {
   int taken = take_descriptors(t);
   if (taken < 0) abandon_takeover(t);
   if (p->last_words.known.load()) weigh_moved_bytes(p);
-  const bool closed = p->descriptors_taken.load() == 2, pairs = closed && can_recover(p, failed);
+  const bool closed = p->descriptors_taken.load() == kLetGo, pairs = closed && can_recover(p, failed);
   if (!closed)
     p->checkpoint[index_of(failed)].refusal =
         static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
