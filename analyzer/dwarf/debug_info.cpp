@@ -78,12 +78,15 @@ std::string layout_difference(const TypeInfo& a, const TypeInfo& b) {
   if (a.size != b.size)
     parts.push_back((a.size < b.size ? "grew from " : "shrank from ") + std::to_string(a.size) +
                     " to " + std::to_string(b.size) + " bytes");
-  std::map<std::string, const TypeMember*> before;
-  for (const TypeMember& m : a.members) before[m.name] = &m;
+  // Names may occur more than once (padding fields called `_`): the first with the first, and so
+  // on.
+  std::map<std::pair<std::string, size_t>, const TypeMember*> before;
+  std::map<std::string, size_t> seen_before, seen_after;
+  for (const TypeMember& m : a.members) before[{m.name, seen_before[m.name]++}] = &m;
   bool enumeration = a.name.compare(0, 5, "enum ") == 0;
   const char* word = enumeration ? "enumerator `" : "field `";
   for (const TypeMember& m : b.members) {
-    auto it = before.find(m.name);
+    auto it = before.find({m.name, seen_after[m.name]++});
     if (it == before.end()) {
       parts.push_back(word + m.name + "` is new");
       continue;
@@ -95,7 +98,7 @@ std::string layout_difference(const TypeInfo& a, const TypeInfo& b) {
       parts.push_back(word + m.name + "` was " + it->second->type + " and is " + m.type);
     before.erase(it);
   }
-  for (const auto& [name, m] : before) parts.push_back(word + name + "` is gone");
+  for (const auto& [name, m] : before) parts.push_back(word + name.first + "` is gone");
   std::string text;
   for (size_t k = 0; k < parts.size() && k < 4; ++k) text += (k ? "; " : "") + parts[k];
   return parts.size() > 4 ? text + "; …" : text;

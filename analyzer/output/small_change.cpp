@@ -67,8 +67,9 @@ std::optional<SmallChange> numbers_only(const Analysis& a, const FunctionResult&
     if (olds.size() != news.size()) return false;
     for (size_t k = 0; k < olds.size(); ++k) {
       if (!differ_in_numbers(olds[k], news[k])) return false;
-      if (out.instructions++ == 0)
-        out.shown = shown(olds[k].old_text) + " -> " + shown(news[k].new_text);
+      if (out.instructions++) continue;
+      std::string was = shown(olds[k].old_text), is = shown(news[k].new_text);
+      out.shown = was == is ? "what `" + is + "` refers to" : was + " -> " + is;
     }
     olds.clear();
     news.clear();

@@ -256,6 +256,17 @@ TEST_P(Kinds, TypesAreComparedAndTheirUsersKnow) {
   EXPECT_EQ(user.old_to_new.possible, Possible::no);
 }
 
+// Go pads structures with several fields called `_`.
+TEST(Types, FieldsOfOneNameAreToldApart) {
+  DebugInfo before, after;
+  before.types = {{"struct padded", 12, {{"_", "int", 0}, {"a", "int", 4}, {"_", "int", 8}}}};
+  after = before;
+  EXPECT_TRUE(compare_types(before, after).empty());
+  after.types[0].members[2].offset = 9;
+  ASSERT_EQ(compare_types(before, after).size(), 1u);
+  EXPECT_EQ(compare_types(before, after)[0].what, "field `_` moved from 8 to 9");
+}
+
 TEST_P(Kinds, EveryVerdictHasItsReason) {
   auto a = compare(build(), build("-DNEW_VERSION"));
   auto reason = [&](const std::string& name, bool old_to_new) {
