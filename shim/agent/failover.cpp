@@ -4,6 +4,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/pair.h"
+#include "shim/agent/patch.h"
 #include "shim/agent/record_locks.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
@@ -235,7 +236,7 @@ int64_t crash_lane(const Thread* t) { return t->history ? int64_t{t->lane_index}
 void save_registers(Thread* t, const Regs& r) {
   if (!t->history) return;
   t->history->registers = {1,    r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11,    r.r10, r.r9,
-                           r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, r.rip, r.eflags, r.rsp};
+                           r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, original(r.rip), r.eflags, r.rsp};
 }
 
 // The leader has failed while it runs: where this thread stands, and that the leader's threads

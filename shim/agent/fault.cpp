@@ -8,6 +8,7 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/patch.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
@@ -106,7 +107,7 @@ void judge(Thread* t, int sig, const FaultBody& b) {
 // of the program. The event that was being written is void.
 [[noreturn]] void fault_in_agent(Thread* t, int sig, Siginfo* info) {
   if (t->building_frame) die_of(t, 11);  // no room for a signal frame: the kernel kills for that
-  FaultBody b{t->regs->rip, info->fault.addr};
+  FaultBody b{original(t->regs->rip), info->fault.addr};
   save_registers(t, *t->regs);
   if (t->role == Role::kLeader) lane_rewind(t);
   if (t->role == Role::kSolo) report_own_crash(t, sig, b);
@@ -154,7 +155,7 @@ void exited_wrongly(Thread* t, uint64_t position, int status) {
 
 void judge_abort(Thread* t, int sig) {
   save_registers(t, *t->regs);
-  judge(t, sig, {t->regs->rip, 0});
+  judge(t, sig, {original(t->regs->rip), 0});
 }
 
 }  // namespace mx::agent

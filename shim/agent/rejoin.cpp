@@ -11,8 +11,10 @@
 #include "shim/agent/patch.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/thread_names.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/warm.h"
+#include "shim/agent/witness.h"
 
 extern "C" {
 long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64_t ctid,
@@ -177,10 +179,13 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
   if (!own_descriptors(t, t->proc->real_pid)) sys(__NR_exit_group, 0);
+  note_thread_names(t);
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
   s.ready.store(1);
   futex_wake(&s.ready, 1);
   await_wake_up(t, s, self);
+  const bool elsewhere = leave_witness(t);
+  if (elsewhere) self = static_cast<int32_t>(sys(__NR_getpid));
 
   sys(__NR_prctl, kSetName, name);
   t->proc->real_pid = t->tid = self;
@@ -194,7 +199,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   if (!recovery(t).lane) begin_to_catch_up(t);
   change(recovery(t), RecoveryStage::kAsked, RecoveryStage::kReplaying);
   s.state.store(static_cast<uint32_t>(SleeperState::kNone));
-  restore_thread(t, false);
+  restore_thread(t, elsewhere);
   each_thread(t->proc, [t](Thread& o) {
     if (&o != t) restart_thread(&o);
   });
@@ -240,6 +245,7 @@ extern "C" void mx_rested_start(Thread* t) {
   set_gs(t);
   init_thread_stack(t);
   restore_thread(t, true);
+  take_thread_name(t);
   if (t->lane) t->lane->real_tid[static_cast<int>(t->proc->version)] = t->tid;
   t->at_rest.store(0);
   apply_mask(t, nullptr);

@@ -23,6 +23,7 @@ constexpr Verb kVerbs[] = {
     {"events", mx::cli::events, "events [-f] ID"},
     {"promote", mx::cli::promote, "promote ID old|new"},
     {"drop", mx::cli::drop, "drop ID old|new"},
+    {"replay", mx::cli::replay, "replay BUNDLE [--gdb]"},
     {"analyze", mx::cli::analyze, "analyze OLD NEW [--format text|json|dot|html] [--function NAME]"},
     {"image", mx::oci::image_main, "image add NAME SOURCE | ls | rm NAME | gc"},
     {"configure", mx::oci::configure_main,

@@ -48,6 +48,9 @@ int run(int argc, char** argv) {
   app.add_option("--rules", o.rules, "expected divergences")->type_name("FILE");
   app.add_option("--report", o.report, "JSON lines, one event each; '-' for standard error")->type_name("FILE");
   app.add_option("--crash-dir", o.crash_dir, "where the folder of each crash goes (default: in the state folder, see mx events)")->type_name("DIR");
+  app.add_flag("--replay-bundle", o.replay_bundle, "keep in the folder of a crash what mx replay needs to make it come again: the\n"
+               "program's memory before it, and what it was given since");
+  app.add_flag("--core", o.core, "write a core file of the version that crashed into the folder of the crash");
   app.add_option("--id", o.id, "name of this run for mx ps, status, promote (default: a fresh one)")->type_name("ID");
   app.add_option("args", o.args, "the program's arguments, after --")->type_name("ARGS");
   app.positionals_at_end();

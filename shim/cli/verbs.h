@@ -10,6 +10,7 @@ int status(int argc, char** argv);
 int events(int argc, char** argv);
 int promote(int argc, char** argv);
 int drop(int argc, char** argv);
+int replay(int argc, char** argv);
 /// Becomes mx-analyze (analyzer/cli); returns only when that cannot be executed.
 int analyze(int argc, char** argv);
 

@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "recovery/stack_walk.h"
+#include "shim/monitor/crash_core.h"
 #include "shim/monitor/crash_details.h"
 #include "shim/monitor/report.h"
 #include "shim/stream/history.h"
@@ -23,7 +24,7 @@ namespace fs = std::filesystem;
 
 namespace {
 constexpr unsigned kMostFolders = 16;  // of one run: the first and the latest
-constexpr unsigned kReaderSeconds = 20;
+constexpr unsigned kReaderSeconds = 20, kBundleSeconds = 60;
 constexpr size_t kMostReaders =
     2;  // at a time that have the crash explained: half a second of processor each
 constexpr int kReaderNice = 10;  // the service, and the recovery, come first
@@ -88,37 +89,62 @@ std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
       base_ + "/" + std::to_string(getpid()) + "-" + std::to_string(++count_);
   if (mkdir(folder.c_str(), 0700) != 0) return {};
   if (folders_.size() >= kMostFolders) folders_.clear();
-  folders_[crash.pid] = folder;
+  folders_[crash.pid] = {folder,
+                         {crash.signal, line.value("address", ""), line.value("symbol", "")}};
   const bool explain = readers_.size() < kMostReaders;
-  const pid_t child = fork();
+  const pid_t child = start_reader(core_ ? kBundleSeconds : kReaderSeconds, [&] {
+    write_details(arena_, crash, line, folder, explain);
+    if (core_ && crash.stands) write_crash_core(arena_, crash, folder);
+  });
   if (child < 0) return {};
-  if (child == 0) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    setpriority(PRIO_PROCESS, 0, kReaderNice);
-    // Nothing here may outlast the run by much, or end with the monitor's signals.
-    signal(SIGALRM, SIG_DFL);
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
-    alarm(kReaderSeconds);
-    int status = 1;
-    try {
-      write_details(arena_, crash, line, folder, explain);
-      status = 0;
-    } catch (const std::exception&) {
-    }
-    _exit(status);
-  }
   readers_[child] = crash.stands ? crash.pid : 0;
   return folder;
+}
+
+// Nothing there may outlast the run by much, or end with the monitor's signals.
+template <typename F>
+pid_t CrashFolders::start_reader(unsigned seconds, F&& work) {
+  const pid_t child = fork();
+  if (child != 0) return child;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setpriority(PRIO_PROCESS, 0, kReaderNice);
+  signal(SIGALRM, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  alarm(seconds);
+  int status = 1;
+  try {
+    work();
+    status = 0;
+  } catch (const std::exception&) {
+  }
+  _exit(status);
+}
+
+void CrashFolders::add_bundle(pid_t crashed, const ReplayOrigin& origin) {
+  const auto found = folders_.find(crashed);
+  const pid_t child =
+      found == folders_.end() ? -1 : start_reader(kBundleSeconds, [&] {
+        save_replay_bundle(arena_, origin, found->second.place, found->second.path);
+      });
+  if (child > 0)
+    readers_[child] = 0;
+  else
+    end_witness(arena_);
+}
+
+void CrashFolders::add_no_bundle(pid_t crashed, const std::string& why) const {
+  if (const auto found = folders_.find(crashed); found != folders_.end())
+    std::ofstream(found->second.path + "/replay.txt") << "no replay bundle: " << why << "\n";
 }
 
 void CrashFolders::add_recovery(pid_t crashed, const ordered_json& line) const {
   const auto found = folders_.find(crashed);
   if (found == folders_.end()) return;
-  std::ofstream(found->second + "/recovery.json")
+  std::ofstream(found->second.path + "/recovery.json")
       << line.dump(2, ' ', false, ordered_json::error_handler_t::replace) << "\n";
-  std::ofstream(found->second + "/recovery.txt") << recovery_for_people(line);
+  std::ofstream(found->second.path + "/recovery.txt") << recovery_for_people(line);
 }
 
 void CrashFolders::end_all() const {

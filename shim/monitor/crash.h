@@ -9,12 +9,13 @@
 #include <string>
 
 #include "shim/monitor/arena.h"
+#include "shim/monitor/replay_bundle.h"
 
 namespace mx::monitor {
 
 struct Crash {
   stream::Version version = stream::Version::kOld;
-  pid_t pid = 0;
+  pid_t pid = 0, tid = 0;  ///< of the thread; 0: not known
   int signal = 0;
   uint64_t address = 0, fault_address = 0;
   int64_t lane = -1;       ///< of the thread; -1: not known
@@ -36,11 +37,18 @@ class CrashFolders {
   explicit CrashFolders(const Arena& arena) : arena_(arena) {}
   /// Crash folders go to `base` (made if missing). "" switches them off.
   void set_base(std::string base) { base_ = std::move(base); }
+  /// Crash folders get a core file of the version that crashed.
+  void set_core(bool core) { core_ = core; }
   /// Returns the folder's path, "" if there is none. `line`: the crash line so far.
   std::string open(const Crash& crash, const nlohmann::ordered_json& line);
   /// The crash of this process has been recovered from, or could not be: its `recovery` line, step
   /// by step, goes to recovery.json and recovery.txt of its folder, if it has one.
   void add_recovery(pid_t crashed, const nlohmann::ordered_json& line) const;
+  /// Puts what `mx replay` needs into the folder of the crash of this process; without one, nothing
+  /// is kept.
+  void add_bundle(pid_t crashed, const ReplayOrigin& origin);
+  /// Says in the folder why there is none.
+  void add_no_bundle(pid_t crashed, const std::string& why) const;
   /// True as long as somebody looks at this process: do not end it.
   bool looks_at(pid_t pid) const;
   /// A child has ended. Returns the process that it looked at, 0 if it was no child of ours.
@@ -51,10 +59,18 @@ class CrashFolders {
 
  private:
   const Arena& arena_;
+  template <typename F>
+  pid_t start_reader(unsigned seconds, F&& work);
+
   std::string base_;
+  bool core_ = false;
   unsigned count_ = 0;
   std::map<pid_t, pid_t> readers_;        ///< by child: whom it looks at
-  std::map<pid_t, std::string> folders_;  ///< by crashed process: the latest
+  struct Folder {
+    std::string path;
+    replay::CrashPlace place;
+  };
+  std::map<pid_t, Folder> folders_;  ///< by crashed process: the latest
 };
 
 }  // namespace mx::monitor

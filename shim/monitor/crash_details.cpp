@@ -87,11 +87,12 @@ ordered_json run_analyzer(const std::vector<std::string>& arguments) {
   return child > 0 && status == 0 ? ordered_json::parse(text, nullptr, false) : ordered_json();
 }
 
-ordered_json frame_json(const recovery::StackFrame& f, const recovery::AddressSpace& space) {
+ordered_json frame_json(const recovery::StackFrame& f, const recovery::AddressSpace& space,
+                        bool returns) {
   ordered_json j{{"address", hex(f.address)}};
   const recovery::Module* m = space.module_at(f.address);
   if (m && m->elf) {
-    j["symbol"] = symbol_text(*m->elf, m->path, f.in_module);
+    j["symbol"] = symbol_text(*m->elf, m->path, f.in_module, returns);
     j["module"] = printable(m->path.data(), m->path.size());
     j["module_address"] = hex(f.in_module);
   }
@@ -121,7 +122,7 @@ Walked stack_of(pid_t pid, const SavedRegisters& r, const Crash& crash, Version 
       if (frames.empty()) first_inside = true;
       addresses += (addresses.empty() ? "" : ",") + hex(f.in_module).substr(2);
     }
-    frames.push_back(frame_json(f, space));
+    frames.push_back(frame_json(f, space, !frames.empty()));
   }
   walked.json["stack"] = frames;
   const std::string analyzer = recovery::find_analyzer(), own = program_of(pid);
@@ -188,8 +189,9 @@ std::string for_people(const ordered_json& j) {
 
 }  // namespace
 
-std::string symbol_text(const recovery::ElfView& elf, const std::string& path, uint64_t address) {
-  std::string symbol = elf.symbol_at(address);
+std::string symbol_text(const recovery::ElfView& elf, const std::string& path, uint64_t address,
+                        bool returns) {
+  std::string symbol = elf.symbol_at(address - returns);
   uint64_t offset = address;
   if (!symbol.empty()) {
     const auto start = elf.symbol(symbol);

@@ -32,20 +32,6 @@ bool write_memory(pid_t pid, uint64_t at, const void* from, size_t n) {
   return process_vm_writev(pid, &local, 1, &remote, 1, 0) == static_cast<ssize_t>(n);
 }
 
-// The vDSO is the same in every process: an offset found in ours holds in theirs.
-uint64_t vdso_syscall_offset() {
-  auto* base = reinterpret_cast<const uint8_t*>(getauxval(AT_SYSINFO_EHDR));
-  if (!base) return 0;
-  auto* eh = reinterpret_cast<const Elf64_Ehdr*>(base);
-  auto* ph = reinterpret_cast<const Elf64_Phdr*>(base + eh->e_phoff);
-  for (int i = 0; i < eh->e_phnum; i++) {
-    if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X)) continue;
-    for (uint64_t at = ph[i].p_offset; at + 2 <= ph[i].p_offset + ph[i].p_filesz; at++)
-      if (base[at] == 0x0f && base[at + 1] == 0x05) return at;
-  }
-  return 0;
-}
-
 struct Stack {
   uint64_t vdso = 0;
   uint64_t vdso_entry = 0;  // address of its auxv entry
@@ -158,6 +144,19 @@ void count_from_here(const Arena& arena, const Injection& in) {
 }
 
 }  // namespace
+
+uint64_t vdso_syscall_offset() {
+  auto* base = reinterpret_cast<const uint8_t*>(getauxval(AT_SYSINFO_EHDR));
+  if (!base) return 0;
+  auto* eh = reinterpret_cast<const Elf64_Ehdr*>(base);
+  auto* ph = reinterpret_cast<const Elf64_Phdr*>(base + eh->e_phoff);
+  for (int i = 0; i < eh->e_phnum; i++) {
+    if (ph[i].p_type != PT_LOAD || !(ph[i].p_flags & PF_X)) continue;
+    for (uint64_t at = ph[i].p_offset; at + 2 <= ph[i].p_offset + ph[i].p_filesz; at++)
+      if (base[at] == 0x0f && base[at + 1] == 0x05) return at;
+  }
+  return 0;
+}
 
 std::string inject(const Arena& arena, const Injection& in) {
   // At the event stop the kernel has yet to store execve's result: go on to the exit of the call. (A first image has

@@ -20,4 +20,8 @@ struct Injection {
 /// Returns an empty string, or why it failed (the process is then still stopped and attached).
 std::string inject(const Arena& arena, const Injection& injection);
 
+/// Where the vDSO, which is the same in every process, has a `syscall` instruction: bytes from its
+/// start, 0: nowhere.
+uint64_t vdso_syscall_offset();
+
 }  // namespace mx::monitor

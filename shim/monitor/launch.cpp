@@ -182,12 +182,15 @@ Departure::~Departure() {
   waitpid(pid_, nullptr, __WALL);
 }
 
+void Departure::arrive() {
+  if (reach_exec(pid_)) return;
+  pid_ = -1;
+  if (failure_.step != kNone) explain(spec_, failure_);
+  throw Error("the process ended before it could execute " + spec_.program);
+}
+
 void Departure::finish() {
-  if (!reach_exec(pid_)) {
-    pid_ = -1;
-    if (failure_.step != kNone) explain(spec_, failure_);
-    throw Error("the process ended before it could execute " + spec_.program);
-  }
+  arrive();
   std::string why = inject(arena_, {pid_, process_, version_, true});
   if (!why.empty()) throw Error("cannot put the agent into " + spec_.program + ": " + why);
   runs_ = true;

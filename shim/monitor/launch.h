@@ -42,6 +42,9 @@ class Departure {
   /// comes first. Throws Error (126/127 as a shell for the program's own faults); the process has
   /// ended then.
   void finish();
+  /// Only waits for the new image: the process stands at its exec stop, traced, and ends with this
+  /// object. Throws as finish() does.
+  void arrive();
   pid_t pid() const { return pid_; }
 
  private:

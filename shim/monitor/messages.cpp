@@ -108,12 +108,33 @@ ordered_json divergence_fields(const Message& m) {
 
 double ticks_to_microseconds(int64_t ticks) { return ticks / tsc_per_microsecond(); }
 
+// A version that fails once more on its way back: the end of that recovery, no crash of its own.
+// True if it was that.
+bool Monitor::on_crash_of_copy(const Message& m) {
+  const auto pid = static_cast<pid_t>(m.number[1]);
+  if (recoveries_.was_given_up(pid)) return true;
+  if (!recoveries_.active() || recoveries_.copy() != pid ||
+      root().state.load() == static_cast<uint32_t>(PairState::kFailover))
+    return false;
+  ordered_json where;
+  if (m.number[0]) add_symbol(where, pid, static_cast<uint64_t>(m.number[2]));
+  recoveries_.failed("it failed again on the way: " +
+                     (m.number[0] ? "signal " + std::to_string(m.number[0]) + " at " +
+                                        where.value("symbol", hex(m.number[2]))
+                                  : "exit with status " + std::to_string(m.number[2])));
+  drop_root_follower(m.version, "it could not be recovered");
+  return true;
+}
+
 void Monitor::on_crash(const Message& m, bool of_root) {
+  if (of_root && on_crash_of_copy(m)) return;
   // First: the version that comes back writes over what the one that crashed has done last.
   const ordered_json calls = last_calls(arena_, m.number[4] - 1, m.version);
+  Crash crash;
+  if (m.number[4] > 0 && m.number[4] <= static_cast<int64_t>(kMaxLanes))
+    crash.tid = arena_.control().lanes[m.number[4] - 1].real_tid[static_cast<int>(m.version)];
   if (of_root) start_recovery(static_cast<pid_t>(m.number[1]), true);
   ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
-  Crash crash;
   crash.version = m.version;
   crash.pid = static_cast<pid_t>(m.number[1]);
   crash.signal = static_cast<int>(m.number[0]);
@@ -130,6 +151,7 @@ void Monitor::on_crash(const Message& m, bool of_root) {
     f["status"] = m.number[2];
   }
   write_crash(crash, f, calls);
+  keep_bundle();
   report_recovery_start();
   if (m.number[5]) tell_of_no_recovery(arena_.control().processes[m.process], m.version, crash.pid);
   // Nobody looks at it: it has no folder.
@@ -190,6 +212,7 @@ void Monitor::on_message(Message& m) {
                      {"descriptors", m.number[0]},
                      {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
       if (&p == &root()) start_recovery(failed.pid, !failed.ended);
+      keep_bundle();
       report_recovery_start();
       // (Its line may have come first, and begun the recovery.)
       if (&p != &root() || !recoveries_.active())
@@ -198,6 +221,7 @@ void Monitor::on_message(Message& m) {
       break;
     }
     case MessageKind::kDropped:
+      if (recoveries_.was_given_up(static_cast<pid_t>(m.number[0]))) break;
       if (&p == &root() && recoveries_.active() && recoveries_.version() == m.version)
         recoveries_.failed(text_of(m));
       report_.write("dropped",

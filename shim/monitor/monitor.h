@@ -45,6 +45,7 @@ class Monitor {
   void open_events();
   void on_message(stream::Message& m);
   void on_crash(const stream::Message& m, bool of_root);
+  bool on_crash_of_copy(const stream::Message& m);
   void write_crash(const Crash& crash, nlohmann::ordered_json& line,
                    const nlohmann::ordered_json& calls);
   void on_looked_at(pid_t victim);
@@ -79,6 +80,7 @@ class Monitor {
   void start_recovery(pid_t crashed, bool stands);
   void tell_of_no_recovery(const stream::Process& p, stream::Version v, pid_t pid);
   void report_recovery_start();
+  void keep_bundle();
   void continue_recovery();
   bool recover_killed_follower(stream::Version v);
   void end_recoveries();

@@ -74,6 +74,8 @@ ordered_json settings_of(const Options& o) {
 
 // A run without a state folder is still a run: it only cannot be seen by `mx ps`.
 void Monitor::open_state() {
+  crashes_.set_core(options_.core);
+  if (options_.replay_bundle) recoveries_.keep_origins();
   if (!options_.state_folder.empty()) {
     if (options_.crash_dir.empty()) options_.crash_dir = options_.state_folder + "/crash";
     crashes_.set_base(options_.crash_dir);

@@ -20,6 +20,8 @@ struct Options {
   double hang_timeout_s = 10;
   std::string rules, report;
   std::string crash_dir;  ///< a folder for each crash goes here; empty: in the state folder
+  bool replay_bundle = false;  ///< crash folders hold what `mx replay` needs
+  bool core = false;           ///< … and a core file
   std::string id;  ///< of this run's state folder; empty: a fresh one
   /// Where control.sock and crash/ go. Empty: the monitor makes a state folder of its own (shim/operator).
   std::string state_folder;

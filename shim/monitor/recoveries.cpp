@@ -72,7 +72,9 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::strin
   const sched_param zero{};
   if (copy > 1)
     sched_setscheduler(copy, SCHED_OTHER, &zero);  // it is SCHED_BATCH: until it has caught up
+  keep_origin();
   if (copy <= 1 || !stream::change(s, SleeperState::kAsleep, SleeperState::kWoken)) {
+    if (take_origin()) end_witness(arena_);
     give_up(why_no_checkpoint(c));
     return 0;
   }
@@ -84,14 +86,35 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::strin
   return copy;
 }
 
+// The checkpoint has not looked yet.
+void Recoveries::keep_origin() {
+  origin_.reset();
+  why_no_origin_.clear();
+  if (!keeps_origins_) return;
+  const SavedRegisters r = registers_of_crash();
+  if (!r.valid)
+    why_no_origin_ = "it did not crash by itself";
+  else if (places_.contains(r.rip))
+    why_no_origin_ = "it has crashed at this place before, and there was one for that";
+  else if (!ask_for_witness(arena_))
+    why_no_origin_ = "the one of the crash before was still being written";
+  else
+    origin_ = replay_origin(arena_);
+  if (origin_) places_.insert(r.rip);
+}
+
 // Of the thread that crashed, as it told before it stood still.
+SavedRegisters Recoveries::registers_of_crash() const {
+  const uint32_t lane = root().recovery.lane;
+  if (lane == 0 || lane > kMaxLanes) return {};
+  return reinterpret_cast<const History*>(
+             arena_.at(history_offset(lane - 1, static_cast<int>(version_))))
+      ->registers;
+}
+
 std::vector<uint64_t> Recoveries::stack_of_crash(pid_t crashed) const {
-  const Process& p = root();
-  if (crashed <= 1 || p.recovery.lane == 0 || p.recovery.lane > kMaxLanes) return {};
-  const auto* h = reinterpret_cast<const History*>(
-      arena_.at(history_offset(p.recovery.lane - 1, static_cast<int>(version_))));
-  const SavedRegisters r = h->registers;
-  if (!r.valid) return {};
+  const SavedRegisters r = registers_of_crash();
+  if (crashed <= 1 || !r.valid) return {};
   return addresses_of(
       recovery::walk_stack(crashed, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}));
 }
@@ -111,13 +134,11 @@ bool Recoveries::step(double now) {
     mark("over it");
     if (!at_divergence()) return false;
   } else if (is(p, RecoveryStage::kNone)) {
-    // The agents have ended it: the copy caught up, or the leader could not wait for it.
-    const bool left_behind = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
-    if (left_behind)
-      failed("the log was full before it had caught up");
-    else
+    // The agents have ended it: the copy caught up, or was dropped (whoever did that says why).
+    if (p.state.load() != static_cast<uint32_t>(PairState::kSolo)) {
       finish();
-    return !left_behind;
+      return true;
+    }
   }
   if (now > deadline_)
     failed("it did not catch up within " + std::to_string(static_cast<int>(kLongest)) + " seconds");
@@ -254,7 +275,9 @@ void Recoveries::give_up(const std::string& reason) {
   let_leader_go(arena_.control(), p);
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kNone));
   futex_wake(p.recovery.stage);
-  if (copy_ > 1) kill(copy_, SIGKILL);
+  if (copy_ <= 1) return;
+  given_up_.insert(copy_);
+  kill(copy_, SIGKILL);
 }
 
 }  // namespace mx::monitor

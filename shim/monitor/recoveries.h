@@ -4,14 +4,17 @@
 #include <sys/types.h>
 
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "shim/monitor/arena.h"
 #include "shim/monitor/crash.h"
+#include "shim/monitor/replay_bundle.h"
 #include "shim/monitor/report.h"
 #include "shim/monitor/transplants.h"
+#include "shim/stream/history.h"
 
 namespace mx::monitor {
 
@@ -41,9 +44,17 @@ class Recoveries {
   pid_t copy() const { return copy_; }
   /// How long until step() has to be called, in milliseconds; -1: not at all.
   int timeout_ms(double now) const;
+  /// From now on what `mx replay` needs is kept of each crash, once for each place where it crashes.
+  void keep_origins() { keeps_origins_ = true; }
+  /// Of the last begin(), once; without one, `why_no_origin` says why.
+  std::optional<ReplayOrigin> take_origin() { return std::exchange(origin_, std::nullopt); }
+  std::string take_why_no_origin() { return std::exchange(why_no_origin_, {}); }
+  pid_t crashed() const { return crashed_; }
   /// Processes that were replaced: to be ended when nobody looks at them any more.
   /// Its recovery has begun, and what became of it is reported.
   bool knows(pid_t pid) const { return begun_.contains(pid); }
+  /// A copy that was given up: what becomes of it is no news.
+  bool was_given_up(pid_t pid) const { return given_up_.contains(pid); }
   bool was_replaced(pid_t pid) const { return replaced_.contains(pid); }
   const std::set<pid_t>& replaced() const { return replaced_; }
   /// Former leaders, which stand for their process id until the program ends.
@@ -54,6 +65,8 @@ class Recoveries {
   stream::Process& root() const { return arena_.control().processes[0]; }
   bool too_many(double now);
   std::vector<uint64_t> stack_of_crash(pid_t crashed) const;
+  stream::SavedRegisters registers_of_crash() const;
+  void keep_origin();
   bool at_crash(double now);
   bool at_divergence();
   void go_on(stream::RecoveryStage from, stream::RecoveryStage to);
@@ -72,6 +85,10 @@ class Recoveries {
   stream::Version version_ = stream::Version::kOld;
   pid_t copy_ = 0, crashed_ = 0;
   double deadline_ = 0;
+  bool keeps_origins_ = false;
+  std::optional<ReplayOrigin> origin_;
+  std::string why_no_origin_;
+  std::set<uint64_t> places_;  ///< of crashes whose origin was kept
   std::vector<uint64_t> stack_;  ///< of the crash, innermost first
   std::vector<std::string> functions_;
   std::vector<std::string> left_;
@@ -79,7 +96,7 @@ class Recoveries {
   std::vector<recovery::Step> steps_;     ///< of the transplant
   std::vector<recovery::Step> timeline_;  ///< microseconds since the crash, by stage
   std::deque<double> times_[2];           ///< of earlier recoveries, by Version
-  std::set<pid_t> begun_, replaced_, stand_ins_;
+  std::set<pid_t> begun_, replaced_, stand_ins_, given_up_;
 };
 
 }  // namespace mx::monitor

@@ -41,6 +41,14 @@ void Monitor::start_recovery(pid_t crashed, bool stands) {
   start_failed_ = true;
 }
 
+// The crash has its folder, and its checkpoint was woken.
+void Monitor::keep_bundle() {
+  if (const auto origin = recoveries_.take_origin())
+    crashes_.add_bundle(recoveries_.crashed(), *origin);
+  else if (const std::string why = recoveries_.take_why_no_origin(); !why.empty())
+    crashes_.add_no_bundle(recoveries_.crashed(), why);
+}
+
 // After the line of the crash.
 void Monitor::report_recovery_start() {
   if (!start_failed_) return;
@@ -93,6 +101,7 @@ void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
 
 void Monitor::end_recoveries() {
   checkpoints_.end_all();
+  if (!crashes_.busy()) end_witness(arena_);
   for (pid_t pid : recoveries_.replaced()) kill(pid, SIGKILL);
   for (pid_t pid : recoveries_.stand_ins()) kill(pid, SIGKILL);
 }

@@ -71,6 +71,26 @@ enum class RecoveryStage : uint32_t {
   kBack = 6,          ///< … goes on with its own code
 };
 
+enum class WitnessState : uint32_t {
+  kNone = 0,
+  kWanted = 1,  ///< by the monitor, before it wakes the checkpoint
+  kAsleep = 2,
+  kWoken = 3,  ///< only by `mx replay`, in another process with the same memory
+  kVoid = 4,   ///< its memory has been saved, or it could not be made: it ends
+};
+
+/// A copy of the checkpoint that was woken after a crash. It sleeps until its memory has been saved
+/// for `mx replay`, while the checkpoint itself catches up.
+struct Witness {
+  std::atomic<uint32_t> state;  ///< futex: enum WitnessState
+  std::atomic<int32_t> pid;     ///< real
+};
+
+inline bool change(Witness& w, WitnessState from, WitnessState to) {
+  auto expected = static_cast<uint32_t>(from);
+  return w.state.compare_exchange_strong(expected, static_cast<uint32_t>(to));
+}
+
 struct Recovery {
   std::atomic<uint32_t> stage;  ///< futex: enum RecoveryStage
   uint32_t version;             ///< of the copy
@@ -82,6 +102,7 @@ struct Recovery {
   uint64_t crash_end;  ///< … from here on the survivor has published; in between: what the failed
                        ///< leader still did
   uint64_t started_tsc;
+  Witness witness;
 };
 
 }  // namespace mx::stream

@@ -1,6 +1,7 @@
 """A version that is killed, or faults, comes back: redis under load, with --recovery on (the default)."""
 
 import os
+import pathlib
 import signal
 import time
 import unittest
@@ -25,13 +26,17 @@ class Recovery(TwoRedis):
     def pid(self, version):
         return self.status()["versions"][version]["pids"][0]
 
+    def thread_names(self, version):
+        return sorted(p.read_text() for p in pathlib.Path(f"/proc/{self.pid(version)}/task").glob("*/comm"))
+
     def kill_and_come_back(self, version):
         self.until("checkpoints of both versions", self.asleep)
-        before = len(self.events("recovery"))
+        before, names = len(self.events("recovery")), self.thread_names(version)
         os.kill(self.pid(version), signal.SIGKILL)
         self.until(f"recovery of {version}", lambda: len(self.events("recovery")) > before)
         last = self.events("recovery")[-1]
         self.assertEqual((version, "resynchronised"), (last["version"], last["result"]), self.report.lines())
+        self.assertEqual(names, self.thread_names(version))
 
     def test_follower_comes_back(self):
         self.start()

@@ -25,10 +25,11 @@ PATIENCE = 60
 
 
 class Run:
-    def __init__(self, folder, old, new):
+    def __init__(self, folder, old, new, *options):
         self.pipes, self.report, self.count = Pipes(), Report(folder / "report.jsonl"), 0
         self.environment = {**os.environ, "MX_STATE_DIR": str(folder / "state")}
-        self.program = Program([settings.mx(), "run", "--id", "c", "--old", old, "--new", new, "--report", self.report.path], folder,
+        self.program = Program([settings.mx(), "run", "--id", "c", "--old", old, "--new", new, "--report", self.report.path, *options],
+                               folder,
                                "mechanisms", env=self.environment, stdin=self.pipes.stdin, report=self.report,
                                preexec=lambda: os.dup2(self.pipes.stdout, 1))
         self.pipes.started()
