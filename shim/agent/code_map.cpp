@@ -42,7 +42,19 @@ bool ours(const CodeRegion& r) {
   return r.begin >= stream::kAgentBase && r.begin < stream::kArenaBase + stream::kArenaSize;
 }
 
-bool contains(const char* text, const char* part);
+bool contains(const char* text, const char* part) {
+  for (; *text; text++)
+    if (starts_with(text, part)) return true;
+  return false;
+}
+
+CodeKind kind_of(const char* path) {
+  for (const char* name : {"/libjemalloc", "/libtcmalloc", "/libmimalloc"})
+    if (contains(path, name)) return CodeKind::kAllocator;
+  for (const char* name : {"/python3", "/libpython3"})
+    if (contains(path, name)) return CodeKind::kPython;
+  return CodeKind::kOther;
+}
 
 template <typename F>
 void read_maps(F&& f) {
@@ -53,33 +65,28 @@ void read_maps(F&& f) {
     CodeRegion r;
     bool executable = false;
     if (!parse(line, r, executable) || !executable || ours(r)) continue;
-    r.allocator = contains(line, "/libjemalloc") || contains(line, "/libtcmalloc") || contains(line, "/libmimalloc");
+    r.kind = kind_of(line);
     f(r);
   }
   sys(__NR_close, fd);
 }
 
-bool contains(const char* text, const char* part) {
-  for (; *text; text++)
-    if (starts_with(text, part)) return true;
-  return false;
-}
-
 struct Range {
   uint64_t begin, end;
+  CodeKind kind;
 };
-constexpr int kMaxAllocators = 8;
-Range allocators[kMaxAllocators];
-int allocator_count;
+constexpr int kMaxSpecial = 8;
+Range special[kMaxSpecial];
+int special_count;
 
-void note_allocator(const CodeRegion& r) {
-  for (int i = 0; i < allocator_count; i++)
-    if (allocators[i].begin == r.begin) return;
-  if (allocator_count < kMaxAllocators) allocators[allocator_count++] = {r.begin, r.end};
+void note_special(const CodeRegion& r) {
+  for (int i = 0; i < special_count; i++)
+    if (special[i].begin == r.begin) return;
+  if (special_count < kMaxSpecial) special[special_count++] = {r.begin, r.end, r.kind};
 }
 
 CodeRegion* remember(const CodeRegion& r) {
-  if (r.allocator) note_allocator(r);
+  if (r.kind != CodeKind::kOther) note_special(r);
   if (CodeRegion* k = known(r.begin)) return k;
   if (region_count == kMaxRegions) return nullptr;
   regions[region_count] = r;
@@ -105,10 +112,10 @@ int32_t entry_of(const CodeRegion& r, bool& fresh) {
 
 }  // namespace
 
-bool in_allocator(uint64_t address) {
-  for (int i = 0; i < allocator_count; i++)
-    if (address >= allocators[i].begin && address < allocators[i].end) return true;
-  return false;
+CodeKind code_kind(uint64_t address) {
+  for (int i = 0; i < special_count; i++)
+    if (address >= special[i].begin && address < special[i].end) return special[i].kind;
+  return CodeKind::kOther;
 }
 
 CodeRegion* find_region(Thread*, uint64_t address) {

@@ -5,19 +5,26 @@
 
 namespace mx::agent {
 
+/// Whose use of locks the agent must know of.
+enum class CodeKind : uint8_t {
+  kOther,
+  kAllocator,  ///< a memory allocator with threads of its own: jemalloc, tcmalloc, mimalloc
+  kPython,     ///< an interpreter whose threads take turns by a lock and a time limit
+};
+
 struct CodeRegion {
   uint64_t begin, end;
   uint64_t file_offset;
   uint64_t device, inode;  ///< inode 0: no file
   int32_t entry;           ///< index in Control::sites, -1: none
-  bool allocator;          ///< a memory allocator's library, see in_allocator()
+  CodeKind kind;
 };
 inline constexpr int kMaxRegions = 256;
 
 /// The region around `address`; reads /proc/self/maps when it is not known yet. Null: unknown.
 CodeRegion* find_region(Thread* t, uint64_t address);
-/// Whether code at `address` belongs to a memory allocator with threads of its own (jemalloc, tcmalloc, mimalloc).
-bool in_allocator(uint64_t address);
+/// Of the code at `address`; known for what is in a process when its second thread starts.
+CodeKind code_kind(uint64_t address);
 void forget_regions(uint64_t begin, uint64_t end);
 /// Makes every executable mapping of a file known. Calls f for each.
 void each_region(Thread* t, void (*f)(Thread*, CodeRegion&));

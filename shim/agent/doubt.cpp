@@ -13,6 +13,9 @@ constexpr int64_t kPatienceNs = 10'000'000'000;  // a server that tests its memo
 constexpr int64_t kCalmNs = 100'000'000;         // in a call for as long: the leader waits for work
 constexpr int64_t kLookAgainMs = 20;
 
+// Of a process that takes over from where the versions parted. Private memory.
+uint64_t history_begins = ~uint64_t{0};
+
 uint64_t extent(const EventHeader& h) { return sizeof h + stream::padded(h.size); }
 
 // The leader has taken something from outside that this version could not get again, waits for this
@@ -112,36 +115,43 @@ bool takes_input(const EventHeader& h) {
   return h.nr == __NR_accept || h.nr == __NR_accept4 ? h.result >= 0 : h.result > 0;
 }
 
+uint64_t history_from() { return history_begins; }
+
+void forget_history() { history_begins = ~uint64_t{0}; }
+
 bool leader_fails_soon(Thread* t) {
-  const int64_t start = monotonic_ns();
-  int64_t busy = start;  // when the leader was last seen at work
+  int64_t busy = monotonic_ns();  // when the leader was last seen at work
+  int64_t moved = busy;           // … and when it last published something
   const uint64_t parted = t->pos;
   uint64_t position = parted;
+  EventHeader h;
+  const bool ordered = whole_event_at(t, parted, h) && (h.flags & stream::kOrdered);
+  const uint64_t order = ordered ? h.order : ~uint64_t{0};
   for (;;) {
     if (follower_must_end(t)) end_follower(t);
     bool gone = leader_is_gone(t);
-    EventHeader h;
     if (whole_event_at(t, position, h)) {
       if (failure(h)) {
         skip_to(t, position);
-        await_turn(t, h);
+        history_begins = order;
         leader_failed(t, h, parted);
         return true;
       }
       if (irrevocable(h)) return false;
       position += extent(h);
       if (h.kind == EventKind::kIntent) agree(t, position);
-      busy = monotonic_ns();
+      busy = moved = monotonic_ns();
       if (position - t->pos > stream::kLag / 2) return false;
     } else if (gone) {
       skip_to(t, position);
+      history_begins = order;
       take_over(t);
       return true;
     } else {
       await_more(t, position);
       int64_t now = monotonic_ns();
       if (t->lane->activity.load() != static_cast<uint32_t>(Activity::kEventCall)) busy = now;
-      if (now - busy > kCalmNs || now - start > kPatienceNs) return false;
+      if (now - busy > kCalmNs || now - moved > kPatienceNs) return false;
     }
   }
 }

@@ -24,4 +24,9 @@ bool begins_work(long nr);
 /// False: the leader works on; what it has read since then the follower will never see.
 bool leader_fails_soon(Thread* t);
 
+/// The place in the order of events from which on what the leader's threads did is history for this
+/// process, which takes over from before; ~0: there is none.
+uint64_t history_from();
+void forget_history();
+
 }  // namespace mx::agent

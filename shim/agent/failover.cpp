@@ -3,6 +3,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/memory.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/record_locks.h"
@@ -284,11 +285,26 @@ static bool others_behind(Thread* t) {
   return behind;
 }
 
+// By Ctrl-Z, SIGSTOP or a debugger: whoever stopped it has the right to, and this version would take
+// over its terminal. Not known where there is no /proc.
+static bool leader_is_stopped(Thread* t) {
+  char path[48] = "/proc/", text[128];
+  append_number(path, 6, static_cast<uint64_t>(twin_pid(t)));
+  copy_string(path + string_length(path, sizeof path), "/stat", 6);
+  long fd = sys(__NR_open, path, 02000000 /*O_CLOEXEC*/, 0);
+  if (is_error(fd)) return false;
+  long n = sys(__NR_read, fd, text, sizeof text);
+  sys(__NR_close, fd);
+  // pid (name) state …: proc(5); a name has at most 15 characters, and may be ")"
+  while (n > 2 && text[n - 1] != ')') n--;
+  return n > 2 && n + 1 < static_cast<long>(sizeof text) && (text[n + 1] | 32) == 't';
+}
+
 bool declare_leader_hung(Thread* t) {
   Process* p = t->proc->shared;
   auto a = static_cast<Activity>(t->lane->activity.load());
   if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired) ||
-      others_behind(t))
+      others_behind(t) || leader_is_stopped(t))
     return false;
   report_hang(t);
   note_failure(t, t->pos);

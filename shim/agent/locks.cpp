@@ -2,6 +2,7 @@
 
 #include "shim/agent/align.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/code_map.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
@@ -64,15 +65,36 @@ struct LockCall {
   Function original;
   uint32_t function;
   LockKind kind;
+  CodeKind caller;
   long run() const { return original(args[0], args[1], args[2], args[3]); }
 };
 
 long follow(Thread* t, const LockCall& c);
 long follow_condition(Thread* t, const LockCall& c);
 
+// A thread of python that has waited 5 ms for the interpreter's lock asks its holder, through memory,
+// to give way between two instructions: which two the follower cannot know. A holder that reads,
+// writes or waits gives way by itself. So the thread is only let out after a longer time.
+long wait_longer(const LockCall& c) {
+  constexpr int64_t kLonger = 95'000'000, kSecond = 1'000'000'000;
+  const int clock = c.function == sites::kConditionClockWait ? 1 : 0;
+  KernelTimespec limit = *reinterpret_cast<const KernelTimespec*>(c.args[2 + clock]);
+  limit.nsec += kLonger;
+  if (limit.nsec >= kSecond) {
+    limit.nsec -= kSecond;
+    limit.sec++;
+  }
+  LockCall again = c;
+  again.args[2 + clock] = reinterpret_cast<uint64_t>(&limit);
+  return again.run();
+}
+
 long lead(Thread* t, const LockCall& c) {
   t->condition = c.kind == LockKind::kCondition ? c.args[0] : 0;
   long ret = c.run();
+  if (ret == kTimedOut && c.kind == LockKind::kCondition && c.caller == CodeKind::kPython &&
+      t->role == Role::kLeader)
+    ret = wait_longer(c);
   t->condition = 0;
   // In a copy of the process (rest.h), which follows: the lock may have come out of order.
   if (t->role == Role::kFollower && c.kind == LockKind::kCondition) return follow_condition(t, c);
@@ -285,9 +307,9 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, F
   if (t->role == Role::kSolo || !t->proc->multi_threaded || inside) return original(a, b, c, d);
   // What an allocator's locks decide are addresses, and its own threads go by the clock and by what
   // they read without a lock: keeping their order would hold up the program's threads for nothing.
-  if (in_allocator(reinterpret_cast<uint64_t>(__builtin_return_address(0))))
-    return original(a, b, c, d);
-  LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind};
+  CodeKind caller = code_kind(reinterpret_cast<uint64_t>(__builtin_return_address(0)));
+  if (caller == CodeKind::kAllocator) return original(a, b, c, d);
+  LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind, caller};
   t->lock_sp = sp;
   long ret = t->role == Role::kLeader ? lead(t, call) : follow(t, call);
   t->lock_sp = 0;

@@ -114,6 +114,13 @@ void skip_lost_ticket(Thread* t) {
 
 }  // namespace
 
+bool unread_before(Lane& l, uint64_t order) {
+  if (l.head.load() == l.tail.load()) return false;
+  if (order == ~uint64_t{0}) return true;
+  EventHeader h;
+  return first_from(l, static_cast<uint32_t>(&l - control()->lanes), 0, h) && h.order < order;
+}
+
 void pass_turns_before(Process* p, uint64_t order) {
   uint64_t now = p->turn.load();
   while (now < order && !p->turn.compare_exchange_weak(now, order)) {

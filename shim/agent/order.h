@@ -16,6 +16,8 @@ void take_ticket(Thread* t);
 void await_turn(Thread* t, const EventHeader& h);
 /// What stands before `order` is consumed, or will never come.
 void pass_turns_before(Process* p, uint64_t order);
+/// Whether the lane's thread has an event to read that stands before `order` (~0: any event).
+bool unread_before(Lane& l, uint64_t order);
 /// Follower: this event is consumed.
 void pass_turn(Thread* t, const EventHeader& h);
 

@@ -1,10 +1,12 @@
 // A follower becomes the leader, or goes on alone.
 #include "shim/agent/carried_fds.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/doubt.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/order.h"
 #include "shim/agent/own_io.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/pair.h"
@@ -83,7 +85,7 @@ void await_other_threads(Thread* t) {
     uint64_t done = p->turn.load();
     each_lane(p, [&](Lane& l) {
       done += l.tail.load();
-      if (&l == t->lane || l.in_use.load() != 1 || l.head.load() == l.tail.load()) return;
+      if (&l == t->lane || l.in_use.load() != 1 || !unread_before(l, history_from())) return;
       behind = true;
       int32_t tid = l.real_tid[index_of(t->proc->version)];
       lonely |= idle >= kPatience && (tid <= 0 || sys(__NR_tgkill, t->proc->real_pid, tid, 0) != 0);
@@ -142,6 +144,7 @@ void lead(Thread* t) {
         static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
   t->proc->promoted = 1;
   await_other_threads(t);
+  forget_history();
   if (pairs) {
     count_from_here(p);
     p->gaps_before.store(p->order.load());

@@ -14,7 +14,7 @@ constexpr uint64_t kBlock = 128 * 1024, kGuard = 4096;
 constexpr uint64_t kProcesses = stream::kHeapBase + kMaxThreads * kBlock + (1 << 20);
 constexpr uint64_t kProcessStride = 64 << 20;
 constexpr uint32_t kMaxLocal = 64;
-static_assert(sizeof(LocalProcess) < kProcessStride);
+static_assert(sizeof(LocalProcess) < kProcessStride && sizeof(LocalProcess) <= stream::kBlankSize);
 static_assert(sizeof(Thread) < 64 * 1024);
 static_assert(kProcesses + kMaxLocal * kProcessStride <= stream::kArenaBase);
 
@@ -25,9 +25,18 @@ std::atomic<uint64_t> used_blocks[kMaxThreads / 64];
 std::atomic<uint64_t> living_blocks[kMaxThreads / 64];
 std::atomic<uint64_t> used_processes;
 
+// Private memory, made of a part of the arena that is never written: programs that look for their
+// anonymous memory in /proc/self/maps (redis tests all of it before it aborts) do not find the
+// agent's, which signals may need at any moment.
 bool map_fixed(uint64_t at, uint64_t size) {
-  // MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE
-  return sys(__NR_mmap, at, size, 3, 0x4032, -1, 0) == static_cast<long>(at);
+  constexpr uint64_t kPrivateFixed = 0x4012;  // MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE
+  return sys(__NR_mmap,
+             at,
+             size,
+             3,
+             kPrivateFixed,
+             control()->settings.reserved_fd,
+             stream::kBlankOffset) == static_cast<long>(at);
 }
 
 int64_t take_bit(std::atomic<uint64_t>& word) {

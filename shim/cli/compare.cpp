@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "shim/cli/outside.h"
+#include "shim/cli/program_arguments.h"
 #include "shim/cli/program_check.h"
 #include "shim/cli/verbs.h"
 #include "shim/monitor/error.h"
@@ -59,6 +60,7 @@ bool show(const Outside& a, const Outside& b) {
 
 int compare(int argc, char** argv) {
   monitor::Options o;
+  o.args = take_program_arguments(argc, argv);
   CLI::App app{"Runs two versions of a program one after the other, each alone, and compares what the outside sees.", "mx compare"};
   app.footer("Compared: standard output and error, exit status, and the system calls that change files or speak to others.\n"
              "Both run in the current folder with empty standard input: give each the same files to start from.\n"
@@ -67,8 +69,6 @@ int compare(int argc, char** argv) {
   app.add_option("--new", o.program[1], "the new version's program")->required()->type_name("PROGRAM");
   app.add_option("--old-root", o.root[0], "root tree of the old version (default: /)")->type_name("DIR");
   app.add_option("--new-root", o.root[1], "root tree of the new version (default: /)")->type_name("DIR");
-  app.add_option("args", o.args, "the program's arguments, after --")->type_name("ARGS");
-  app.positionals_at_end();
   try {
     app.parse(argc, argv);
     check_options(o);

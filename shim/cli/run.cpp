@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "shim/cli/program_arguments.h"
 #include "shim/cli/program_check.h"
 #include "shim/cli/verbs.h"
 #include "shim/monitor/monitor.h"
@@ -28,8 +29,10 @@ Examples:
 
 int run(int argc, char** argv) {
   monitor::Options o;
+  o.args = take_program_arguments(argc, argv);
   std::string leader = "old", lockstep = "window", recovery = "on";
-  CLI::App app{"Runs an old and a new version of a program side by side as one program.", "mx run"};
+  CLI::App app{"Runs an old and a new version of a program side by side as one program.\n"
+               "mx run --old PROGRAM --new PROGRAM [OPTIONS] [-- ARGS...]: ARGS go to both programs.", "mx run"};
   app.footer(kFooter);
   app.add_option("--old", o.program[0], "the old version's program")->required()->type_name("PROGRAM");
   app.add_option("--new", o.program[1], "the new version's program")->required()->type_name("PROGRAM");
@@ -52,8 +55,6 @@ int run(int argc, char** argv) {
                "program's memory before it, and what it was given since");
   app.add_flag("--core", o.core, "write a core file of the version that crashed into the folder of the crash");
   app.add_option("--id", o.id, "name of this run for mx ps, status, promote (default: a fresh one)")->type_name("ID");
-  app.add_option("args", o.args, "the program's arguments, after --")->type_name("ARGS");
-  app.positionals_at_end();
   try {
     app.parse(argc, argv);
     o.leader = leader == "old" ? stream::Version::kOld : stream::Version::kNew;

@@ -26,7 +26,11 @@ Arena::Arena() {
   if (ftruncate(fd_, kArenaSize) != 0) throw system_error("cannot size the shared arena");
   void* p = mmap(reinterpret_cast<void*>(kArenaBase), kArenaSize, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd_, 0);
-  if (p != reinterpret_cast<void*>(kArenaBase)) throw system_error("cannot map the shared arena");
+  if (p != reinterpret_cast<void*>(kArenaBase)) {
+    if (errno == EEXIST)  // the agent of another mx lives there
+      throw Error("mx runs under mx here, which cannot be: give the inner program to one mx run only");
+    throw system_error("cannot map the shared arena");
+  }
   base_ = static_cast<uint8_t*>(p);
   if (AgentImage::size() > kAgentImageLimit) throw Error("the agent's image is too large");
   // Written, not copied into the mapping: a first touch costs far more than a page's bytes. The

@@ -247,21 +247,4 @@ void Monitor::on_message(Message& m) {
   }
 }
 
-// In a process of its own: the thread that turns messages into wake-ups has stayed behind.
-void Monitor::wait_for_others() {
-  report_.write("note", {{"reason", "the program went on in the background"}});
-  const int wake = open_message_wakeups(arena_.control());
-  dup3(wake, wake_, O_CLOEXEC);
-  epoll_event e{};
-  e.events = EPOLLIN;
-  e.data.fd = wake_;
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
-  while (others_alive()) {
-    serve_events(handover_.active() ? handover_.timeout_ms() : 1000);
-    continue_handover();
-    int status;
-    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) on_child(pid, status);
-  }
-}
-
 }  // namespace mx::monitor

@@ -302,9 +302,18 @@ void Monitor::on_child(pid_t pid, int status, double used) {
   on_orphan_end(pid, status);
 }
 
+// A signal that the program dies of is announced by the agent. Others are the kernel's doing: SIGKILL,
+// and SIGSEGV without a handler where a process cannot go on (its rseq area is overwritten, say).
+static std::string why_ended(int signal, bool out_of_memory) {
+  return signal == SIGKILL ? why_killed(out_of_memory) : "ended by the kernel";
+}
+
 // A process whose parent has ended: nobody else hears of its death.
 void Monitor::on_orphan_end(pid_t pid, int status) {
-  if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) return;
+  if (WIFSIGNALED(status)) on_sudden_end(pid, WTERMSIG(status));
+}
+
+void Monitor::on_sudden_end(pid_t pid, int signal) {
   for (Process& p : processes_taken(arena_.control())) {
     uint32_t v = p.leader.load() & 1;
     bool led = p.real_pid[v] == pid && p.alive[v].load();
@@ -313,9 +322,9 @@ void Monitor::on_orphan_end(pid_t pid, int status) {
       continue;
     p.alive[v].store(0);
     report_.write("crash", {{"version", name(static_cast<Version>(v))},
-                            {"signal", SIGKILL},
+                            {"signal", signal},
                             {"pid", pid},
-                            {"reason", "killed"}});
+                            {"reason", why_ended(signal, false)}});
     declare_dead(arena_.control(), p);
   }
 }
@@ -325,8 +334,8 @@ void Monitor::on_root_end(Version v, int status) {
   const pid_t pid = r.pid;
   r.ended = true;
   r.status = status;
-  const bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
-  r.out_of_memory = killed && want_of_memory_.struck();
+  const bool died = WIFSIGNALED(status);
+  r.out_of_memory = died && WTERMSIG(status) == SIGKILL && want_of_memory_.struck();
   Process& p = root();
   take_messages();
   if (!r.ended || r.pid != pid) return;  // a message told that another process stands for it
@@ -339,13 +348,13 @@ void Monitor::on_root_end(Version v, int status) {
   }
   Root& twin = roots_[static_cast<int>(other(v))];
   auto state = static_cast<PairState>(p.state.load());
-  if (v == leader() && state == PairState::kPaired && killed && !announced && !twin.ended) {
-    // Nobody but the kernel ends a process like this: the other version takes over.
+  if (v == leader() && state == PairState::kPaired && died && !announced && !twin.ended) {
+    // The program has not asked for this: the other version takes over.
     declare_dead(arena_.control(), p);  // first: the program waits for this
     nlohmann::ordered_json line{{"version", name(v)},
-                                {"signal", SIGKILL},
+                                {"signal", WTERMSIG(status)},
                                 {"pid", r.pid},
-                                {"reason", why_killed(r.out_of_memory)}};
+                                {"reason", why_ended(WTERMSIG(status), r.out_of_memory)}};
     Crash crash;
     crash.version = v;
     crash.pid = r.pid;
@@ -363,13 +372,13 @@ void Monitor::on_root_end(Version v, int status) {
     if (state != PairState::kPaired) deadline_ = seconds() + 1;
     return;
   }
-  if (state == PairState::kPaired && !r.was_dropped && !announced && WIFSIGNALED(status)) {
+  if (state == PairState::kPaired && !r.was_dropped && !announced && died) {
     nlohmann::ordered_json line{{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}};
-    if (killed) line["reason"] = why_killed(r.out_of_memory);
+    line["reason"] = why_ended(WTERMSIG(status), r.out_of_memory);
     report_.write("crash", line);
     if (recover_killed_follower(v)) return;
     tell_of_no_recovery(p, v, pid);
-    drop_root_follower(v, killed ? why_killed(r.out_of_memory) : "killed");
+    drop_root_follower(v, why_ended(WTERMSIG(status), r.out_of_memory).c_str());
   }
 }
 
@@ -513,8 +522,8 @@ bool Monitor::others_alive() const {
   for (const Process& p : processes_taken(arena_.control())) {
     auto state = static_cast<PairState>(p.state.load());
     if (&p == &root() || state == PairState::kFree || state == PairState::kEnded) continue;
-    uint32_t v = p.leader.load() & 1;
-    if (p.alive[v].load() && p.real_pid[v] > 1 && kill(p.real_pid[v], 0) == 0) return true;
+    for (int v : {0, 1})  // the leader may have been killed a moment ago
+      if (p.alive[v].load() && p.real_pid[v] > 1 && kill(p.real_pid[v], 0) == 0) return true;
   }
   return false;
 }
@@ -568,7 +577,10 @@ void Monitor::finish() {
   // With a container's first process everything in it ends, as it would without mx.
   if (others_alive() && !options_.container) {
     // The program has left processes behind (a daemon): the monitor stays with them.
-    if (fork() != 0) _exit(exit_code());
+    const pid_t background = fork();
+    // Keepers of descriptors end when the monitor is gone.
+    if (background >= 0) arena_.control().settings.monitor_pid = background ? background : getpid();
+    if (background != 0) _exit(exit_code());
     report_.write("exit", fields);
     wait_for_others();
     state_.reset();

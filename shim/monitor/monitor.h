@@ -54,6 +54,7 @@ class Monitor {
   void on_child(pid_t pid, int status, double used = 0);  // `used`: seconds of processor
   pid_t next_child();
   void on_orphan_end(pid_t pid, int status);
+  void on_sudden_end(pid_t pid, int signal);
   void on_root_end(stream::Version v, int status);
   void on_trace_stop(pid_t pid, int status);
   void attach_for_exec(const stream::Message& m);

@@ -1,8 +1,13 @@
 #include "shim/monitor/report.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 #include "shim/monitor/error.h"
@@ -21,22 +26,38 @@ std::string now() {
   snprintf(text + n, sizeof text - n, ".%06ldZ", ts.tv_nsec / 1000);
   return text;
 }
-bool write_all(int fd, const std::string& text) {
+constexpr int kReaderMs = 20;  // what a reader of a pipe or a terminal may delay a failover
+
+// A pipe that is ready takes PIPE_BUF bytes without blocking: pipe(7).
+bool ready(int fd, int timeout_ms) {
+  pollfd p{fd, POLLOUT, 0};
+  return poll(&p, 1, timeout_ms) == 1 && !(p.revents & (POLLERR | POLLNVAL));
+}
+
+// How much of `text` was written.
+size_t write_some(int fd, const std::string& text, int timeout_ms) {
   size_t done = 0;
-  while (done < text.size()) {
-    ssize_t n = ::write(fd, text.data() + done, text.size() - done);
+  while (done < text.size() && ready(fd, timeout_ms)) {
+    ssize_t n = ::write(fd, text.data() + done, std::min<size_t>(text.size() - done, PIPE_BUF));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
+    if (n <= 0) break;
     done += n;
   }
-  return true;
+  return done;
+}
+
+bool is_fifo(const std::string& path) {
+  struct stat st;
+  return stat(path.c_str(), &st) == 0 && S_ISFIFO(st.st_mode);
 }
 }  // namespace
 
 Report::Report(const std::string& path) {
   if (path.empty()) return;
+  // A fifo without a reader would hold up the start; open for both, it never does.
+  const int access = is_fifo(path) ? O_RDWR : O_WRONLY;
   fd_ = path == "-" ? fcntl(2, F_DUPFD_CLOEXEC, 10)
-                    : open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+                    : open(path.c_str(), access | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0644);
   if (fd_ < 0) throw system_error("cannot write the report " + path);
 }
 
@@ -61,10 +82,19 @@ void Report::write(const char* event, nlohmann::ordered_json fields) {
   nlohmann::ordered_json line{{"time", now()}, {"event", event}};
   line.update(fields);
   auto text = [&line] { return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"; };
-  if (copy_ >= 0) write_all(copy_, text());
+  if (copy_ >= 0) write_some(copy_, text(), -1);
   if (fd_ < 0) return;
+  const int timeout = lost_ ? 0 : kReaderMs;
+  rest_.erase(0, write_some(fd_, rest_, timeout));
+  if (!rest_.empty()) {
+    lost_++;
+    return;
+  }
   if (lost_) line["lost_lines"] = lost_;
-  lost_ = write_all(fd_, text()) ? 0 : lost_ + 1;
+  const std::string whole = text();
+  const size_t written = write_some(fd_, whole, timeout);
+  lost_ = written ? 0 : lost_ + 1;
+  if (written) rest_ = whole.substr(written);
 }
 
 const char* name(stream::Version v) { return v == stream::Version::kOld ? "old" : "new"; }

@@ -10,14 +10,14 @@ namespace mx::monitor {
 
 class Report {
  public:
-  /// Opens `path` for appending; "-" is standard error, "" no report. Throws Error.
+  /// Opens `path` for appending; "-" is standard error, "" no report. A fifo needs no reader. Throws Error.
   explicit Report(const std::string& path);
   ~Report();
   Report(const Report&) = delete;
   Report& operator=(const Report&) = delete;
 
-  /// Writes one line: time and event first, then `fields`. A full disk costs the line, never the
-  /// program: the count of lost lines is in the next line that can be written.
+  /// Writes one line: time and event first, then `fields`. A full disk, or a pipe that nobody reads,
+  /// costs the line, never the program: the count of lost lines is in the next line that can be written.
   void write(const char* event, nlohmann::ordered_json fields);
   /// Every line goes to this file as well (opened for appending, mode 0600). Throws Error.
   void copy_to(const std::string& path);
@@ -28,6 +28,7 @@ class Report {
  private:
   int fd_ = -1, copy_ = -1;
   uint64_t lost_ = 0;
+  std::string rest_;  ///< of a line that was written in part
   std::map<std::string, uint64_t> counts_;
 };
 

@@ -51,7 +51,7 @@ inline constexpr LockFunction kLockFunctions[] = {
 };
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
 inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
-                          kConditionBroadcast = 25;
+                          kConditionClockWait = 22, kConditionBroadcast = 25;
 static_assert(kLockFunctions[kConditionWait].name[13] == 'w' &&
               kLockFunctions[kConditionWait].kind == LockKind::kCondition);
 

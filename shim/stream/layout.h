@@ -56,6 +56,10 @@ inline constexpr uint64_t kStagingStride = 80 * 1024;
 inline constexpr uint64_t kHistoryOffset =
     kStagingOffset + kMaxLanes * kStagingStride;  // a History for each version of each lane
 inline constexpr uint64_t kHistorySize = 2 * kPage;
-inline constexpr uint64_t kArenaSize = kHistoryOffset + kMaxLanes * 2 * kHistorySize;
+inline constexpr uint64_t kBlankOffset =
+    kHistoryOffset + kMaxLanes * 2 * kHistorySize;  // never written: what the agent maps privately,
+                                                    // see agent/threads.cpp
+inline constexpr uint64_t kBlankSize = 32 << 20;
+inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;
 
 }  // namespace mx::stream

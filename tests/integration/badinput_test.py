@@ -1,10 +1,13 @@
 """Bad input and bad days: a clear error or what happens natively, never a hang."""
 
+import json
 import os
 import pathlib
 import resource
 import shutil
+import signal
 import subprocess
+import time
 import unittest
 
 from mxtest import ProgramTest, main, scenario, settings
@@ -147,6 +150,47 @@ class CommandLine(unittest.TestCase):
                        "for i in 1 2 3; do /bin/echo $i; done; exit 9")
         self.assertEqual((9, b"1\n2\n3\n"), (done.returncode, done.stdout), done.stderr)
 
+    def test_arguments_are_the_programs(self):
+        """Byte by byte: empty ones, brackets, what looks like an option of mx, with and without --."""
+        words = ["%s\\n", "", "[a,b]", "--old", "-x", "{}", "'", "--"]
+        natively = subprocess.run(["/usr/bin/printf", *words], capture_output=True, check=True).stdout
+        for separator in (["--"], []):
+            done = self.mx("run", "--old", "/usr/bin/printf", "--new=/usr/bin/printf", *separator, *words)
+            self.assertEqual((0, natively), (done.returncode, done.stdout), done.stderr)
+
+    def test_report_to_a_fifo(self):
+        """Nobody reads it: the program runs all the same. Somebody does: he gets the lines."""
+        fifo = self.folder / "fifo"
+        os.mkfifo(fifo)
+        run = ["run", "--old", "/bin/echo", "--new", "/bin/echo", "--report", fifo, "--", "x"]
+        self.assertEqual(b"x\n", self.mx(*run).stdout)
+        with subprocess.Popen(["cat", fifo], stdout=subprocess.PIPE) as reader:
+            self.assertEqual(b"x\n", self.mx(*run).stdout)
+            lines = reader.stdout.read().splitlines()
+        self.assertEqual(["start", "start", "exit"], [json.loads(line)["event"] for line in lines])
+
+    def test_report_to_a_pipe_that_nobody_reads(self):
+        """It fills up; the program goes on."""
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        try:
+            while True:
+                os.write(write, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(write, True)
+        done = subprocess.run([settings.mx(), "run", "--old", "/bin/echo", "--new", "/bin/echo", "--report", "-", "--", "x"],
+                              stdout=subprocess.PIPE, stderr=write, stdin=subprocess.DEVNULL, timeout=30, check=False)
+        os.close(read)
+        os.close(write)
+        self.assertEqual((0, b"x\n"), (done.returncode, done.stdout))
+
+    def test_mx_inside_mx(self):
+        inner = [settings.mx(), "run", "--old", "/bin/echo", "--new", "/bin/echo"]
+        done = self.mx("run", "--old", settings.mx(), "--new", settings.mx(), "--", *inner[1:])
+        self.refused(done, 125, "mx runs under mx")
+        done = self.mx("run", "--old", "/bin/sh", "--new", "/bin/sh", "--", "-c", " ".join(inner) + "; echo went on $?")
+        self.assertEqual((0, b"went on 125\n"), (done.returncode, done.stdout), done.stderr)
+
     def test_report_on_standard_error(self):
         done = self.mx("run", "--old", "/bin/true", "--new", "/bin/true", "--report", "-")
         self.assertEqual(0, done.returncode)
@@ -219,6 +263,26 @@ kept.clear(); print(len(bytearray(50_000_000)))"""]))
                  "exit": "import sys; sys.exit(77)"}
         return {name: box.run([PYTHON, "-c", "import resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0));" + code],
                               tag=name).status for name, code in codes.items()}
+
+    @scenario("window", "full")
+    def stopped_leader(self, box):
+        """SIGSTOP, as by ^Z, in the middle of its own code, for longer than the hang timeout: it has not failed."""
+        program = box.start(["/bin/sh", "-c", "while :; do x=$((x + 1)); [ $((x % 2000)) != 0 ] || echo $x; done > count"],
+                            options=["--hang-timeout", "1"])
+        pid = program.pid if box.native else program.report.pid("old")
+        count = box.path("count")
+        self.grows(count)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(3)
+        os.kill(pid, signal.SIGCONT)
+        self.grows(count)
+        return {"status": program.stop().status}
+
+    def grows(self, path):
+        size, end = path.stat().st_size if path.exists() else 0, time.monotonic() + 20
+        while not path.exists() or path.stat().st_size == size:
+            self.assertLess(time.monotonic(), end, f"{path} does not grow")
+            time.sleep(0.05)
 
     @scenario("window", "full")
     def script_as_program(self, box):

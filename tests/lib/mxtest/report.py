@@ -34,11 +34,12 @@ class Report:
                 if line["event"] in kinds and version in (None, line.get("version"))]
 
     def wait(self, kind, seconds=30, version=None, alive=lambda: True):
-        """Waits for the first event of this kind and returns it. Raises TimeoutError with the report's text."""
+        """Waits for the first event of this kind (or of one of these) and returns it. Raises TimeoutError with the report's text."""
+        kinds = (kind,) if isinstance(kind, str) else kind
         end = time.monotonic() + seconds
         with _Watch(os.path.dirname(self.path)) as watch:
             while True:
-                found = self.events(kind, version=version)
+                found = self.events(*kinds, version=version)
                 if found:
                     return found[0]
                 left = end - time.monotonic()
