@@ -25,7 +25,8 @@ class BadBuilds(ProgramTest):
     def native_death(self, bug, *command, prepare=()):
         def run(_, box):
             port = free_port()
-            server = box.start([builds.redis(bug), "--port", port, "--save", "", "--dir", box.folder], ready=port)
+            server = box.start([builds.redis(bug), "--port", port, "--save", "", "--dir", box.folder,
+                                "--crash-memcheck-enabled", "no"], ready=port)      # that may overwrite what the kernel needs
             with Client(port) as client:
                 for words in prepare:
                     client.call(*words)
@@ -240,7 +241,8 @@ class Killed(ProgramTest):
             server.report.wait("failover" if version == "old" else "recovery", 20)
         load.wait_for_replies(10 * connections)
         load.finish().checked()
-        self.assertLess(load.longest_gap, 2.0, "a client waited too long")
+        # In full lockstep each call of each connection waits for the other version, and a busy machine gives it its time late.
+        self.assertLess(load.longest_gap, 10.0 if box.mode == "full" else 2.0, "a client waited too long")
         with Client(port) as client:
             after = client.call("INCR", "still here")
         return {"after": after, "status": server.stop().status}
