@@ -1,12 +1,8 @@
 """redis-server, the two releases that Debian serves: as one program they must answer as one release does alone."""
 
-import os
-import pathlib
-import signal
 import threading
-import time
 
-from mxtest import Exchange, ProgramTest, free_port, main, resp, scenario, wait_until_connects
+from mxtest import Exchange, ProgramTest, free_port, main, resp, scenario
 from mxtest.debian import redis_servers, redis_tool
 from mxtest.resp import Client
 
@@ -14,15 +10,6 @@ from mxtest.resp import Client
 def start(box, port, *arguments, **more):
     old, new = redis_servers()
     return box.start([old, "--port", port, "--dir", box.folder, *arguments], new, ready=port, **more)
-
-
-def wait_until_idle(pid, seconds=10):
-    """It sleeps in epoll_wait."""
-    end = time.monotonic() + seconds
-    while "epoll" not in pathlib.Path(f"/proc/{pid}/wchan").read_text(encoding="ascii"):
-        if time.monotonic() > end:
-            raise TimeoutError(f"process {pid} does not come to rest")
-        time.sleep(0.01)
 
 
 class Redis(ProgramTest):
@@ -44,25 +31,6 @@ class Redis(ProgramTest):
         server = start(box, port)
         Exchange(port, lambda n: resp.mixed_commands(n, 24), resp.take, connections=1000, depth=4).run().checked()
         return {"status": server.stop().status}
-
-    @scenario("window", allow=("crash", "failover", "recovery", "note"))
-    def daemon_whose_leader_is_killed(self, box):
-        """daemonize yes: `mx run` ends with the starter, a monitor stays with the daemon."""
-        port, (old, new) = free_port(), redis_servers()
-        command = ["--port", port, "--dir", box.folder, "--save", "", "--daemonize", "yes", "--pidfile", box.path("pid")]
-        starter = box.run([old, *command], new)
-        wait_until_connects(port)
-        with Client(port) as client:
-            replies = [client.call("SET", "a", 1)]
-            if not box.native:
-                leader = int(box.path("pid").read_text())
-                wait_until_idle(leader)     # what it did when it was killed nobody can tell here (docs/limits.md)
-                os.kill(leader, signal.SIGKILL)
-                box.programs[0].report.wait("failover", 20)
-            replies.append(client.call("GET", "a"))
-            with self.assertRaises(ConnectionError):
-                client.call("SHUTDOWN", "NOSAVE")
-        return {"status": starter.status, "replies": replies}
 
     @scenario("window", "full")
     def one_command_at_a_time(self, box):
