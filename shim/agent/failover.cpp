@@ -285,9 +285,8 @@ static bool others_behind(Thread* t) {
   return behind;
 }
 
-// By Ctrl-Z, SIGSTOP or a debugger: whoever stopped it has the right to, and this version would take
-// over its terminal. Not known where there is no /proc.
-static bool leader_is_stopped(Thread* t) {
+// Not known where there is no /proc.
+bool leader_is_stopped(Thread* t) {
   char path[48] = "/proc/", text[128];
   append_number(path, 6, static_cast<uint64_t>(twin_pid(t)));
   copy_string(path + string_length(path, sizeof path), "/stat", 6);
@@ -304,7 +303,7 @@ bool declare_leader_hung(Thread* t) {
   Process* p = t->proc->shared;
   auto a = static_cast<Activity>(t->lane->activity.load());
   if (a == Activity::kEventCall || a == Activity::kGone || !is(p, PairState::kPaired) ||
-      others_behind(t) || leader_is_stopped(t))
+      others_behind(t))
     return false;
   report_hang(t);
   note_failure(t, t->pos);

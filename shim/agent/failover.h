@@ -48,6 +48,9 @@ void save_registers(Thread* t, const Regs& r);
 void leader_failed(Thread* t, const EventHeader& h, uint64_t parted);
 inline void leader_failed(Thread* t, const EventHeader& h) { leader_failed(t, h, t->pos); }
 bool declare_leader_hung(Thread* t);
+/// By Ctrl-Z, SIGSTOP or a debugger: whoever stopped it has the right to, and this version would
+/// take over its terminal.
+bool leader_is_stopped(Thread* t);
 /// This thread has consumed all events of its lane; it goes on for real. The first one carries over
 /// the process's descriptors.
 void take_over(Thread* t);

@@ -225,7 +225,10 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     if (head != last_head || l->activity.load() == static_cast<uint32_t>(Activity::kEventCall)) {
       last_head = head;
       waited = 0;
-    } else if (limit && (waited += step) >= limit) {
+    } else if (limit && (waited += step) >= limit / 2) {
+      // Looked at from half of the time on: it may be let go just before the end.
+      if (leader_is_stopped(t)) waited = 0;
+      if (waited < limit) continue;
       if (declare_leader_hung(t)) return Wait::kLeaderGone;
       waited = 0;
     }
