@@ -6,6 +6,7 @@
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
@@ -65,10 +66,8 @@ void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
 // The kernel's id of the thread that the program knows as `tid`, in a version that took over.
 uint64_t own_thread(Thread* t, int64_t tid) {
   if (tid == t->vtid) return t->tid;
-  auto index = static_cast<uint32_t>(t->proc->shared - control()->processes);
-  for (Lane& l : stream::lanes_taken(*control()))
-    if (l.in_use.load() && l.process == index && l.vtid == tid) return l.real_tid[static_cast<int>(t->proc->version)];
-  return tid;
+  const Lane* l = lane_of(t->proc->shared, tid);
+  return l ? l->real_tid[index_of(t->proc->version)] : tid;
 }
 
 // Its place in the order is from before the kernel acts: another thread may take the signal, tell of that, and end, before
@@ -140,7 +139,6 @@ long run_tgkill(Call& c) {
   const bool to_other = t->role == Role::kFollower && pid == t->proc->vpid && vtid > 0 && vtid != t->vtid;
   if (to_other) expect_sent(t, sig, vtid);
   long ret = run_event(c);
-  constexpr int32_t kTkill = -6;
   uint64_t given = c.r->nr == __NR_rt_tgsigqueueinfo ? c.args[3] : 0;
   if (to_other) confirm_sent(t, info_of(c, sig, kTkill, given), vtid, c.consumed && !t->regs_redirected && ret == 0);
   if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig, kTkill, given);

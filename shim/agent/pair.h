@@ -22,6 +22,15 @@ void each_lane(Process* p, F&& f) {
     if (l.in_use.load() && l.process == index) f(l);
 }
 
+/// The lane of the thread that the program knows as `vtid`; null: there is none.
+inline Lane* lane_of(Process* p, int64_t vtid) {
+  Lane* found = nullptr;
+  each_lane(p, [&](Lane& l) {
+    if (!found && l.vtid == vtid) found = &l;
+  });
+  return found;
+}
+
 /// Both ends of each lane look up.
 inline void wake_all(Process* p) {
   each_lane(p, [](Lane& l) {

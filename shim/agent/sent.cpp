@@ -1,5 +1,6 @@
 #include "shim/agent/sent.h"
 
+#include "shim/agent/one_at_a_time.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/signals.h"
 
@@ -8,7 +9,6 @@ namespace mx::agent {
 namespace {
 
 constexpr int kRealTime = 32;
-constexpr int32_t kTkill = -6;  // si_code
 
 bool valid(int sig) { return sig >= 1 && sig <= 64; }
 
@@ -27,16 +27,7 @@ void hold(Thread* t, const Siginfo& info) {
 }
 
 // Threads of a follower note and forget at the same time.
-class OneAtATime {
- public:
-  OneAtATime() {
-    while (busy_.exchange(1, std::memory_order_acquire)) pause();
-  }
-  ~OneAtATime() { busy_.store(0, std::memory_order_release); }
-
- private:
-  static inline std::atomic<uint32_t> busy_{0};
-};
+std::atomic<uint32_t> notes_busy{0};
 
 void add(LocalProcess* p, const Siginfo& info, int32_t to) {
   if (p->n_sent == kMaxPending) return;
@@ -67,20 +58,12 @@ bool has_effect(const Thread* t, int sig) {
   return a.handler > kSigIgn || (a.handler == kSigDfl && default_terminates(sig));
 }
 
-// This version's own thread for `vtid`, or 0.
-int32_t own_thread(const Thread* t, int32_t vtid) {
-  int32_t tid = 0;
-  each_lane(t->proc->shared, [&](Lane& l) {
-    if (l.vtid == vtid) tid = l.real_tid[index_of(t->proc->version)];
-  });
-  return tid;
-}
-
 // In the version that leads now. `to`: a thread, or 0.
 void send(Thread* t, const Siginfo& info, int32_t to) {
   if (to) {
     // A thread may not say that another one's signal came by tgkill: the kernel does.
-    int32_t tid = own_thread(t, to), pid = t->proc->real_pid;
+    const Lane* l = lane_of(t->proc->shared, to);
+    int32_t tid = l ? l->real_tid[index_of(t->proc->version)] : 0, pid = t->proc->real_pid;
     if (tid && info.code == kTkill) sys(__NR_tgkill, pid, tid, info.signo);
     if (tid && info.code != kTkill) sys(__NR_rt_tgsigqueueinfo, pid, tid, info.signo, &info);
   } else if (kNeverBlocked & bit(info.signo)) {
@@ -96,7 +79,7 @@ void note_sent(Thread* t, const Siginfo& info) {
   LocalProcess* p = t->proc;
   int sig = info.signo;
   if (!valid(sig) || !(t->vmask & bit(sig)) || (kUnblockable & bit(sig))) return;
-  OneAtATime alone;
+  OneAtATime alone(notes_busy);
   if (p->promoted) return send(t, info, 0);
   if (sig < kRealTime && noted(p, sig, 0)) return;  // standard signals merge
   add(p, info, 0);
@@ -106,13 +89,13 @@ void expect_sent(Thread* t, int sig, int32_t vtid) {
   if (!valid(sig) || ((kUnblockable | kNeverBlocked) & bit(sig)) || !has_effect(t, sig)) return;
   Siginfo info{};
   info.signo = sig;
-  OneAtATime alone;
+  OneAtATime alone(notes_busy);
   add(t->proc, info, -vtid);
 }
 
 void confirm_sent(Thread* t, const Siginfo& info, int32_t vtid, bool sent) {
   const int sig = info.signo;
-  OneAtATime alone;
+  OneAtATime alone(notes_busy);
   if (!remove(t->proc, sig, -vtid) || !sent) return;
   if (t->proc->promoted) return send(t, info, vtid);
   if (sig < kRealTime && noted(t->proc, sig, vtid)) return;
@@ -120,12 +103,12 @@ void confirm_sent(Thread* t, const Siginfo& info, int32_t vtid, bool sent) {
 }
 
 bool is_expected(Thread* t, int sig, int32_t vtid) {
-  OneAtATime alone;
+  OneAtATime alone(notes_busy);
   return noted(t->proc, sig, -vtid);
 }
 
 void forget_sent(Thread* t, int sig) {
-  OneAtATime alone;
+  OneAtATime alone(notes_busy);
   for (int32_t to : {t->vtid, -t->vtid, 0})
     if (remove(t->proc, sig, to)) return;
 }
@@ -143,7 +126,7 @@ void inherit_sent(Thread* t, uint64_t signals) {
 }
 
 uint64_t send_again(Thread* t) {
-  OneAtATime alone;
+  OneAtATime alone(notes_busy);
   LocalProcess* p = t->proc;
   uint64_t sent = sent_signals(p);
   for (uint32_t i = 0; i < p->n_sent; i++)

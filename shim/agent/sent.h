@@ -5,6 +5,8 @@
 
 namespace mx::agent {
 
+inline constexpr int32_t kTkill = -6;  ///< si_code of tkill and tgkill: SI_TKILL
+
 /// Follower: the leader has sent itself this signal, which the program blocks.
 void note_sent(Thread* t, const Siginfo& info);
 /// Follower, about to send it to another thread of its own as the leader has: that one may take it, or the leader's may die

@@ -3,6 +3,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/one_at_a_time.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/remainder.h"
 #include "shim/agent/report.h"
@@ -63,16 +64,7 @@ bool is_socket(int fd) {
 }
 
 // Several threads may look for what their calls have opened: one at a time, and no number twice.
-class OneAtATime {
- public:
-  OneAtATime() {
-    while (busy_.exchange(1, std::memory_order_acquire)) pause();
-  }
-  ~OneAtATime() { busy_.store(0, std::memory_order_release); }
-
- private:
-  static inline std::atomic<uint32_t> busy_{0};
-};
+std::atomic<uint32_t> search_busy{0};
 
 // Which file an open was for; false: it is not there, or no file was opened by name.
 bool file_of(const Call& c, uint64_t (&id)[2]) {
@@ -100,7 +92,7 @@ int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
   uint64_t file[2] = {};
   by_name = by_name && file_of(c, file);
-  OneAtATime alone;
+  OneAtATime alone(search_busy);
   for (int fd = 0; fd <= top && fd < kMaxFds && found < want; fd++) {
     if (fd == reserved || fd_private(t, fd) || fd_known_open(t, fd) || !open_here(fd)) continue;
     if (socket != is_socket(fd) || !fd_carried(fd) || (by_name && !is_file(fd, file))) continue;

@@ -180,7 +180,6 @@ void deliver_at_sigreturn(Thread* t, Ucontext* uc) {
 // SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent
 // otherwise, see perform_tgkill.
 bool from_program(Siginfo* info) {
-  constexpr int32_t kTkill = -6;
   if (info->code != kSiUser && info->code != kSiQueue) return false;
   if (info->code == kSiQueue && info->queue.value == kSentByTgkill) info->code = kTkill;
   return true;
