@@ -21,6 +21,7 @@ namespace {
 constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
 constexpr uint32_t kPassOver = 2000;  // calls, of a program that neither waits nor reads
 constexpr KernelTimespec kLongest{0, 50'000'000};
+constexpr uint64_t kStep = stream::kLag / 32;  // of a producer that waits for who catches up
 
 Checkpoint& own(Thread* t) {
   return t->proc->shared->checkpoint[static_cast<int>(t->proc->version)];
@@ -45,10 +46,11 @@ bool holds_log(const Sleeper& s) {
 }
 
 // How far the producer may be ahead. A version that catches up makes two steps for each of the
-// producer's, or a busy one would never be caught up with.
+// producer's, or a busy one would never be caught up with. In full lockstep it must come quite
+// near: at its next announcement the producer waits for all that is left.
 uint64_t limit_of_lag(const Process* p, const Lane* l, uint64_t tail) {
-  const uint64_t paired = tail + stream::kLag;
-  if (!recovers(p)) return paired;
+  if (!recovers(p)) return tail + stream::kLag;
+  const uint64_t paired = tail + (control()->settings.full_lockstep ? kStep : stream::kLag);
   if (!l->catch_up_head) return ~uint64_t{0};
   const uint64_t half = l->catch_up_head + (tail - l->catch_up_tail) / 2;
   return half > paired ? half : paired;
@@ -167,6 +169,13 @@ uint64_t log_end(Thread* t) {
   uint64_t end = base + t->mask + 1;
   if (uint64_t lag_end = limit_of_lag(p, l, tail); lag_end < end) end = lag_end;
   return end > t->pos ? end : t->pos;
+}
+
+uint64_t room_wanted(const Process* p, uint64_t n) { return recovers(p) && n < kStep ? kStep : n; }
+
+bool may_go_on(const Process* p, const Lane* l, uint64_t head, uint64_t tail) {
+  if (!recovers(p)) return head - tail < stream::kLag - stream::kLag / 8;
+  return limit_of_lag(p, l, tail) >= head + kStep;
 }
 
 bool make_room(Thread* t, uint64_t n) {

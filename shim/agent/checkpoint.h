@@ -32,6 +32,13 @@ void forbid_checkpoints(Thread* t);
 /// Producer: the position up to which it may write: what the consumer lags, and what checkpoints
 /// hold, is bounded.
 uint64_t log_end(Thread* t);
+/// … and how much of that there must be before it goes on, if it has to wait for `n` bytes: not one
+/// event at a time while a version catches up.
+uint64_t room_wanted(const Process* p, uint64_t n);
+/// Consumer at `tail`: a producer that waits for space at `head` is to be woken. When a fair part
+/// is free: not for each event, and not so late that its clients see it (a follower that has just
+/// made a checkpoint is slow for a while).
+bool may_go_on(const Process* p, const Lane* l, uint64_t head, uint64_t tail);
 /// Producer: `n` bytes are wanted beyond log_end(). True if a checkpoint, or a recovery, was given
 /// up for that.
 bool make_room(Thread* t, uint64_t n);
@@ -39,6 +46,10 @@ bool make_room(Thread* t, uint64_t n);
 /// A version catches up from the log.
 inline bool recovers(const Process* p) {
   return p->recovery.stage.load(std::memory_order_relaxed) != 0;
+}
+/// So far behind, in bytes, a version has caught up.
+inline uint64_t near_enough() {
+  return control()->settings.full_lockstep ? stream::kLag / 128 : stream::kLag / 4;
 }
 /// Whether version v, which has failed, can be brought back.
 bool can_recover(const Process* p, Version v);

@@ -35,8 +35,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
   Lane* l = t->lane;
   l->head.store(t->pos, std::memory_order_release);
   int64_t waited = 0;
-  // Not one event at a time while a version catches up.
-  const uint64_t enough = recovers(t->proc->shared) && n < kLag / 32 ? kLag / 32 : n;
+  const uint64_t enough = room_wanted(t->proc->shared, n);
   for (int spin = 0;; spin++) {
     t->limit = log_end(t);
     if (t->limit - t->pos >= enough) return true;
@@ -280,13 +279,10 @@ void lane_release(Thread* t) {
   if (recovers(p) && p->leader.load() == static_cast<uint32_t>(t->proc->version)) return;
   l->tail.store(t->pos, std::memory_order_release);
   if (l->producer_waits.load(std::memory_order_relaxed) != stream::kWaitsForTail) return;
-  // A producer that waits for space is woken when a fair part is free, or when all is consumed: not
-  // for each event, and not so late that its clients see it (a follower that has just made a
-  // checkpoint is slow for a while).
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  if (load_head(l) - t->pos < kLag - kLag / 8 || recovers(p)) {
-    if (l->producer_waits.exchange(0)) futex_wake(&l->producer_waits, 1);
-  }
+  const uint64_t head = load_head(l);
+  if (head != t->pos && !may_go_on(p, l, head, t->pos)) return;
+  if (l->producer_waits.exchange(0)) futex_wake(&l->producer_waits, 1);
 }
 
 }  // namespace mx::agent

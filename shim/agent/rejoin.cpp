@@ -30,7 +30,6 @@ using stream::SleeperState;
 
 namespace {
 
-constexpr uint64_t kNear = stream::kLag / 4;  // so far behind is caught up
 constexpr uint64_t kRedZone = 256;
 constexpr uint64_t kSetName = 15, kGetName = 16;  // of prctl
 
@@ -161,7 +160,7 @@ bool carried_over(Thread* t) {
 
 void finish_if_caught_up(Thread* t) {
   Recovery& r = recovery(t);
-  if (t->limit - t->pos > kNear || t->pos < t->replay_end || !carried_over(t)) return;
+  if (t->limit - t->pos > near_enough() || t->pos < t->replay_end || !carried_over(t)) return;
   if (r.lane && !on_crash_lane(t)) return;
   uint32_t stage = r.stage.load();
   if (stage == 0 || !r.stage.compare_exchange_strong(stage, 0)) return;
@@ -179,6 +178,9 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
   if (!own_descriptors(t, t->proc->real_pid)) sys(__NR_exit_group, 0);
+  // What it reads from here on (warm_up) is not the leader's: who survives a SIGKILL of that one
+  // tells by the bytes that its lanes count whether a call was executed.
+  t->role = Role::kFollower;
   note_thread_names(t);
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
   s.ready.store(1);

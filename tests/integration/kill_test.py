@@ -37,14 +37,14 @@ def take(buffer, expected):
 
 class KilledServer(ProgramTest):
 
-    def serve(self, box, fault=None, kill=None):
-        """One server, one load; kill(server, load) may end the leader. Returns what all modes must agree in."""
+    def serve(self, box, fault=None, kill=None, before=REPLIES * CONNECTIONS):
+        """One server, one load; kill(server) may end the leader after `before` replies, or a fault does it by then."""
         port = free_port()
         env = {"MX_FAULT": fault} if fault and not box.native else None
         server = box.start([server_program(), port], ready=port, env=env)
         load = Exchange(port, lambda n: lines(n, 10 ** 9), take, connections=CONNECTIONS, depth=8)
         load.start()
-        load.wait_for_replies(REPLIES * CONNECTIONS)
+        load.wait_for_replies(before)
         if kill and not box.native:
             kill(server)
         load.wait_for_replies(REPLIES * CONNECTIONS)
@@ -70,6 +70,14 @@ class KilledServer(ProgramTest):
         draw = random.Random(7)
         for _ in range(1 if box.native else 12):
             self.serve(box, fault=f"kill-after:{draw.randrange(60, 700)}")
+        return {"status": "served"}
+
+    @scenario("window", allow=ALLOWED)
+    def beside_checkpoints(self, box):
+        """Copies of the leader sleep, and read /proc/self/maps meanwhile: the survivor, which learns from the kernel's
+        byte counts whether a call was executed, must not take that for the leader's doing."""
+        for at in range(1 if box.native else 6):    # a read, a write, a wait, one after the other
+            self.serve(box, fault=f"kill-after:{6000 + at}", before=10000)
         return {"status": "served"}
 
 
