@@ -104,7 +104,7 @@ start::VersionSettings version_from_process(const Json& process) {
 uint64_t monitor_capabilities() {
   uint64_t mask = 0;
   for (const int bit : {CAP_SYS_CHROOT, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SYS_ADMIN,
-                        CAP_SYS_PTRACE, CAP_KILL, CAP_DAC_OVERRIDE})
+                        CAP_SYS_PTRACE, CAP_KILL, CAP_DAC_OVERRIDE, CAP_SYS_NICE})
     mask |= uint64_t{1} << bit;
   return mask;
 }

@@ -46,6 +46,7 @@ bool leads(Thread* t) { return t->role == Role::kLeader && !follower_gone(t); }
 void inherit(Thread* child, const Thread* parent) {
   child->role = parent->role;
   child->vmask = parent->vmask;
+  child->gives_way = parent->gives_way;
   child->altstack.flags = 2;
 }
 
@@ -59,7 +60,8 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->defer_timer = 0;
   t->die_after = 0;
   t->inherits = kNoCall;
-  t->events = 0;
+  t->events = t->looked_events = 0;
+  t->looked_tsc = tsc();
   p->threads.store(1);
   if (!p->is_vfork_child) {
     p->multi_threaded = 0;
@@ -83,6 +85,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   p->shared->real_pid[v] = p->real_pid;
   use_lane(t, born.lane);
+  if (t->gives_way) p->shared->gives_way.store(1);
   Message* m = new_message(t, MessageKind::kProcess);
   if (m) m->number[0] = p->real_pid;
   send(m);

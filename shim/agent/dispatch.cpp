@@ -12,6 +12,7 @@
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/own_root.h"
+#include "shim/agent/pace.h"
 #include "shim/agent/pidfds.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/query.h"
@@ -149,6 +150,8 @@ constexpr HookTable make_hooks() {
   for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid,
                  __NR_setresgid, __NR_setfsuid, __NR_setfsgid, __NR_capset})
     run(nr, run_credentials);
+  for (int nr : {__NR_sched_setscheduler, __NR_sched_setparam, __NR_sched_setattr})
+    run(nr, run_set_policy);
   run(__NR_arch_prctl, run_arch_prctl);
   run(__NR_seccomp, run_seccomp);
   run(__NR_prlimit64, run_prlimit);

@@ -3,6 +3,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/pace.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/report.h"
 #include "shim/agent/rest.h"
@@ -30,6 +31,15 @@ bool follower_left(Thread* t) {
          static_cast<uint32_t>(PairState::kSolo);
 }
 
+// A follower that gives way may not be far behind: what it has not done yet, it does before it can
+// lead.
+void look_at_lag(Thread* t) {
+  constexpr uint64_t kStep = kLag / 16;
+  if (!t->proc->shared->gives_way.load(std::memory_order_relaxed)) return;
+  if (t->pos - load_tail(t->lane) > kStep) want_pace(t);
+  if (t->limit - t->pos > kStep) t->limit = t->pos + kStep;  // look again then
+}
+
 // Waits for space; the follower may be far behind, or gone.
 bool wait_for_space(Thread* t, uint64_t n) {
   Lane* l = t->lane;
@@ -38,7 +48,10 @@ bool wait_for_space(Thread* t, uint64_t n) {
   const uint64_t enough = room_wanted(t->proc->shared, n);
   for (int spin = 0;; spin++) {
     t->limit = log_end(t);
-    if (t->limit - t->pos >= enough) return true;
+    if (t->limit - t->pos >= enough) {
+      look_at_lag(t);
+      return true;
+    }
     if (follower_left(t)) return false;
     if (make_room(t, n)) continue;
     if (l->consumer_waits.load() == 1) wake_consumer(l);
@@ -46,6 +59,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
       pause();
       continue;
     }
+    want_pace(t);
     uint64_t tail = load_tail(l);
     l->producer_waits.store(1);
     if (log_end(t) - t->pos >= enough) continue;
@@ -160,6 +174,7 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
       pause();
       continue;
     }
+    want_pace(t);
     uint64_t tail = load_tail(l);
     l->producer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
@@ -210,6 +225,7 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
       continue;
     }
     lane_release(t);
+    if (between) give_way_if_busy(t);
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (load_head(l) - t->pos < n && !leader_is_gone(t)) {

@@ -192,7 +192,11 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, kSetName, name);
   t->proc->real_pid = t->tid = self;
   t->proc->promoted = 0;
-  each_thread(t->proc, [](Thread& o) { become_follower(&o); });
+  run_as_usual(t);  // and with it the threads that it makes anew
+  each_thread(t->proc, [](Thread& o) {
+    o.gives_way = 0;
+    become_follower(&o);
+  });
   each_thread(t->proc, [](Thread& o) { take_place(&o); });
   p->turn.store(s.turn);
   p->alive[v].store(1);
@@ -211,7 +215,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
 void at_boundary(Thread* t) {
   if (!recovers(t->proc->shared) && t->pos >= t->replay_end) {
     t->replays = 0;
-    give_way();
+    give_way(t);
     return;
   }
   EventHeader h;

@@ -227,6 +227,8 @@ struct Thread {
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood
   uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h
+  uint32_t gives_way;       ///< it is SCHED_IDLE by mx' doing, see pace.h
+  uint64_t looked_tsc, looked_events;  ///< when that was last thought of
   uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
   uint32_t inherits;    ///< enum Inherited: what became of the former leader's call, see settle.h
   uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call

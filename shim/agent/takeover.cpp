@@ -156,6 +156,7 @@ void lead(Thread* t) {
   restore_timers(t);
   restore_owners(t);
   restore_signalfds(t);
+  all_run_as_usual(t);
   restore_limits(t);
   restore_death_signal(t);
   restore_pending(t);
@@ -191,7 +192,7 @@ void take_over(Thread* t) {
   t->intents = t->replays = 0;
   t->lane->activity.store(static_cast<uint32_t>(Activity::kUser));
   apply_mask(t, t->trap);
-  run_as_usual();
+  run_as_usual(t);
 }
 
 }  // namespace mx::agent

@@ -11,6 +11,7 @@
 
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
+#include "shim/monitor/pace.h"
 #include "shim/syscalls/syscalls.h"
 
 namespace mx::monitor {
@@ -238,6 +239,10 @@ void Monitor::on_message(Message& m) {
         report_.write(
             "refused",
             {{"version", name(m.version)}, {"call", call_name(m.number[0])}, {"count", 1}});
+      break;
+    case MessageKind::kPace:
+      set_pace(static_cast<pid_t>(m.number[0]), static_cast<int>(m.number[1]),
+               static_cast<uint64_t>(m.number[2]));
       break;
     case MessageKind::kNote:
       report_.write("note", {{"version", name(m.version)}, {"reason", text_of(m)}});

@@ -17,6 +17,7 @@
 #include "shim/monitor/inject.h"
 #include "shim/monitor/last_words.h"
 #include "shim/monitor/own_mounts.h"
+#include "shim/monitor/pace.h"
 
 namespace mx::monitor {
 
@@ -100,6 +101,7 @@ void Monitor::fill_settings() {
   s.reserved_fd = reserved_descriptor();
   s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
   s.monitor_pid = getpid();
+  s.may_give_way = may_set_pace();
   uint64_t random;
   if (getrandom(&random, sizeof random, 0) != sizeof random) throw system_error("getrandom");
   s.cookie = ((random << 12) & 0x7ffffffffffff000ULL) | (uint64_t{1} << 40);

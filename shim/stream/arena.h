@@ -122,6 +122,8 @@ struct alignas(64) Process {
   uint32_t is_root;
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG
+  Word gives_way;         ///< threads of the follower run while a processor is idle only, see agent/pace.h
+  std::atomic<uint64_t> paced_tsc;  ///< when the leader last wanted that to end
   Word trapped[2];    ///< system calls served by SIGSYS
   Word rewritten[2];  ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
@@ -168,6 +170,7 @@ enum class MessageKind : uint32_t {
   kNote,
   kRecovery,  ///< a copy has reached the stage in number[0]
   kExecDone,  ///< a failed execve: detach (number = real tid)
+  kPace,      ///< number[0] = a real pid: its threads give way no more; policy and slice of number[1], [2]
 };
 
 struct Message {
@@ -195,6 +198,7 @@ struct Settings {
   uint32_t full_lockstep;
   uint32_t hang_timeout_ms;  ///< 0: off
   uint32_t recovery;
+  uint32_t may_give_way;  ///< the monitor may end what Process::gives_way says
   uint64_t log_size;     ///< of a lane of the first process, at most kLog: a power of two, more than kLag
   uint32_t reserved_fd;  ///< the arena's descriptor number in every process
   uint32_t cpus;

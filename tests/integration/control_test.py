@@ -46,6 +46,7 @@ def wait_for_file(path, seconds=60):
 class TwoRedis(unittest.TestCase):
     """Debian's redis twice, as one."""
     id = "test1"
+    wrapper = ()                # what mx is started through
 
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="mx-redis-"))
@@ -55,7 +56,7 @@ class TwoRedis(unittest.TestCase):
 
     def start(self, *options, **environment):
         self.port = free_port()
-        command = [str(settings.mx()), "run", "--id", self.id, *options, "--old", REDIS, "--new", REDIS, "--report", self.report.path,
+        command = [*self.wrapper, str(settings.mx()), "run", "--id", self.id, *options, "--old", REDIS, "--new", REDIS, "--report", self.report.path,
                    "--", "--port", str(self.port), "--save", "", "--dir", str(self.folder), "--bind", "127.0.0.1"]
         self.program = Program(command, self.folder, "redis", env={**self.environment, **environment}, report=self.report)
         wait_until_connects(self.port, alive=self.program.alive)
@@ -178,7 +179,7 @@ class Fault(unittest.TestCase):
                 subprocess.run(["gcc", "-O1", "-g", f"-DBAD={bad}", "-o", f"{folder}/{name}", source], check=True)
             for leader in ("old", "new"):
                 report = pathlib.Path(folder) / f"report-{leader}"
-                command = [str(settings.mx()), "run", "--leader", leader, "--crash-dir", f"{folder}/crash-{leader}",
+                command = [*self.wrapper, str(settings.mx()), "run", "--leader", leader, "--crash-dir", f"{folder}/crash-{leader}",
                            "--report", str(report), "--old", f"{folder}/old", "--new", f"{folder}/new"]
                 with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
                     crash = Report(report).wait("crash", alive=lambda p=program: p.poll() is None)

@@ -1,0 +1,55 @@
+#include "shim/monitor/pace.h"
+
+#include <dirent.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+namespace mx::monitor {
+
+namespace {
+constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h
+
+struct SchedAttr {  // struct sched_attr of sched_setattr(2)
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+void set_pace_of_thread(pid_t tid, uint32_t policy, uint64_t slice) {
+  SchedAttr a{};
+  if (syscall(SYS_sched_getattr, tid, &a, sizeof a, 0) != 0 || a.policy != SCHED_IDLE) return;
+  a.size = sizeof a;
+  a.policy = policy;
+  a.runtime = slice;
+  syscall(SYS_sched_setattr, tid, &a, 0);
+}
+}  // namespace
+
+bool may_set_pace() {
+  struct stat ns {};
+  if (stat("/proc/self/ns/user", &ns) != 0 || ns.st_ino != kInitialUserNamespace) return false;
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2]{};
+  return syscall(SYS_capget, &header, data) == 0 && (data[0].effective >> CAP_SYS_NICE & 1);
+}
+
+void set_pace(pid_t pid, int policy, uint64_t slice) {
+  if (pid <= 1) return;
+  const std::string folder = "/proc/" + std::to_string(pid) + "/task";
+  const std::unique_ptr<DIR, int (*)(DIR*)> threads(opendir(folder.c_str()), closedir);
+  if (!threads) return;
+  while (const dirent* e = readdir(threads.get()))
+    if (const pid_t tid = std::atoi(e->d_name))
+      set_pace_of_thread(tid, static_cast<uint32_t>(policy), slice);
+}
+
+}  // namespace mx::monitor

@@ -1,0 +1,80 @@
+"""How a follower is scheduled (shim/agent/pace.h): idle while the program is busy, and never so where somebody waits for it."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import unittest
+
+from control_test import TwoRedis
+
+PATIENCE = 60
+
+
+class Pace(TwoRedis):
+    def until(self, what, reached):
+        end = time.monotonic() + PATIENCE
+        while not reached():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{what}: {self.report.lines()}")
+            time.sleep(0.01)
+
+    def policies(self, version):
+        pid = self.status()["versions"][version]["pids"][0]
+        return {os.sched_getscheduler(int(thread.name)) for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+
+    def idles(self):
+        return os.SCHED_IDLE in self.policies("new")
+
+    def takes_over(self, way):
+        self.start("--recovery", "off")
+        self.load(lambda: self.until("an idle follower", self.idles), way,
+                  lambda: self.until("another leader", lambda: self.status()["leader"] == "new"),
+                  lambda: self.until("the usual policy", lambda: not self.idles()))
+
+    def test_usual_when_the_leader_was_killed(self):
+        self.takes_over(lambda: os.kill(self.status()["versions"]["old"]["pids"][0], signal.SIGKILL))
+
+    def test_usual_when_promoted(self):
+        self.takes_over(lambda: self.mx("promote", self.id, "new"))
+
+    def test_it_does_not_starve(self):
+        """Processors that are never idle: the follower is let run when it lags, and the survivor serves."""
+        self.start("--recovery", "off")
+        hogs = []
+
+        def occupy():
+            hogs.extend(subprocess.Popen(["/bin/sh", "-c", "while :; do :; done"]) for _ in range(2 * os.cpu_count()))
+
+        def follower_goes_on():
+            before = self.status()["versions"]["new"]["events"]
+            self.until("the follower", lambda: self.status()["versions"]["new"]["events"] > before + 5000)
+
+        def kill():
+            os.kill(self.status()["versions"]["old"]["pids"][0], signal.SIGKILL)
+            self.until("another leader", lambda: self.status()["leader"] == "new")
+            self.until("the usual policy", lambda: not self.idles())
+        try:
+            self.load(lambda: self.until("an idle follower", self.idles), occupy, follower_goes_on, kill)
+        finally:
+            for hog in hogs:
+                hog.kill()
+                hog.wait()
+        self.assertEqual([], self.events("divergence") + self.events("hang"))
+
+    def test_without_the_capability(self):
+        """Who could not end it does not begin it."""
+        self.wrapper = ("/usr/bin/setpriv", "--bounding-set", "-sys_nice")
+        self.start("--recovery", "off")
+        end = time.monotonic() + 2
+
+        def never_idle():
+            while time.monotonic() < end:
+                self.assertNotIn(os.SCHED_IDLE, self.policies("new"))
+                time.sleep(0.02)
+        self.load(never_idle)
+
+
+if __name__ == "__main__":
+    unittest.main()
