@@ -1,5 +1,6 @@
 #include "shim/agent/align.h"
 
+#include "shim/agent/compared.h"
 #include "shim/agent/astray.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
@@ -55,10 +56,10 @@ uint64_t event_extent(const EventHeader& h) { return sizeof h + stream::padded(h
 bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
   if (h.nr != c.r->nr) return false;
   if (h.kind != EventKind::kCall && h.kind != EventKind::kIntent) return false;
-  if (c.d->fd_arg < 0 || h.size < 48) return true;
-  uint64_t value;
-  lane_peek(c.t, offset + sizeof h + 8 * c.d->fd_arg, &value, 8);
-  return value == sys::compared_value(*c.d, c.d->fd_arg, c.args);
+  if (c.d->fd_arg < 0) return true;
+  Compared leader;
+  if (!peek_compared(c.t, offset + sizeof h, h.nr, leader)) return false;
+  return leader.values[c.d->fd_arg] == sys::compared_value(*c.d, c.d->fd_arg, c.args);
 }
 
 // How many bytes of harmless events stand before one that matches; -1: none in sight.

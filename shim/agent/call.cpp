@@ -2,6 +2,7 @@
 
 #include "shim/agent/align.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/compared.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
@@ -25,16 +26,6 @@ using sys::Treatment;
 
 namespace {
 
-constexpr uint32_t kSample = 64;  // bytes of what was written that travel for the report
-
-// The part of a call's event that has a fixed place: compared values, then a sample of the inputs.
-struct Fixed {
-  uint64_t values[6];
-  uint32_t sample_size;
-  uint32_t nargs;
-  uint8_t sample[kSample];
-};
-
 bool full_lockstep() { return control()->settings.full_lockstep; }
 
 // It brings something in, or says what shall be brought in: nobody outside sees anything of it.
@@ -42,22 +33,20 @@ bool lets_nothing_out(const sys::Desc& d) {
   return harmless(d) || begins_work(d.nr) || d.nr == __NR_epoll_ctl;
 }
 
-void fill_values(const Call& c, Fixed& f) {
-  f.nargs = c.d->nargs;
-  for (int i = 0; i < c.d->nargs; i++) f.values[i] = sys::compared_value(*c.d, i, c.args);
-}
-
-uint32_t fixed_size(const Fixed& f) { return 56 + stream::padded(f.sample_size); }
-
 // Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel
 // reports what it has written before it came to the bad part): then there is nothing to compare.
-void describe_inputs(const Call& c, uint64_t& sum, uint8_t* sample, uint32_t& sample_size) {
+void describe_inputs(const Call& c, uint64_t& sum, Compared& f) {
   bool good = guarded([&] {
     sum = digest_inputs(c);
-    sample_size = sample_inputs(c, sample, kSample);
+    f.sample_size = sample_inputs(c, f.sample, Compared::kSample);
   });
-  if (!good) sum = sample_size = 0;
+  if (!good) sum = f.sample_size = 0;
 }
+
+struct PackedEvent {
+  EventHeader h;
+  uint8_t packed[kMostPacked];
+};
 
 void set_activity(Thread* t, Activity a, long nr) {
   t->lane->call.store(nr, std::memory_order_relaxed);
@@ -76,7 +65,8 @@ long execute(Call& c) { return enter_kernel(c, c.r->nr, c.exec); }
 
 long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   Thread* t = c.t;
-  const bool whole = nr == static_cast<long>(c.r->nr) && divisible(nr);  // if not, the caller leaves out what has gone
+  const bool whole = nr == static_cast<long>(c.r->nr) &&
+                     divisible(nr);  // if not, the caller leaves out what has gone
   uint64_t rest[6];
   const uint64_t* now = args;
   if (whole && c.done) {
@@ -131,15 +121,14 @@ namespace {
 // Full lockstep: tells what is about to be done, and waits until the follower agrees.
 void announce(Call& c) {
   Thread* t = c.t;
-  struct {
-    EventHeader h;
-    Fixed f;
-  } e{};
-  fill_values(c, e.f);
-  describe_inputs(c, e.h.digest, e.f.sample, e.f.sample_size);
+  PackedEvent e;
+  e.h = {};
+  Compared f;
+  fill_values(c, f);
+  describe_inputs(c, e.h.digest, f);
   e.h.kind = EventKind::kIntent;
   e.h.nr = static_cast<uint16_t>(c.r->nr);
-  e.h.size = fixed_size(e.f);
+  e.h.size = pack(*c.d, f, e.packed);
   take_order(t, e.h);
   if (!lane_begin(t, sizeof(EventHeader) + e.h.size)) return;
   if (!lane_put(t, &e, sizeof(EventHeader) + e.h.size)) return;
@@ -152,16 +141,14 @@ void announce(Call& c) {
 void publish(Call& c, EventKind kind, uint8_t flags) {
   Thread* t = c.t;
   if (follower_gone(t)) return;
-  struct {
-    EventHeader h;
-    Fixed f;
-  } e;
-  fill_values(c, e.f);
-  e.f.sample_size = 0;
+  PackedEvent e;
+  Compared f;
+  fill_values(c, f);
   e.h.digest = 0;
   if (c.d->in_mask && c.ret != kEfault && inputs_were_read(c, c.ret))
-    describe_inputs(c, e.h.digest, e.f.sample, e.f.sample_size);
-  uint64_t size[6], total = fixed_size(e.f);
+    describe_inputs(c, e.h.digest, f);
+  const uint32_t packed = pack(*c.d, f, e.packed);
+  uint64_t size[6], total = packed;
   for (int i = 0; i < c.d->nargs; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
     size[i] = out_size(c, i);
@@ -177,7 +164,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   e.h.result = c.ret;
   take_order(t, e.h);
   if (!lane_begin(t, sizeof(EventHeader) + total)) return;
-  if (!lane_put(t, &e, sizeof(EventHeader) + fixed_size(e.f))) return;
+  if (!lane_put(t, &e, sizeof(EventHeader) + packed)) return;
   for (int i = 0; i < c.d->nargs; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
     if (!lane_put(t, &size[i], 8)) return;
@@ -192,7 +179,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
 }
 
 // Follower: compares what it was about to do with what the leader did.
-void compare(Call& c, const EventHeader& h, const Fixed& f) {
+void compare(Call& c, const EventHeader& h, const Compared& f) {
   for (int i = 0; i < c.d->nargs; i++) {
     if (sys::compared_value(*c.d, i, c.args) != f.values[i]) {
       report_argument_divergence(c, i, f.values[i]);
@@ -203,24 +190,23 @@ void compare(Call& c, const EventHeader& h, const Fixed& f) {
   if (!h.digest) return;
   uint64_t sum = h.digest;
   if (!guarded([&] { sum = digest_inputs(c); }) || sum == h.digest) return;
-  uint8_t mine[kSample];
-  uint32_t n = sample_inputs(c, mine, kSample);
+  uint8_t mine[Compared::kSample];
+  uint32_t n = sample_inputs(c, mine, Compared::kSample);
   report_bytes_divergence(c, f.sample, f.sample_size, mine, n);
 }
 
 namespace {
-bool get_fixed(Thread* t, Fixed& f) {
-  if (!lane_get(t, &f, 56)) return false;
-  if (f.sample_size > kSample) return false;
-  return lane_get(t, f.sample, stream::padded(f.sample_size));
+bool get_compared(Thread* t, long nr, Compared& f) {
+  const uint32_t size = peek_compared(t, 0, nr, f);
+  return size && lane_skip(t, size);
 }
 }  // namespace
 
 // An intent has been peeked at: compare, agree, and leave the cursor at what follows.
 void follower_agree(Call& c, const EventHeader& h) {
-  Fixed f;
+  Compared f;
   lane_skip(c.t, sizeof(EventHeader));
-  if (!get_fixed(c.t, f)) return;
+  if (!get_compared(c.t, h.nr, f)) return;
   compare(c, h, f);
   c.t->lane->acked.store(c.t->pos);
   c.t->intents = 1;  // agreed: the call's own event need not be compared again
@@ -232,9 +218,9 @@ void follower_agree(Call& c, const EventHeader& h) {
 void follower_take(Call& c, const EventHeader& h) {
   Thread* t = c.t;
   lane_skip(t, sizeof(EventHeader));
-  Fixed f;
+  Compared f;
   uint64_t end = t->pos + stream::padded(h.size);
-  if (!get_fixed(t, f)) return;
+  if (!get_compared(t, h.nr, f)) return;
   c.ret = h.result;
   if (!t->intents) compare(c, h, f);
   // Other bytes, and more or fewer of them: each version hears that all of its own are written.

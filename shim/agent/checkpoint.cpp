@@ -21,7 +21,6 @@ namespace {
 constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
 constexpr uint32_t kPassOver = 2000;  // calls, of a program that neither waits nor reads
 constexpr KernelTimespec kLongest{0, 50'000'000};
-constexpr uint64_t kStep = stream::kLag / 32;  // of a producer that waits for who catches up
 
 Checkpoint& own(Thread* t) {
   return t->proc->shared->checkpoint[static_cast<int>(t->proc->version)];
@@ -30,30 +29,6 @@ Checkpoint& own(Thread* t) {
 void set(Sleeper& s, SleeperState to) {
   s.state.store(static_cast<uint32_t>(to));
   futex_wake(&s.state, 1 << 30);
-}
-
-bool give_up(Sleeper& s) {
-  if (!change(s, SleeperState::kAsleep, SleeperState::kVoid) &&
-      !change(s, SleeperState::kMaking, SleeperState::kVoid))
-    return false;
-  futex_wake(&s.state, 1 << 30);
-  return true;
-}
-
-bool holds_log(const Sleeper& s) {
-  return is(s, SleeperState::kAsleep) || is(s, SleeperState::kMaking) ||
-         is(s, SleeperState::kWoken);
-}
-
-// How far the producer may be ahead. A version that catches up makes two steps for each of the
-// producer's, or a busy one would never be caught up with. In full lockstep it must come quite
-// near: at its next announcement the producer waits for all that is left.
-uint64_t limit_of_lag(const Process* p, const Lane* l, uint64_t tail) {
-  if (!recovers(p)) return tail + stream::kLag;
-  const uint64_t paired = tail + (control()->settings.full_lockstep ? kStep : stream::kLag);
-  if (!l->catch_up_head) return ~uint64_t{0};
-  const uint64_t half = l->catch_up_head + (tail - l->catch_up_tail) / 2;
-  return half > paired ? half : paired;
 }
 
 bool may_copy(Thread* t, bool event) {
@@ -119,6 +94,19 @@ bool make_copy(Thread* t) {
 
 }  // namespace
 
+bool give_up(Sleeper& s) {
+  if (!change(s, SleeperState::kAsleep, SleeperState::kVoid) &&
+      !change(s, SleeperState::kMaking, SleeperState::kVoid))
+    return false;
+  futex_wake(&s.state, 1 << 30);
+  return true;
+}
+
+bool holds_log(const Sleeper& s) {
+  return is(s, SleeperState::kAsleep) || is(s, SleeperState::kMaking) ||
+         is(s, SleeperState::kWoken);
+}
+
 bool takes_its_place(Thread* t, Sleeper& s) {
   if (!change(s, SleeperState::kMaking, SleeperState::kAsleep)) return false;
   Checkpoint& c = own(t);
@@ -154,45 +142,6 @@ void forget_checkpoint(Thread* t, CheckpointRefusal why) {
 void forbid_checkpoints(Thread* t) {
   t->proc->no_copies = 1;
   forget_checkpoint(t, CheckpointRefusal::kSharesMemory);
-}
-
-uint64_t log_end(Thread* t) {
-  Lane* l = t->lane;
-  Process* p = t->proc->shared;
-  uint64_t tail = l->tail.load(std::memory_order_acquire), base = tail;
-  if (t->mask + 1 != stream::kLag)
-    for (int v : {0, 1})
-      for (int slot : {0, 1})
-        if (uint64_t place = l->checkpoint[v][slot].load();
-            holds_log(p->checkpoint[v].sleepers[slot]) && place < base)
-          base = place;
-  uint64_t end = base + t->mask + 1;
-  if (uint64_t lag_end = limit_of_lag(p, l, tail); lag_end < end) end = lag_end;
-  return end > t->pos ? end : t->pos;
-}
-
-uint64_t room_wanted(const Process* p, uint64_t n) { return recovers(p) && n < kStep ? kStep : n; }
-
-bool may_go_on(const Process* p, const Lane* l, uint64_t head, uint64_t tail) {
-  if (!recovers(p)) return head - tail < stream::kLag - stream::kLag / 8;
-  return limit_of_lag(p, l, tail) >= head + kStep;
-}
-
-bool make_room(Thread* t, uint64_t n) {
-  Process* p = t->proc->shared;
-  uint64_t tail = t->lane->tail.load();
-  bool any = false;
-  for (int v : {0, 1})
-    for (int slot : {0, 1}) {
-      const uint64_t place = t->lane->checkpoint[v][slot].load();
-      if (place + t->mask + 1 >= t->pos + n || !give_up(p->checkpoint[v].sleepers[slot])) continue;
-      p->checkpoint[v].refusal = static_cast<uint32_t>(CheckpointRefusal::kLogFull);
-      any = true;
-    }
-  if (any || !recovers(p) || tail + t->mask + 1 >= t->pos + n) return any;
-  drop_follower(t, "it could not catch up: the log is full");
-  end_recovery(p);
-  return true;
 }
 
 bool can_recover(const Process* p, Version v) {

@@ -27,21 +27,10 @@ void forget_checkpoint(Thread* t,
 /// The process shares memory that can be written: from now on no copy can be made. Until execve.
 void forbid_checkpoints(Thread* t);
 
-// --- the log ---------------------------------------------------------------------------------
-
-/// Producer: the position up to which it may write: what the consumer lags, and what checkpoints
-/// hold, is bounded.
-uint64_t log_end(Thread* t);
-/// … and how much of that there must be before it goes on, if it has to wait for `n` bytes: not one
-/// event at a time while a version catches up.
-uint64_t room_wanted(const Process* p, uint64_t n);
-/// Consumer at `tail`: a producer that waits for space at `head` is to be woken. When a fair part
-/// is free: not for each event, and not so late that its clients see it (a follower that has just
-/// made a checkpoint is slow for a while).
-bool may_go_on(const Process* p, const Lane* l, uint64_t head, uint64_t tail);
-/// Producer: `n` bytes are wanted beyond log_end(). True if a checkpoint, or a recovery, was given
-/// up for that.
-bool make_room(Thread* t, uint64_t n);
+/// The sleeper will not be woken. False: it has been, or there is none.
+bool give_up(stream::Sleeper& s);
+/// It may have to read what was published from its place on.
+bool holds_log(const stream::Sleeper& s);
 
 /// A version catches up from the log.
 inline bool recovers(const Process* p) {

@@ -2,6 +2,7 @@
 
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/query.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/vdso.h"
 
@@ -9,13 +10,13 @@ namespace mx::agent {
 
 namespace {
 
-// What query.cpp publishes for a clock: see QueryBody there.
+// What query.cpp publishes for a clock: struct timespec or timeval, its first half in h.digest.
 struct ClockEvent {
   EventHeader h;
-  uint32_t clock, size;
-  uint64_t value[2];  // struct timespec, struct timeval
+  uint64_t second_half;
 };
-static_assert(sizeof(ClockEvent) == 56);
+static_assert(sizeof(ClockEvent) == 40);
+constexpr uint32_t kValueSize = 16;
 
 struct Request {
   uint16_t nr;
@@ -41,13 +42,13 @@ bool plain_leader(const Thread* t) {
 }
 
 bool lead(Thread* t, const Request& q) {
-  ClockEvent e;
-  if (!read_clock(t, q.nr, q.clock, e.value)) return false;
-  memcpy(reinterpret_cast<void*>(q.to), e.value, sizeof e.value);
+  uint64_t value[2];
+  if (!read_clock(t, q.nr, q.clock, value)) return false;
+  memcpy(reinterpret_cast<void*>(q.to), value, kValueSize);
   if (t->role != Role::kLeader) return true;
-  e.h = {sizeof e - sizeof e.h, q.nr, EventKind::kQuery, 0, 0, 0, 0};
-  e.clock = q.clock;
-  e.size = sizeof e.value;
+  ClockEvent e{{sizeof e.second_half, q.nr, EventKind::kQuery, 0, 0,
+                query_word(q.clock, kValueSize), value[0]},
+               value[1]};
   if (lane_begin(t, sizeof e) && lane_put(t, &e, sizeof e)) lane_commit(t);
   return true;
 }
@@ -67,17 +68,17 @@ bool follow(Thread* t, Regs* r, const Request& q) {
   }
   ClockEvent e;
   lane_peek(t, 0, &e, sizeof e);
-  bool mine = e.h.kind == EventKind::kQuery && e.h.nr == q.nr &&
-              e.h.size == sizeof e - sizeof e.h && e.clock == q.clock && e.size == sizeof e.value &&
-              e.h.result == 0;
+  bool mine = e.h.kind == EventKind::kQuery && e.h.nr == q.nr && e.h.size == sizeof e.second_half &&
+              e.h.order == query_word(q.clock, kValueSize) && e.h.result == 0;
   if (!mine) return false;
-  memcpy(reinterpret_cast<void*>(q.to), e.value, sizeof e.value);
+  const uint64_t value[2] = {e.h.digest, e.second_half};
+  memcpy(reinterpret_cast<void*>(q.to), value, kValueSize);
   CachedQuery* last = query_slot(t, q.nr, q.clock);
   last->nr = q.nr;
   last->arg = q.clock;
   last->result = 0;
-  last->size = sizeof e.value;
-  memcpy(last->bytes, e.value, sizeof e.value);
+  last->size = kValueSize;
+  memcpy(last->bytes, value, kValueSize);
   t->pos += sizeof e;
   t->lane->follower_events = ++t->events;
   lane_release(t);

@@ -2,6 +2,7 @@
 
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/log.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/rejoin.h"
@@ -11,7 +12,7 @@
 namespace mx::agent {
 
 namespace {
-constexpr uint64_t kLag = stream::kLag;
+constexpr uint64_t kLag = stream::kLag, kRingMask = kLag - 1;
 constexpr uint64_t kWakeTicks =
     1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
 constexpr int kSpins =
@@ -34,9 +35,9 @@ bool follower_left(Thread* t) {
 // A follower that gives way may not be far behind: what it has not done yet, it does before it can
 // lead.
 void look_at_lag(Thread* t) {
-  constexpr uint64_t kStep = kLag / 16;
+  constexpr uint64_t kMost = kLag / 4, kStep = kLag / 16;
   if (!t->proc->shared->gives_way.load(std::memory_order_relaxed)) return;
-  if (t->pos - load_tail(t->lane) > kStep) want_pace(t);
+  if (t->pos - load_tail(t->lane) > kMost) want_pace(t);
   if (t->limit - t->pos > kStep) t->limit = t->pos + kStep;  // look again then
 }
 
@@ -49,6 +50,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
   for (int spin = 0;; spin++) {
     t->limit = log_end(t);
     if (t->limit - t->pos >= enough) {
+      keep_log(t, enough);
       look_at_lag(t);
       return true;
     }
@@ -97,9 +99,9 @@ bool lane_put(Thread* t, const void* bytes, uint64_t n) {
       if (!wait_for_space(t, n < kLag / 4 ? n : kLag / 4)) return false;
       continue;
     }
-    uint64_t at = t->pos & t->mask;
+    uint64_t at = t->pos & kRingMask;
     uint64_t part = n < space ? n : space;
-    if (part > t->mask + 1 - at) part = t->mask + 1 - at;
+    if (part > kLag - at) part = kLag - at;
     memcpy(ring + at, from, part);
     t->pos += part;
     from += part;
@@ -259,11 +261,10 @@ Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) {
 }
 
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n) {
-  const uint8_t* ring = lane_ring(t->lane_index);
-  uint64_t at = (t->pos + offset) & t->mask;
-  uint64_t part = n < t->mask + 1 - at ? n : t->mask + 1 - at;
-  memcpy(to, ring + at, part);
-  if (part < n) memcpy(static_cast<uint8_t*>(to) + part, ring, n - part);
+  if (t->replays)
+    read_log(t, t->pos + offset, to, n);
+  else
+    read_ring(t->lane_index, t->pos + offset, to, n);
 }
 
 bool lane_get(Thread* t, void* to, uint64_t n) {

@@ -3,6 +3,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
+#include "shim/agent/log.h"
 #include "shim/agent/rest.h"
 
 namespace mx::agent {
@@ -26,12 +27,10 @@ void wake_who_is_next(Process* p) {
 
 // The first unread event in a lane that stands at `order` or behind it; false if there is none yet.
 bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
-  const uint8_t* ring = lane_ring(index);
   uint64_t at = l.tail.load(std::memory_order_acquire),
            head = l.head.load(std::memory_order_acquire);
   while (at <= head && head - at >= sizeof h) {
-    for (uint64_t i = 0; i < sizeof h; i++)
-      reinterpret_cast<uint8_t*>(&h)[i] = ring[(at + i) & l.mask];
+    if (!read_log(index, at, &h, sizeof h)) return false;
     if ((h.flags & stream::kOrdered) && h.order >= order) return true;
     at += sizeof h + stream::padded(h.size);
   }

@@ -1,5 +1,7 @@
 // Queries: calls without side effect (clocks, ids, usage). The leader publishes its answers; the
 // follower's sequence of queries need not be the same.
+#include "shim/agent/query.h"
+
 #include "shim/agent/align.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
@@ -7,7 +9,6 @@
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
-#include "shim/agent/query.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/vdso.h"
 
@@ -15,10 +16,12 @@ namespace mx::agent {
 
 namespace {
 
-struct QueryBody {
-  uint32_t arg;
-  uint32_t size;
-  uint8_t bytes[400];
+// The header says what for (query_arg) and how much; the first bytes of the result stand in it, the
+// rest follows.
+struct QueryEvent {
+  EventHeader h;
+  uint8_t rest[400];
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(&h.digest); }
 };
 
 CachedQuery* cached(Thread* t, uint16_t nr, uint32_t arg) {
@@ -64,9 +67,7 @@ bool find_ahead(Call& c, uint32_t arg) {
     if (t->limit - t->pos < offset + sizeof h) return false;
     lane_peek(t, offset, &h, sizeof h);
     if (h.kind != EventKind::kQuery) return false;
-    uint32_t event_arg;
-    lane_peek(t, offset + sizeof h, &event_arg, 4);
-    if (h.nr == c.r->nr && event_arg == arg) return true;
+    if (h.nr == c.r->nr && query_arg(h) == arg) return true;
     offset += sizeof h + stream::padded(h.size);
   }
   return false;
@@ -79,26 +80,30 @@ long answer(Call& c, const CachedQuery& q) {
 }
 
 // Ids of groups and sessions, in a version whose kernel ids are not the program's.
-bool asks_for_group(long nr) { return nr == __NR_getpgid || nr == __NR_getpgrp || nr == __NR_getsid; }
+bool asks_for_group(long nr) {
+  return nr == __NR_getpgid || nr == __NR_getpgrp || nr == __NR_getsid;
+}
 
 void present_ids(Call& c) {
-  if (c.r->nr == __NR_getppid) c.ret = virtual_parent(c.t, c.ret);
-  else if (asks_for_group(c.r->nr) && c.ret > 0) c.ret = virtual_id(c.t, static_cast<int32_t>(c.ret));
+  if (c.r->nr == __NR_getppid)
+    c.ret = virtual_parent(c.t, c.ret);
+  else if (asks_for_group(c.r->nr) && c.ret > 0)
+    c.ret = virtual_id(c.t, static_cast<int32_t>(c.ret));
 }
 
 }  // namespace
 
 void remember_query(Thread* t, const EventHeader& h) {
-  uint32_t head[2];
-  lane_peek(t, sizeof h, head, sizeof head);
-  CachedQuery* q = query_slot(t, h.nr, head[0]);
+  CachedQuery* q = query_slot(t, h.nr, query_arg(h));
   q->nr = h.nr;
-  q->arg = head[0];
+  q->arg = query_arg(h);
   q->result = h.result;
-  uint32_t size = head[1] < sizeof q->bytes ? head[1] : sizeof q->bytes;
-  if (size > h.size) size = 0;
+  constexpr uint32_t kInHeader = sizeof h.digest;
+  uint32_t size = query_size(h);
+  if (size > sizeof q->bytes || size > kInHeader + h.size) size = 0;  // a damaged lane
   q->size = static_cast<uint16_t>(size);
-  lane_peek(t, sizeof h + sizeof head, q->bytes, size);
+  memcpy(q->bytes, &h.digest, kInHeader);
+  if (size > kInHeader) lane_peek(t, sizeof h, q->bytes + kInHeader, size - kInHeader);
 }
 
 long follow_query(Call& c) {
@@ -109,9 +114,7 @@ long follow_query(Call& c) {
     EventHeader h;
     if (!next_event(t, h)) return run_query(c);
     if (h.kind == EventKind::kQuery) {
-      uint32_t event_arg;
-      lane_peek(t, sizeof h, &event_arg, 4);
-      bool mine = h.nr == nr && event_arg == arg;
+      bool mine = h.nr == nr && query_arg(h) == arg;
       if (mine || find_ahead(c, arg)) {
         skip_event(t, h);
         if (mine) return answer(c, *cached(t, nr, arg));
@@ -132,21 +135,25 @@ long run_query(Call& c) {
   if (long own; own_identity(c, own)) return own;
   if (t->role == Role::kFollower) return follow_query(c);
   bool other = asks_for_group(c.r->nr) && t->proc->promoted && c.d->nargs;
-  if (other && static_cast<int32_t>(c.args[0]) > 0) c.exec[0] = static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(c.args[0]))});
+  if (other && static_cast<int32_t>(c.args[0]) > 0)
+    c.exec[0] = static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(c.args[0]))});
   if (const Hooks* hooks = hooks_of(c.r->nr); hooks->prepare) hooks->prepare(c);
-  if (!vdso_call(c, c.ret)) c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  if (!vdso_call(c, c.ret))
+    c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   present_ids(c);
   if (t->role != Role::kLeader) return c.ret;
   inject_fault(t);
-  struct {
-    EventHeader h;
-    QueryBody b;
-  } e;
-  e.b.arg = key(c);
-  e.b.size = is_error(c.ret) ? 0 : gather(c, e.b.bytes, sizeof e.b.bytes);
-  e.h = {8 + e.b.size, static_cast<uint16_t>(c.r->nr), EventKind::kQuery, 0, c.ret, 0, 0};
-  uint64_t size = sizeof e.h + stream::padded(e.h.size);
-  if (lane_begin(t, size) && lane_put(t, &e, size)) lane_commit(t);
+  QueryEvent e;
+  const uint32_t size = is_error(c.ret) ? 0 : gather(c, e.bytes(), sizeof e.rest);
+  const uint32_t rest = size > sizeof e.h.digest ? size - sizeof e.h.digest : 0;
+  e.h.size = rest;
+  e.h.nr = static_cast<uint16_t>(c.r->nr);
+  e.h.kind = EventKind::kQuery;
+  e.h.flags = 0;
+  e.h.result = c.ret;
+  e.h.order = query_word(key(c), size);
+  const uint64_t extent = sizeof e.h + stream::padded(rest);
+  if (lane_begin(t, extent) && lane_put(t, &e, extent)) lane_commit(t);
   return c.ret;
 }
 

@@ -43,7 +43,7 @@ bool change(Recovery& r, RecoveryStage from, RecoveryStage to) {
   return r.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
 }
 
-void await_wake_up(const Thread* t, Sleeper& s, int32_t self) {
+void await_wake_up(Sleeper& s, int32_t self) {
   constexpr int kWarmUps[] = {20, 200, -1};  // milliseconds of sleep before each
   for (int round = 0;;) {
     uint32_t now = s.state.load();
@@ -53,7 +53,7 @@ void await_wake_up(const Thread* t, Sleeper& s, int32_t self) {
     if (!mine || (state != SleeperState::kMaking && state != SleeperState::kAsleep))
       sys(__NR_exit_group, 0);
     if (futex_wait(&s.state, now, kWarmUps[round]) != kEtimedout) continue;
-    warm_up(t);
+    warm_up();
     round++;
   }
 }
@@ -185,7 +185,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
   s.ready.store(1);
   futex_wake(&s.ready, 1);
-  await_wake_up(t, s, self);
+  await_wake_up(s, self);
   const bool elsewhere = leave_witness(t);
   if (elsewhere) self = static_cast<int32_t>(sys(__NR_getpid));
 
@@ -213,7 +213,9 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
 }
 
 void at_boundary(Thread* t) {
-  if (!recovers(t->proc->shared) && t->pos >= t->replay_end) {
+  // (From then on it reads the ring only.)
+  constexpr uint64_t kClose = stream::kLag / 2;
+  if (!recovers(t->proc->shared) && t->pos >= t->replay_end && t->limit - t->pos <= kClose) {
     t->replays = 0;
     give_way(t);
     return;

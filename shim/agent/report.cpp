@@ -1,5 +1,6 @@
 #include "shim/agent/report.h"
 
+#include "shim/agent/compared.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 
@@ -92,9 +93,10 @@ void report_sequence_divergence(Call& c, const EventHeader& leader) {
   m->number[4] = leader.nr;
   m->number[5] = static_cast<int64_t>(leader.kind);
   bool call = leader.kind == EventKind::kCall || leader.kind == EventKind::kIntent;
-  if (call && leader.size >= 48) {  // the compared values, not yet consumed
-    lane_peek(c.t, sizeof leader, m->text, 48);
-    m->text_size = 48;
+  Compared f{};
+  if (call && peek_compared(c.t, sizeof leader, leader.nr, f)) {  // not yet consumed
+    memcpy(m->text, f.values, sizeof f.values);
+    m->text_size = sizeof f.values;
   }
   send(m);
 }

@@ -199,7 +199,6 @@ struct Thread {
   uint64_t limit;  ///< cached tail + ring (producer) or cached head (consumer)
   uint64_t last_publish_tsc;
   uint64_t events;
-  uint64_t mask;  ///< size of the lane's ring - 1
   // Checkpoints.
   alignas(16) Resting rest;
   Word at_rest;         ///< `rest` is valid; the thread does not leave it while others make a copy
@@ -248,7 +247,9 @@ struct Thread {
   Siginfo held_info[32];  ///< by signal number
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
+  uint64_t window_from, window_to;  ///< a copy that catches up: what `window` holds of its lane
   char own_path[128];  ///< a path that names a process of the program, see own_proc_path
+  uint8_t window[16 * 1024];  ///< see log.h; not touched by others
 };
 
 /// Where the last answer of a query is kept, for a follower that asks once more than the leader.
@@ -263,7 +264,7 @@ inline uint8_t* lane_ring(uint32_t index) {
   return reinterpret_cast<uint8_t*>(stream::kArenaBase + stream::kRingsOffset +
                                     uint64_t{index} * stream::kLaneStride);
 }
-inline uint8_t* lane_scratch(uint32_t index) { return lane_ring(index) + stream::kLog; }
+inline uint8_t* lane_scratch(uint32_t index) { return lane_ring(index) + stream::kLag; }
 inline stream::Staging* staging(uint32_t lane) {
   return reinterpret_cast<stream::Staging*>(stream::kArenaBase + stream::kStagingOffset +
                                             uint64_t{lane} * stream::kStagingStride);

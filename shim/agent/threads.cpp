@@ -183,7 +183,8 @@ uint32_t new_lane(uint32_t process) {
   l.real_tid[0] = l.real_tid[1] = 0;
   l.users.store(2);
   bool logs = c->settings.recovery && c->processes[process].is_root;
-  l.mask = (logs ? control()->settings.log_size : stream::kLag) - 1;
+  l.log_size = logs ? c->settings.log_size : 0;
+  l.logged.store(0);
   clear_staging(static_cast<uint32_t>(index));
   stream::note_taken(c->lanes_end, static_cast<uint32_t>(index));
   l.in_use.store(1);
@@ -210,7 +211,6 @@ Process* new_pair() {
 void use_lane(Thread* t, uint32_t index) {
   t->lane_index = index;
   t->lane = &control()->lanes[index];
-  t->mask = t->lane->mask;
   if (t->role == Role::kLeader) {
     t->pos = t->limit = t->lane->head.load();
   } else {

@@ -1,5 +1,7 @@
 #include "shim/agent/vectors.h"
 
+#include "shim/agent/compared.h"
+
 #include "shim/agent/align.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
@@ -28,12 +30,9 @@ bool reading_end(int fd) {
   return !is_error(flags) && (flags & kAccess) == 0;
 }
 
-// Whether a call's event has results behind its fixed part (see Fixed in call.cpp).
 bool has_results(Thread* t, const EventHeader& h) {
-  constexpr uint64_t kSampleSizeAt = 48, kFixedSize = 56;
-  uint32_t sample;
-  lane_peek(t, sizeof h + kSampleSizeAt, &sample, sizeof sample);
-  return h.size > kFixedSize + stream::padded(sample);
+  Compared ignored;
+  return h.size > peek_compared(t, sizeof h, h.nr, ignored);
 }
 
 }  // namespace

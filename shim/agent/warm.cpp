@@ -11,7 +11,7 @@ constexpr long kPopulateRead = 22, kPopulateWrite = 23;  // madvise(2)
 constexpr uint64_t kPresent = uint64_t{1} << 63, kOfFile = uint64_t{1} << 61,
                    kExclusive = uint64_t{1} << 56;                  // pagemap: proc(5)
 constexpr uint64_t kMostLooked = 64 << 10, kMostTouched = 1 << 10;  // pages
-constexpr uint64_t kMostCode = 8 << 20, kLogAhead = 128 << 10;      // bytes
+constexpr uint64_t kMostCode = 8 << 20;                             // bytes
 
 struct Left {
   uint64_t look = kMostLooked, touch = kMostTouched;
@@ -53,17 +53,9 @@ void warm_range(const char* line, int pagemap, Left& left) {
     sys(__NR_madvise, from, to - from, kPopulateRead);
 }
 
-void warm_log(const Thread* t) {
-  if (!t->lane) return;
-  const uint64_t at = t->pos & t->mask & ~(kPage - 1);
-  uint64_t length = t->mask + 1 - at;
-  if (length > kLogAhead) length = kLogAhead;
-  sys(__NR_madvise, lane_ring(t->lane_index) + at, length, kPopulateRead);
-}
-
 }  // namespace
 
-void warm_up(const Thread* t) {
+void warm_up() {
   const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000),
              pagemap = sys(__NR_openat, -100, "/proc/self/pagemap", 02000000);
   if (!is_error(maps) && !is_error(pagemap)) {
@@ -73,7 +65,6 @@ void warm_up(const Thread* t) {
   }
   if (!is_error(maps)) sys(__NR_close, maps);
   if (!is_error(pagemap)) sys(__NR_close, pagemap);
-  warm_log(t);
 }
 
 }  // namespace mx::agent

@@ -23,7 +23,7 @@ size_t AgentImage::boot_info_offset() { return k_mx_boot_info - k_mx_boot_begin;
 Arena::Arena() {
   fd_ = memfd_create("mx-arena", MFD_CLOEXEC);
   if (fd_ < 0) throw system_error("cannot create the shared arena (memfd_create)");
-  if (ftruncate(fd_, kArenaSize) != 0) throw system_error("cannot size the shared arena");
+  if (ftruncate(fd_, kArenaFileSize) != 0) throw system_error("cannot size the shared arena");
   void* p = mmap(reinterpret_cast<void*>(kArenaBase), kArenaSize, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd_, 0);
   if (p != reinterpret_cast<void*>(kArenaBase)) {

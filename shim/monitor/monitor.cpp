@@ -129,7 +129,7 @@ int Monitor::run() {
   note_taken(arena_.control().lanes_end, 0);
   Lane& lane = arena_.control().lanes[0];
   lane.users.store(2);
-  lane.mask = (options_.recovery ? arena_.control().settings.log_size : kLag) - 1;
+  lane.log_size = options_.recovery ? arena_.control().settings.log_size : 0;
   lane.in_use.store(1);
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start();

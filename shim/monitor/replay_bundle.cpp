@@ -44,13 +44,26 @@ std::string text_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void copy_ring(const Arena& arena, uint32_t lane, uint64_t position, void* to, uint64_t size) {
-  const uint64_t mask = arena.control().lanes[lane].mask;
-  const uint8_t* ring = arena.at(kRingsOffset + lane * kLaneStride);
-  for (uint64_t i = 0; i < size;) {
-    const uint64_t at = (position + i) & mask, part = std::min(size - i, mask + 1 - at);
-    std::memcpy(static_cast<uint8_t*>(to) + i, ring + at, part);
-    i += part;
+// What was published at `position`: in the log, or in the ring (agent/log.h). Throws if it has been
+// written over.
+void read_lane(const Arena& arena, uint32_t index, uint64_t position, void* to, uint64_t size) {
+  const Lane& lane = arena.control().lanes[index];
+  auto* out = static_cast<uint8_t*>(to);
+  while (size) {
+    const uint64_t logged = lane.logged.load();
+    const bool old = position < logged && lane.log_size;
+    const uint64_t length = old ? lane.log_size : kLag, at = position & (length - 1);
+    uint64_t part = std::min(size, length - at);
+    if (old) part = std::min(part, logged - position);
+    const uint64_t place =
+        at + (old ? kLogsOffset + index * kLog : kRingsOffset + index * kLaneStride);
+    const ssize_t got = pread(arena.fd(), out, part, static_cast<off_t>(place));
+    if (got <= 0) throw std::runtime_error("the log cannot be read");
+    if (!old && lane.logged.load() > position)
+      continue;  // written over meanwhile, now it is in the log
+    position += static_cast<uint64_t>(got);
+    out += got;
+    size -= static_cast<uint64_t>(got);
   }
 }
 
@@ -58,7 +71,7 @@ void copy_ring(const Arena& arena, uint32_t lane, uint64_t position, void* to, u
 uint64_t failure_of_leader(const Arena& arena, uint32_t lane, uint64_t from, uint64_t end) {
   for (uint64_t at = from; at < end;) {
     EventHeader h;
-    copy_ring(arena, lane, at, &h, sizeof h);
+    read_lane(arena, lane, at, &h, sizeof h);
     const uint64_t next = at + sizeof h + padded(h.size);
     if (next >= end) return at;
     at = next;
@@ -89,16 +102,19 @@ class ArenaCopy {
       at = hole;
     }
   }
-  /// Throws if the log has been written over meanwhile.
+  /// All of it where the log is. Throws if it has been written over meanwhile.
   void add_log(const replay::LanePlace& l) {
     const Lane& lane = arena_.control().lanes[l.lane];
-    const uint64_t ring = kRingsOffset + l.lane * kLaneStride, mask = lane.mask;
+    const uint64_t length = lane.log_size ? lane.log_size : kLog;
     for (uint64_t at = l.from; at < l.to;) {
-      const uint64_t part = std::min(l.to - at, mask + 1 - (at & mask));
-      add(ring + (at & mask), part);
-      at += part;
+      std::vector<char> bytes(
+          std::min({l.to - at, length - (at & (length - 1)), uint64_t{1} << 20}));
+      read_lane(arena_, l.lane, at, bytes.data(), bytes.size());
+      out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+      parts_.push_back({kLogsOffset + l.lane * kLog + (at & (length - 1)), bytes.size()});
+      at += bytes.size();
     }
-    if (lane.head.load() > l.from + mask + 1)
+    if (lane.head.load() > l.from + length)
       throw std::runtime_error("the log was written over before it was saved");
   }
   std::vector<replay::ArenaPart> finish() {
@@ -239,7 +255,8 @@ ReplayOrigin replay_origin(const Arena& arena) {
     if (l.in_use.load() != 1 || l.process != 0) continue;
     const uint64_t from = l.checkpoint[v][slot].load();
     uint64_t to = l.head.load();
-    if (to < from || to - from > l.mask + 1) continue;  // a thread that came later
+    if (to < from || to - from > std::max<uint64_t>(l.log_size, kLag))
+      continue;  // a thread that came later
     if (r.led && r.lane == lane + 1 && r.crash_end > from && r.crash_end <= to)
       to = failure_of_leader(arena, lane, std::max(from, r.crash_position), r.crash_end);
     o.lanes.push_back({lane, from, to});

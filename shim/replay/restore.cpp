@@ -26,6 +26,7 @@ using monitor::Error;
 namespace {
 
 constexpr uint64_t kScratch = kBootAddress + 0x100, kScratchSize = kPage - 0x100;
+constexpr size_t kPartAtOnce = 1 << 20;
 constexpr uint64_t kCreating = O_CREAT | O_EXCL | O_TRUNC;
 
 bool is_error(uint64_t result) { return result > ~uint64_t{4095}; }
@@ -35,10 +36,18 @@ bool is_error(uint64_t result) { return result > ~uint64_t{4095}; }
 void read_parts(const Bundle& b, const std::string& file, const monitor::Arena& arena) {
   std::ifstream in(file, std::ios::binary);
   for (const ArenaPart& p : b.arena) {
-    if (p.offset > kArenaSize || p.size > kArenaSize - p.offset)
+    if (p.offset > kArenaFileSize || p.size > kArenaFileSize - p.offset)
       throw Error(file + ": beyond the arena");
-    in.read(reinterpret_cast<char*>(arena.at(p.offset)), static_cast<std::streamsize>(p.size));
-    if (!in) throw Error(file + " ends too early");
+    std::vector<char> bytes(kPartAtOnce);
+    for (uint64_t done = 0; done < p.size;) {
+      const auto part = std::min<uint64_t>(p.size - done, bytes.size());
+      if (!in.read(bytes.data(), static_cast<std::streamsize>(part)))
+        throw Error(file + " ends too early");
+      if (pwrite(arena.fd(), bytes.data(), part, static_cast<off_t>(p.offset + done)) !=
+          static_cast<ssize_t>(part))
+        throw Error("the arena cannot be filled");
+      done += part;
+    }
   }
 }
 
@@ -46,6 +55,9 @@ void set_lane(Lane& l, const LanePlace& place, const Bundle& b) {
   l.head.store(place.to);
   l.tail.store(place.from);
   l.checkpoint[b.version][b.slot].store(place.from);
+  if (!l.log_size || (l.log_size & (l.log_size - 1)) || l.log_size > kLog)
+    throw Error("the bundle's arena is damaged");
+  l.logged.store(place.to);  // all of it is there
   l.acked.store(0);
   l.flight.head = place.to;
   l.flight.phase.store(1);

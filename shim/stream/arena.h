@@ -63,7 +63,8 @@ struct alignas(64) Lane {
       producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
   Word verdict;        ///< enum Verdict, for kFault / kExit
   Word in_use;
-  uint64_t mask;                           ///< size of the ring - 1
+  uint64_t log_size;  ///< of its log: a power of two, at most kLog; 0: it has none
+  std::atomic<uint64_t> logged;  ///< what is before this is in the log, what is behind in the ring
   std::atomic<uint64_t> checkpoint[2][2];  ///< by Version: places of its sleepers
   uint64_t catch_up_head, catch_up_tail;  ///< where a version that comes back began to catch up; 0:
                                           ///< the producer need not wait for it

@@ -36,10 +36,10 @@ inline constexpr size_t kMaxLanes = 2048;
 inline constexpr size_t kLag =
     2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
 inline constexpr size_t kLog = 64 << 20;  // bytes, a power of two: what is kept of a lane for
-                                          // checkpoints; a lane without is kLag long
+                                          // checkpoints, see agent/log.h
 inline constexpr size_t kLaneScratch =
     4 << 20;  // behind each ring: the list of descriptors at a failover
-inline constexpr uint64_t kLaneStride = kLog + kLaneScratch;  // the file is sparse
+inline constexpr uint64_t kLaneStride = kLag + kLaneScratch;  // the file is sparse
 inline constexpr size_t kMailboxSlots = 1024;
 
 inline constexpr uint64_t kArenaHeaderOffset = 0;
@@ -60,6 +60,8 @@ inline constexpr uint64_t kBlankOffset =
     kHistoryOffset + kMaxLanes * 2 * kHistorySize;  // never written: what the agent maps privately,
                                                     // see agent/threads.cpp
 inline constexpr uint64_t kBlankSize = 32 << 20;
-inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;
+inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;  // what is mapped
+inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind what is mapped
+inline constexpr uint64_t kArenaFileSize = kLogsOffset + kMaxLanes * kLog;
 
 }  // namespace mx::stream
