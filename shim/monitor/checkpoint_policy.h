@@ -16,7 +16,7 @@ struct CheckpointPolicy {
   int look_ms;
 };
 
-inline constexpr CheckpointPolicy kCalm{0.02, 0.05, 0.2, 256 << 10, 0.1, 10, 50};
+inline constexpr CheckpointPolicy kCalm{0.01, 0.02, 0.2, 256 << 10, 0.1, 10, 50};
 /// For some time after a recovery the next crash is thought to be near.
 inline constexpr CheckpointPolicy kHot{0.1, 0.2, 0.01, 32 << 10, 0.01, 1, 10};
 

@@ -26,23 +26,25 @@ TEST(CheckpointPolicy, LittleWorkIsWeighedSeldomAndCoveredAfterAWhile) {
 TEST(CheckpointPolicy, MuchPublishedIsCoveredAsSoonAsItsShareAllows) {
   EXPECT_FALSE(worth_weighing(busy(0.1, kMiB), kCalm));
   EXPECT_TRUE(worth_weighing(busy(0.3, kMiB), kCalm));
-  EXPECT_TRUE(worth_making(busy(0.3, kMiB), kCalm, 0.005, 0.3));
-  EXPECT_FALSE(worth_making(busy(0.3, kMiB), kCalm, 0.007, 0.3));
+  EXPECT_TRUE(worth_making(busy(0.3, kMiB), kCalm, 0.0025, 0.3));
+  EXPECT_FALSE(worth_making(busy(0.3, kMiB), kCalm, 0.0035, 0.3));
 }
 
 // 10,000 pages, 20 microseconds each: what made redis run at a fifth of its speed.
 TEST(CheckpointPolicy, AnExpensiveOneWaits) {
   constexpr double kBurden = 0.2;
   EXPECT_FALSE(worth_making(busy(1, 20 * kMiB), kCalm, kBurden, 1));
-  EXPECT_FALSE(worth_making(busy(3.9, 60 * kMiB), kCalm, kBurden, 4));
-  EXPECT_TRUE(worth_making(busy(4.1, 60 * kMiB), kCalm, kBurden, 4)) << "the log is nearly full";
-  EXPECT_TRUE(worth_making(busy(10.1, 20 * kMiB), kCalm, kBurden, 10));
+  EXPECT_FALSE(worth_making(busy(9.9, 60 * kMiB), kCalm, kBurden, 4)) << "though the log is nearly full";
+  EXPECT_TRUE(worth_making(busy(10.1, 60 * kMiB), kCalm, kBurden, 4));
+  EXPECT_FALSE(worth_making(busy(19.9, 20 * kMiB), kCalm, kBurden, 10));
+  EXPECT_TRUE(worth_making(busy(20.1, 20 * kMiB), kCalm, kBurden, 10));
 }
 
 TEST(CheckpointPolicy, WithoutOneThereIsHasteButNotAtAnyPrice) {
   const Situation bare{false, false, 0.05, 0.05, 0, kLog};
   EXPECT_TRUE(worth_weighing(bare, kCalm));
-  EXPECT_TRUE(worth_making(bare, kCalm, 0.002, 0));
+  EXPECT_TRUE(worth_making(bare, kCalm, 0.0009, 0));
+  EXPECT_TRUE(worth_making(bare, kHot, 0.009, 0));
   EXPECT_FALSE(worth_making(bare, kCalm, 0.2, 0));
 }
 
