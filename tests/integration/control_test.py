@@ -179,7 +179,7 @@ class Fault(unittest.TestCase):
                 subprocess.run(["gcc", "-O1", "-g", f"-DBAD={bad}", "-o", f"{folder}/{name}", source], check=True)
             for leader in ("old", "new"):
                 report = pathlib.Path(folder) / f"report-{leader}"
-                command = [*self.wrapper, str(settings.mx()), "run", "--leader", leader, "--crash-dir", f"{folder}/crash-{leader}",
+                command = [str(settings.mx()), "run", "--leader", leader, "--crash-dir", f"{folder}/crash-{leader}",
                            "--report", str(report), "--old", f"{folder}/old", "--new", f"{folder}/new"]
                 with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
                     crash = Report(report).wait("crash", alive=lambda p=program: p.poll() is None)
