@@ -8,6 +8,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/keeper.h"
 #include "shim/agent/locks.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
@@ -81,6 +82,7 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   for (;;) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->kicked = 0;
+    if (t->role == Role::kLeader) keep_if_wanted(t);
     long ret = c.may_rest ? block_at_rest(t, nr, now) : mx_blocking(nr, now);
     if (ret == kFollowsNow) return ret;
     count_moved(t, nr, ret);

@@ -3,6 +3,7 @@
 #include "shim/agent/copied_fds.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/keeper.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/rest.h"
@@ -119,6 +120,7 @@ bool takes_its_place(Thread* t, Sleeper& s) {
 bool looked_up(Thread* t, bool event) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
   if (word.load() & stream::kStandStill) stand_still(t);
+  keep_if_wanted(t);
   if (!(word.load() & stream::kWantCheckpoint) || !may_copy(t, event)) return false;
   // At a call with which something new begins: in the middle of it the damage may be done.
   if (!begins_work(static_cast<long>(t->regs->nr)) && ++t->proc->passed_over < kPassOver)

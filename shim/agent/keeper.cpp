@@ -16,7 +16,9 @@ bool needed(Process* p, int32_t self) {
   auto state = static_cast<PairState>(p->state.load());
   if (state != PairState::kPaired && state != PairState::kFailover) return false;
   if (sys(__NR_kill, control()->settings.monitor_pid, 0) == kEsrch) return false;
-  return p->alive[0].load() || p->alive[1].load();
+  if (p->alive[0].load() || p->alive[1].load()) return true;
+  // The survivor's process is yet to be born.
+  return state == PairState::kFailover && p->real_pid[1 - (p->leader.load() & 1)] == 0;
 }
 }  // namespace
 
@@ -86,6 +88,25 @@ void start_keeper(Thread* t) {
   if (pid > 0) p->keeper_pid = static_cast<int32_t>(pid);
   if (previous && pid > 0) dismiss(p, previous);
   sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+}
+
+void keep_if_wanted(Thread* t) {
+  Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
+  if (__builtin_expect(!(word.load() & kWantKeeper), 1)) return;
+  if ((word.fetch_and(~kWantKeeper) & kWantKeeper) && !t->proc->shared->keeper_pid) start_keeper(t);
+}
+
+void leave_children(Thread* t) {
+  if (t->role != Role::kLeader) return;
+  for (Process& child : stream::processes_taken(*control())) {
+    if (child.vppid != t->proc->vpid || child.state.load() != static_cast<uint32_t>(PairState::kPaired))
+      continue;
+    const uint32_t v = child.leader.load() & 1;
+    child.look_up[v].fetch_or(kWantKeeper);
+    // One that sleeps in a call looks up; one that is not there yet looks at its first call.
+    const int32_t pid = child.real_pid[v];
+    if (pid > 0) sys(__NR_tgkill, pid, pid, 31);
+  }
 }
 
 void stop_keeper(Thread* t) {

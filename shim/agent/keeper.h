@@ -4,8 +4,16 @@
 
 namespace mx::agent {
 
+/// Bit of Process::look_up, beside those of stream/recovery.h: the process is nobody's child any more. A SIGKILL of its
+/// leader must not take the descriptors along.
+inline constexpr uint32_t kWantKeeper = 4;
+
 /// Starts this process's keeper; one from before an execve, which unshared the table, is ended.
 void start_keeper(Thread* t);
+/// … if it has none and is asked to (kWantKeeper).
+void keep_if_wanted(Thread* t);
+/// Leader, about to end: its children are to have keepers.
+void leave_children(Thread* t);
 /// Ends it before the process ends, else files would stay open.
 void stop_keeper(Thread* t);
 /// Lets processes with the same rights take this one's descriptors, although the program may have changed

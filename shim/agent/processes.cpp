@@ -24,6 +24,7 @@ int version_index(Thread* t) { return static_cast<int>(t->proc->version); }
 bool gone(int status) { return (status & 0xff) != 0x7f && status != 0xffff; }
 
 [[noreturn]] void end_process(Thread* t, int code) {
+  leave_children(t);
   stop_keeper(t);
   tell_husk(t, (code & 0xff) << 8);
   release_pair(t);

@@ -4,8 +4,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
+#include "shim/monitor/clock.h"
 #include "shim/monitor/endings.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
@@ -18,6 +20,43 @@ namespace {
 constexpr int kRemindMs = 20, kLookMs = 1000;
 }
 
+// Processes of the program that go on when its first one has ended.
+bool Monitor::others_lead() const {
+  for (const Process& p : processes_taken(arena_.control())) {
+    auto state = static_cast<PairState>(p.state.load());
+    if (&p == &root() || state == PairState::kFree || state == PairState::kEnded) continue;
+    const uint32_t v = p.leader.load() & 1;
+    auto there = [&p](uint32_t version) {
+      return p.alive[version].load() && p.real_pid[version] > 1 &&
+             kill(p.real_pid[version], 0) == 0;
+    };
+    if (there(v)) return true;
+    // It may have been killed a moment ago, and the other version's may be yet to be born.
+    const bool killed = p.alive[v].load() && state == PairState::kPaired;
+    if ((killed || state == PairState::kFailover) && there(1 - v)) return true;
+    if (killed && p.real_pid[1 - v] == 0) return true;
+  }
+  return false;
+}
+
+// A new process that is not there yet. If its parent leads no more, it was killed before it made one.
+bool Monitor::awaits_leader(const Process& p) const {
+  const auto state = static_cast<PairState>(p.state.load());
+  const uint32_t v = p.leader.load() & 1;
+  if ((state != PairState::kPaired && state != PairState::kSolo) || p.real_pid[v] != 0) return false;
+  const auto all = processes_taken(arena_.control());
+  return std::any_of(all.begin(), all.end(), [&](const Process& parent) {
+    return parent.vpid == p.vppid && (parent.leader.load() & 1) == v;
+  });
+}
+
+bool Monitor::others_to_come() const {
+  const auto all = processes_taken(arena_.control());
+  return std::any_of(all.begin(), all.end(), [this](const Process& p) {
+    return &p != &root() && (awaits_leader(p) || awaits_follower(p));
+  });
+}
+
 // In a process of its own: the thread that turns messages into wake-ups has stayed behind.
 void Monitor::wait_for_others() {
   report_.write("note", {{"reason", "the program went on in the background"}});
@@ -28,7 +67,10 @@ void Monitor::wait_for_others() {
   e.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
   Endings endings(epoll_);  // its processes are init's children now
-  while (others_alive()) {
+  const double patience = options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
+  double until = seconds() + patience;  // for who is to take over and not there yet
+  while (others_lead() || (others_to_come() && seconds() < until)) {
+    if (others_lead()) until = seconds() + patience;
     for (const Process& p : processes_taken(arena_.control()))
       for (int v : {0, 1})
         if (p.alive[v].load() && p.real_pid[v] > 1) endings.watch(p.real_pid[v]);
@@ -40,6 +82,7 @@ void Monitor::wait_for_others() {
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) on_child(pid, status);
   }
+  kill_followers();
 }
 
 }  // namespace mx::monitor

@@ -117,6 +117,11 @@ void declare_dead(Control& c, Process& p) {
   kick_follower(c, p);
 }
 
+bool awaits_follower(const Process& p) {
+  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) && !p.alive[0].load() &&
+         !p.alive[1].load() && p.real_pid[1 - (p.leader.load() & 1)] == 0;
+}
+
 bool remind_followers(Control& c) {
   bool any = false;
   for (Process& p : processes_taken(c)) {

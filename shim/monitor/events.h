@@ -22,6 +22,9 @@ void release_standard_streams();
 void answer_exec(stream::Control& c, uint32_t process, stream::Version v, stream::ExecState state);
 /// The leader of p is dead: the follower takes over.
 void declare_dead(stream::Control& c, stream::Process& p);
+/// The leader has been killed before the other version came as far as its own process of this pair:
+/// that one takes over as soon as it is there.
+bool awaits_follower(const stream::Process& p);
 /// The follower has not taken over yet from a leader that is dead: a thread that computes is told
 /// again. True if there is such a one.
 bool remind_followers(stream::Control& c);

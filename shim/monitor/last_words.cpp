@@ -30,4 +30,10 @@ void hear_last_words(pid_t pid, stream::Process& p) {
   p.last_words.known.store(1);
 }
 
+void miss_last_words(stream::Process& p) {
+  for (int k : {stream::kRead, stream::kWritten}) p.last_words.io[k] = 0;
+  p.last_words.pending = 0;
+  p.last_words.known.store(1);
+}
+
 }  // namespace mx::monitor

@@ -319,14 +319,14 @@ void Monitor::on_sudden_end(pid_t pid, int signal) {
   for (Process& p : processes_taken(arena_.control())) {
     uint32_t v = p.leader.load() & 1;
     bool led = p.real_pid[v] == pid && p.alive[v].load();
-    if (!led || p.state.load() != static_cast<uint32_t>(PairState::kPaired) ||
-        !p.alive[1 - v].load())
-      continue;
+    const bool follows = p.alive[1 - v].load() || p.real_pid[1 - v] == 0;  // 0: it is yet to be born
+    if (!led || p.state.load() != static_cast<uint32_t>(PairState::kPaired) || !follows) continue;
     p.alive[v].store(0);
     report_.write("crash", {{"version", name(static_cast<Version>(v))},
                             {"signal", signal},
                             {"pid", pid},
                             {"reason", why_ended(signal, false)}});
+    if (!p.last_words.known.load()) miss_last_words(p);
     declare_dead(arena_.control(), p);
   }
 }
@@ -514,20 +514,10 @@ void Monitor::kill_keepers() {
   for (Process& p : processes_taken(arena_.control())) {
     if (p.keeper_pid <= 1) continue;
     bool ended = !p.alive[0].load() && !p.alive[1].load();
-    if (&p != &root() && !ended) continue;
+    if (&p != &root() && (!ended || awaits_follower(p))) continue;
     kill(p.keeper_pid, SIGKILL);
     p.keeper_pid = 0;
   }
-}
-
-bool Monitor::others_alive() const {
-  for (const Process& p : processes_taken(arena_.control())) {
-    auto state = static_cast<PairState>(p.state.load());
-    if (&p == &root() || state == PairState::kFree || state == PairState::kEnded) continue;
-    for (int v : {0, 1})  // the leader may have been killed a moment ago
-      if (p.alive[v].load() && p.real_pid[v] > 1 && kill(p.real_pid[v], 0) == 0) return true;
-  }
-  return false;
 }
 
 int Monitor::exit_code() const {
@@ -563,7 +553,9 @@ void Monitor::finish() {
   }
   Process& p = root();
   kill_keepers();
-  kill_followers();
+  // With a container's first process everything in it ends, as it would without mx.
+  const bool goes_on = (others_lead() || others_to_come()) && !options_.container;
+  if (!goes_on) kill_followers();
   nlohmann::ordered_json fields{{"version", name(final_version_)}, {"status", exit_code()}};
   for (const char* key : {"events", "rewritten_sites", "trapped_sites"}) {
     for (Version v : {Version::kOld, Version::kNew}) {
@@ -576,8 +568,7 @@ void Monitor::finish() {
   }
   for (auto& [nr, count] : refused_)
     report_.write("refused", {{"call", call_name(nr)}, {"count", count}});
-  // With a container's first process everything in it ends, as it would without mx.
-  if (others_alive() && !options_.container) {
+  if (goes_on) {
     // The program has left processes behind (a daemon): the monitor stays with them.
     const pid_t background = fork();
     // Keepers of descriptors end when the monitor is gone.

@@ -89,7 +89,9 @@ class Monitor {
   void wait_for_others();
   void kill_keepers();
   void kill_followers();
-  bool others_alive() const;
+  bool others_lead() const;
+  bool others_to_come() const;
+  bool awaits_leader(const stream::Process& p) const;
   int exit_code() const;
   stream::Process& root() const { return arena_.control().processes[0]; }
   stream::Version leader() const { return static_cast<stream::Version>(root().leader.load()); }

@@ -8,19 +8,21 @@ import pathlib
 import random
 import signal
 
-from mxtest import Exchange, ProgramTest, free_port, main, scenario
+from mxtest import Exchange, ProgramTest, free_port, main, scenario, settings
 from mxtest.debian import made_once, run
-from mxtest import settings
+from mxtest.net import connect
+from mxtest.process import readable
 
-SOURCE = pathlib.Path(__file__).parent / "programs" / "echo_server.c"
+SOURCES = pathlib.Path(__file__).parent / "programs"
 CONNECTIONS, REPLIES = 20, 40
 ALLOWED = ("failover", "crash", "recovery")
 
 
-def server_program():
-    folder = settings.cache() / "echo-server"
-    made_once(folder, lambda to: run(["gcc", "-O2", "-o", to / "echo_server", SOURCE]))
-    return folder / "echo_server"
+def program(name):
+    """A program of programs/, compiled."""
+    folder = settings.cache() / name.replace("_", "-")
+    made_once(folder, lambda to: run(["gcc", "-O2", "-o", to / name, SOURCES / f"{name}.c"]))
+    return folder / name
 
 
 def lines(number, count):
@@ -41,7 +43,7 @@ class KilledServer(ProgramTest):
         """One server, one load; kill(server) may end the leader after `before` replies, or a fault does it by then."""
         port = free_port()
         env = {"MX_FAULT": fault} if fault and not box.native else None
-        server = box.start([server_program(), port], ready=port, env=env)
+        server = box.start([program("echo_server"), port], ready=port, env=env)
         load = Exchange(port, lambda n: lines(n, 10 ** 9), take, connections=CONNECTIONS, depth=8)
         load.start()
         load.wait_for_replies(before)
@@ -79,6 +81,54 @@ class KilledServer(ProgramTest):
         for at in range(1 if box.native else 6):    # a read, a write, a wait, one after the other
             self.serve(box, fault=f"kill-after:{6000 + at}", before=10000)
         return {"status": "served"}
+
+
+class KilledDaemon(ProgramTest):
+    """A program that has put itself into the background: its processes are nobody's children any more."""
+
+    def serve(self, box, before_it_leaves=lambda server: None, after_the_kill=lambda server: None):
+        port, (its_end, ours) = free_port(), os.pipe()
+        server = box.start([program("daemon"), port], ready=port, stdin=its_end)
+        os.close(its_end)
+        before_it_leaves(server)
+        with connect(port) as client, client.makefile("rwb", buffering=0) as talk:
+            os.write(ours, b"!")
+            os.close(ours)
+            pid = int(ask(talk, "pid"))
+            answers = [ask(talk, "before")]
+            if not box.native:
+                kill_and_await(pid)     # it must not take the next line along: docs/limits.md
+                after_the_kill(server)
+            answers += [ask(talk, f"after {n}") for n in range(20)]
+            if not box.native:
+                server.report.wait("failover", 20)
+            talk.write(b"end\n")
+            answers.append(talk.read())
+        return {"answers": answers, "status": server.wait(30).status}
+
+    @scenario("window", "full", allow=(*ALLOWED, "note"))
+    def served(self, box):
+        return self.serve(box)
+
+    @scenario("window", allow=(*ALLOWED, "note"))
+    def before_the_other_one_is_born(self, box):
+        """The other version has not come as far as its own second process when the first one's is killed."""
+        def send(number):
+            return lambda server: box.native or os.kill(server.report.pid("new"), number)
+        return self.serve(box, send(signal.SIGSTOP), send(signal.SIGCONT))
+
+
+def kill_and_await(pid):
+    """A process that is nobody's child here."""
+    fd = os.pidfd_open(pid)
+    signal.pidfd_send_signal(fd, signal.SIGKILL)
+    readable(fd, 30)
+    os.close(fd)
+
+
+def ask(talk, text):
+    talk.write(text.encode() + b"\n")
+    return talk.readline().decode()
 
 
 if __name__ == "__main__":
