@@ -13,8 +13,12 @@ namespace {
 
 constexpr char kBegin[] = "# BEGIN mx (written by `mx configure containerd`)\n";
 constexpr char kEnd[] = "# END mx\n";
-constexpr char kWas[] = " # mx: was ";
+// Behind kBegin: what undoing must know of the file.
+constexpr char kNewFile[] = "# (there was no file)\n";
+constexpr char kNoLastEnd[] = "# (the last line had no end)\n";
+constexpr char kWas[] = " # mx: was";
 constexpr char kAdded[] = " # mx: added";
+constexpr char kFresh[] = "version = 2\n";
 
 toml::table parsed(const std::string& text) {
   try {
@@ -25,15 +29,19 @@ toml::table parsed(const std::string& text) {
   }
 }
 
-std::string without_block(const std::string& text) {
+// The text before the block was put in; nothing if there was no file.
+std::optional<std::string> without_block(const std::string& text) {
   const size_t begin = text.find(kBegin);
   if (begin == text.npos) return text;
   const size_t end = text.find(kEnd, begin);
   if (end == text.npos) throw Failure("config.toml: the line \"# END mx\" is missing");
-  std::string out = text.substr(0, begin) + text.substr(end + sizeof kEnd - 1);
-  // The empty line put before the block.
-  if (begin >= 2 && end + sizeof kEnd - 1 == text.size() && out.ends_with("\n\n")) out.pop_back();
-  return out;
+  std::string before = text.substr(0, begin);
+  const std::string behind = text.substr(end + sizeof kEnd - 1);
+  const std::string note = text.substr(begin + sizeof kBegin - 1, sizeof kNoLastEnd - 1);
+  if (before.ends_with("\n")) before.pop_back();  // the empty line before the block
+  if (behind.empty() && note.starts_with(kNewFile) && before == kFresh) return std::nullopt;
+  if (behind.empty() && note.starts_with(kNoLastEnd) && before.ends_with("\n")) before.pop_back();
+  return before + behind;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -43,9 +51,11 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-std::string joined(const std::vector<std::string>& lines) {
+// `like`: the text the lines are of; the last one has an end if it had one there.
+std::string joined(const std::vector<std::string>& lines, const std::string& like) {
   std::string out;
   for (const std::string& line : lines) out += line + "\n";
+  if (!like.ends_with("\n") && !out.empty()) out.pop_back();
   return out;
 }
 
@@ -66,11 +76,10 @@ std::string with_old_default(const std::string& text) {
     const size_t was = line.find(kWas);
     if (is_default_name(line) && line.ends_with(kAdded)) continue;
     lines.push_back(is_default_name(line) && was != line.npos
-                        ? line.substr(0, line.find('=') + 1) + " " +
-                              line.substr(was + sizeof kWas - 1)
+                        ? line.substr(0, line.find('=') + 1) + line.substr(was + sizeof kWas - 1)
                         : line);
   }
-  return joined(lines);
+  return joined(lines, text);
 }
 
 // Puts the default into the existing table; false if the text has no such table header.
@@ -82,15 +91,15 @@ bool set_default(std::string& text, const std::string& table) {
     for (size_t j = i + 1; j < lines.size() && !trimmed(lines[j]).starts_with("["); ++j) {
       if (!is_default_name(lines[j])) continue;
       const size_t equals = lines[j].find('=');
-      lines[j] =
-          lines[j].substr(0, equals) + "= \"mx\"" + kWas + trimmed(lines[j].substr(equals + 1));
-      text = joined(lines);
+      if (trimmed(lines[j].substr(equals + 1)) == "\"mx\"") return true;
+      lines[j] = lines[j].substr(0, equals) + "= \"mx\"" + kWas + lines[j].substr(equals + 1);
+      text = joined(lines, text);
       return true;
     }
     const std::string indent = lines[i].substr(0, lines[i].find('[')) + "  ";
     lines.insert(lines.begin() + static_cast<long>(i) + 1,
                  indent + "default_runtime_name = \"mx\"" + kAdded);
-    text = joined(lines);
+    text = joined(lines, text);
     return true;
   }
   return false;
@@ -123,9 +132,10 @@ Plugin plugin_of(const std::string& text) {
   return plugin;
 }
 
-std::string block_for(const Plugin& plugin, const ConfigureOptions& options, bool with_default) {
+std::string block_for(const Plugin& plugin, const ConfigureOptions& options, bool with_default,
+                      const std::string& note) {
   const std::string table = "plugins.\"" + plugin.name + "\".containerd";
-  std::string out = kBegin;
+  std::string out = kBegin + note;
   if (with_default) out += "[" + table + "]\n  default_runtime_name = \"mx\"\n";
   // The first runtime in the file takes containerd's built-in runc away, and without the default
   // runtime its CRI plugin does not load.
@@ -147,24 +157,26 @@ std::optional<std::string> edit_containerd(const std::optional<std::string>& tex
                                            const ConfigureOptions& options,
                                            std::vector<std::string>& remarks) {
   if (!text && options.undo) return std::nullopt;
-  const std::string fresh = "version = 2\n";
-  std::string out = text.value_or(fresh);
-  if (!out.empty() && !out.ends_with("\n")) out += "\n";
-  const bool marked =
-      out.find(kBegin) != out.npos || out.find(kWas) != out.npos || out.find(kAdded) != out.npos;
-  if (marked) out = with_old_default(without_block(out));
-  if (options.undo) {
-    if (!marked) return text;
-    if (out == fresh || out.empty()) return std::nullopt;
-    return out;
+  std::optional<std::string> clean = text;
+  if (text && (text->find(kBegin) != text->npos || text->find(kWas) != text->npos ||
+               text->find(kAdded) != text->npos)) {
+    clean = without_block(*text);
+    if (clean) clean = with_old_default(*clean);
   }
+  if (options.undo) return clean;
+  std::string out = clean.value_or(kFresh);
   const Plugin plugin = plugin_of(out);
   if (!plugin.disabled.empty())
     remarks.push_back("disabled_plugins switches \"" + plugin.disabled +
                       "\" off: Kubernetes cannot use this containerd (ctr and docker can)");
   const bool in_block =
       options.set_default && !set_default(out, "[plugins.\"" + plugin.name + "\".containerd]");
-  out += "\n" + block_for(plugin, options, in_block);
+  const bool no_last_end = !out.ends_with("\n");
+  out += std::string(no_last_end ? "\n" : "") + "\n" +
+         block_for(plugin, options, in_block,
+                   !clean        ? kNewFile
+                   : no_last_end ? kNoLastEnd
+                                 : "");
   parsed(out);  // a table defined twice shows here, before anything is written
   return out;
 }

@@ -4,6 +4,16 @@
 #include "oci/base/files.hpp"
 
 namespace mx::oci {
+namespace {
+
+// A drop-in is replaced as a whole, so it must be one that mx has written.
+void check_ours(const Edit& edit) {
+  if (edit.before && !edit.before->starts_with(kDropInMark))
+    throw Failure(edit.file +
+                  " was not written by mx; it is left as it is (--config names another file)");
+}
+
+}  // namespace
 
 Edit plan_edit(const std::string& engine, const ConfigureOptions& options, const std::string& root,
                const std::string& file) {
@@ -14,7 +24,9 @@ Edit plan_edit(const std::string& engine, const ConfigureOptions& options, const
   };
   if (engine == "docker") {
     at("/etc/docker/daemon.json");
-    edit.after = edit_docker(edit.before, options);
+    edit.displaced_before = read_file_if_there(edit.displaced_file(), 1 << 20);
+    edit.displaced_after = edit.displaced_before;
+    edit.after = edit_docker(edit.before, options, edit.displaced_after);
     edit.restart = "systemctl reload docker   (or: kill -HUP $(pidof dockerd))";
     if (options.set_default) edit.restart = "systemctl restart docker";
   } else if (engine == "containerd") {
@@ -23,10 +35,12 @@ Edit plan_edit(const std::string& engine, const ConfigureOptions& options, const
     edit.restart = "systemctl restart containerd";
   } else if (engine == "podman") {
     at("/etc/containers/containers.conf.d/99-mx.conf");
+    check_ours(edit);
     edit.after = podman_drop_in(options);
     edit.restart = "nothing to restart; new containers see it";
   } else if (engine == "crio") {
     at("/etc/crio/crio.conf.d/99-mx.conf");
+    check_ours(edit);
     edit.after = crio_drop_in(options);
     edit.restart = "systemctl restart crio";
   } else {

@@ -21,14 +21,24 @@ struct Edit {
   std::optional<std::string> after;   // nothing: no file is to be there
   std::string restart;                // what the user must do for it to count
   std::vector<std::string> remarks;
+  // A value that had to give way and cannot stand in the file as a comment: FILE.before-mx holds it
+  // until it is undone.
+  std::optional<std::string> displaced_before, displaced_after;
+  std::string displaced_file() const { return file + ".before-mx"; }
+  bool changes() const { return before != after || displaced_before != displaced_after; }
 };
 
-// Throw Failure for a file that cannot be edited safely, and say why.
+// Throw Failure for a file that cannot be edited safely, and say why. Undoing gives back every byte
+// of what was there before. `displaced`: the default runtime (as JSON) that mx has taken the place
+// of, if any; read and changed.
 std::optional<std::string> edit_docker(const std::optional<std::string>& text,
-                                       const ConfigureOptions& options);
+                                       const ConfigureOptions& options,
+                                       std::optional<std::string>& displaced);
 std::optional<std::string> edit_containerd(const std::optional<std::string>& text,
                                            const ConfigureOptions& options,
                                            std::vector<std::string>& remarks);
+// Files of mx's own, which begin so.
+inline constexpr char kDropInMark[] = "# Written by `mx configure ";
 std::optional<std::string> podman_drop_in(const ConfigureOptions& options);
 std::optional<std::string> crio_drop_in(const ConfigureOptions& options);
 

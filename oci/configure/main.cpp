@@ -52,14 +52,22 @@ bool read_call(const std::vector<std::string>& args, Call& call) {
   return !call.engine.empty();
 }
 
-void write_edit(const Edit& edit) {
-  const std::filesystem::path file = edit.file;
-  if (!edit.after) {
-    if (unlink(file.c_str()) != 0) throw system_failure("cannot delete " + edit.file, errno);
+void write_one(const std::filesystem::path& file, const std::optional<std::string>& text) {
+  if (!text) {
+    if (unlink(file.c_str()) != 0 && errno != ENOENT)
+      throw system_failure("cannot delete " + file.string(), errno);
     return;
   }
   std::filesystem::create_directories(file.parent_path());
-  write_file_atomically(file, *edit.after);
+  write_file_atomically(file, *text);
+}
+
+// What was displaced is on the disk before the file loses it, and stays until the file has it
+// again.
+void write_edit(const Edit& edit) {
+  if (edit.displaced_after) write_one(edit.displaced_file(), edit.displaced_after);
+  write_one(edit.file, edit.after);
+  if (!edit.displaced_after) write_one(edit.displaced_file(), std::nullopt);
 }
 
 }  // namespace
@@ -73,7 +81,7 @@ int configure_main(int argc, char** argv) {
   try {
     const Edit edit = plan_edit(call.engine, call.options, call.root, call.file);
     for (const std::string& remark : edit.remarks) fprintf(stderr, "note: %s\n", remark.c_str());
-    if (edit.before == edit.after) {
+    if (!edit.changes()) {
       printf("%s: nothing to change\n", edit.file.c_str());
       return 0;
     }

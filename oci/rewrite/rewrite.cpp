@@ -147,6 +147,7 @@ Rewritten rewrite(const Json& original, const RewriteInput& in) {
   Rewritten out;
   const Json* profile = find_member(original, "linux.seccomp");
   if (profile != nullptr) {
+    profile = &object_at(original, "linux.seccomp");  // refuses what is none, by name
     out.exec_filter = compile_profile(*profile, in.inner_is_runc);
     out.filter = with_takeover(out.exec_filter);
   }

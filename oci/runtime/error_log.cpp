@@ -37,7 +37,10 @@ bool write_log(const CommandLine& line, const std::string& level, const std::str
 }  // namespace
 
 void report_error(const CommandLine& line, const std::string& message) {
-  if (!write_log(line, "error", message)) fputs(log_line("text", "error", message).c_str(), stderr);
+  if (!write_log(line, "error", message))
+    fputs(log_line("text", "error", message).c_str(), stderr);
+  else if (line.verb == "checkpoint")
+    fprintf(stderr, "%s\n", message.c_str());  // the only place where containerd looks for it
 }
 
 void report_warning(const CommandLine& line, const std::string& message) {

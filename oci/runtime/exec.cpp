@@ -55,13 +55,12 @@ Json asked_process(const ContainerState& state, const CommandLine& line) {
   return process_from_flags(state, line);
 }
 
-// The leader's root as the host sees it, through the container's first process.
-bool has_program(const ContainerState& state, const start::VersionSettings& version) {
+// The version's root as the host sees it, through the container's first process. Invalid: cannot tell.
+ScopedFd open_root_of(const ContainerState& state, const start::VersionSettings& version) {
   const std::string path = "/proc/" + std::to_string(state.pid) + "/root";
   const ScopedFd container(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!container.valid()) return true;  // cannot tell: let the start say it
-  const ScopedFd root = open_in_root(container.get(), version.root, O_PATH | O_DIRECTORY);
-  return !root.valid() || !find_program_in(root.get(), version).empty();
+  return container.valid() ? open_in_root(container.get(), version.root, O_PATH | O_DIRECTORY)
+                           : ScopedFd();
 }
 
 std::string not_found_message(const start::VersionSettings& version) {
@@ -70,6 +69,18 @@ std::string not_found_message(const start::VersionSettings& version) {
   return "exec failed: unable to start container process: exec: \"" + name + "\": " +
          (path ? "stat " + name + ": no such file or directory"
                : "executable file not found in $PATH");
+}
+
+// What would keep the command from starting, in runc's words; "" if nothing that is seen from here.
+std::string obstacle(const ContainerState& state, const start::VersionSettings& version) {
+  const ScopedFd root = open_root_of(state, version);
+  if (!root.valid()) return "";
+  if (find_program_in(root.get(), version).empty()) return not_found_message(version);
+  if (open_in_root(root.get(), version.cwd, O_PATH | O_DIRECTORY).valid()) return "";
+  if (errno != ENOENT && errno != ENOTDIR) return "";
+  return "exec failed: unable to start container process: chdir to cwd (\"" + version.cwd +
+         "\") set in config.json failed: " +
+         (errno == ENOENT ? "no such file or directory" : "not a directory");
 }
 
 // The process that the inner runtime starts: mx-enter with the monitor's rights, which becomes the
@@ -110,9 +121,9 @@ int exec_verb(const Config& config, const Inner& inner, const CommandLine& line)
   const std::string leader = current_leader(*state);
   version.name = leader;
   if (leader == state->second) version.root = state->own_folder + "/" + state->second;
-  if (!has_program(*state, version)) {
+  if (const std::string problem = obstacle(*state, version); !problem.empty()) {
     if (version.root == "/") exec_inner(inner, line.words);  // its own message
-    report_error(line, not_found_message(version));
+    report_error(line, problem);
     return 255;
   }
   const auto filter = read_file_if_there(state->folder / "exec.bpf");

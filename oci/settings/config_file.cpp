@@ -143,6 +143,12 @@ std::vector<std::string> Config::analyzer_paths() const {
 fs::path Config::tables_path() const { return libexec / "mx-tables"; }
 fs::path Config::tables() const { return cache / "sites"; }
 
+std::vector<std::string> config_keys() {
+  std::vector<std::string> keys;
+  for (const auto& [key, setter] : setters()) keys.push_back(key);
+  return keys;
+}
+
 Config load_config_file(const fs::path& file) {
   Config config;
   apply_with_drop_ins(config, file);

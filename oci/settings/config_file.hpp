@@ -49,6 +49,9 @@ bool is_real_root();
 // $XDG_RUNTIME_DIR/mx and $XDG_DATA_HOME/mx, the cache is in the store.
 Config load_config();
 
+// Every key there is, "table.key", in order.
+std::vector<std::string> config_keys();
+
 // The same for one given file and no environment; for tests and `mx doctor`.
 Config load_config_file(const std::filesystem::path& file);
 

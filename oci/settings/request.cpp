@@ -57,16 +57,6 @@ Values read_values(const Json& config) {
   return values;
 }
 
-bool is_name(const std::string& name) {
-  if (name.empty() || name.size() > 200 || name[0] == '.' || name[0] == '-') return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](unsigned char c) {
-                       return isalnum(c) || c == '.' || c == '_' || c == '-' || c == '/' ||
-                              c == ':';
-                     }) &&
-         name.find("..") == std::string::npos && name.find("//") == std::string::npos;
-}
-
 bool is_digest(const std::string& digest) {
   return digest.size() == 71 && digest.starts_with("sha256:") &&
          digest.find_first_not_of("0123456789abcdef", 7) == std::string::npos;
@@ -93,7 +83,7 @@ Source read_source(const Value& value) {
     if (!is_digest(source.digest))
       throw Failure(value.setting + ": \"" + source.digest + "\" is not a digest (sha256:…)");
   }
-  if (!is_name(source.name))
+  if (!is_image_name(source.name))
     throw Failure(value.setting + ": \"" + source.name + "\" is not the name of an image");
   return source;
 }
@@ -127,6 +117,16 @@ bool is_sandbox(const Json& config) {
 }
 
 }  // namespace
+
+bool is_image_name(const std::string& name) {
+  if (name.empty() || name.size() > 200 || name[0] == '.' || name[0] == '-') return false;
+  return std::all_of(name.begin(), name.end(),
+                     [](unsigned char c) {
+                       return isalnum(c) || c == '.' || c == '_' || c == '-' || c == '/' ||
+                              c == ':';
+                     }) &&
+         name.find("..") == std::string::npos && name.find("//") == std::string::npos;
+}
 
 bool may_ask(std::string_view config) {
   // \u: a name might be written with escapes; parse then.
@@ -176,7 +176,7 @@ std::optional<Request> read_request(const Json& config, const Config& defaults) 
     request.rules = clean_absolute(rules->second.text, rules->second.setting);
   if (const auto image = values.find("image"); image != values.end()) {
     request.own_image = image->second.text;
-    if (!is_name(request.own_image))
+    if (!is_image_name(request.own_image))
       throw Failure(image->second.setting + ": \"" + request.own_image +
                     "\" is not the name of an image");
   }

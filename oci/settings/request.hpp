@@ -35,6 +35,9 @@ struct Request {
   std::string first() const { return second == "new" ? "old" : "new"; }
 };
 
+// True for what may stand behind "image:": letters, digits and ". _ - / :", no "..", at most 200.
+bool is_image_name(const std::string& name);
+
 // True when the bytes of a config.json may ask for something. No parsing: a false answer is final
 // and lets the create path of ordinary containers cost one scan.
 bool may_ask(std::string_view config);

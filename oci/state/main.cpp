@@ -3,34 +3,40 @@
 #include <algorithm>
 
 #include "oci/base/failure.hpp"
-#include "oci/state/container_state.hpp"
 
 namespace mx::oci {
+namespace {
 
-std::string list_containers(const Config& config) {
-  std::string out;
-  for (const ContainerState& state : all_states(config)) {
-    const bool gone = is_gone(state);
-    out += state.id.substr(0, 12) + "  leader " + (state.active ? current_leader(state) : "-") +
-           "  " + (state.active ? state.second + " = " + state.source : "one version") + "  " +
-           (gone ? "gone" : "since " + state.created) + "\n";
+// "ID-2026-11-26T07:00:00.000000Z", as retire_state names it.
+constexpr size_t kTimeLength = 27;
+
+}  // namespace
+
+std::vector<KeptReport> kept_reports(const Config& config) {
+  std::vector<KeptReport> kept;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(config.store / "reports", error)) {
+    const std::string name = entry.path().filename();
+    if (name.size() < kTimeLength + 2 || name[name.size() - kTimeLength - 1] != '-') continue;
+    kept.push_back({name.substr(0, name.size() - kTimeLength - 1),
+                    name.substr(name.size() - kTimeLength), entry.path()});
   }
-  return out;
+  std::sort(kept.begin(), kept.end(),
+            [](const auto& a, const auto& b) { return a.removed < b.removed; });
+  return kept;
 }
 
-std::filesystem::path report_of(const Config& config, const std::string& id) {
-  std::vector<std::filesystem::path> living, kept;
-  for (const ContainerState& state : all_states(config))
-    if (!id.empty() && state.id.starts_with(id)) living.push_back(state.report());
-  if (living.size() == 1) return living[0];
-  if (living.size() > 1) throw Failure("more than one container's id begins with " + id);
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(config.store / "reports", error))
-    if (!id.empty() && entry.path().filename().string().starts_with(id))
-      kept.push_back(entry.path() / "report.jsonl");
-  if (kept.empty()) throw Failure("mx knows no container " + id);
-  // The names end in the time they were kept.
-  return *std::max_element(kept.begin(), kept.end());
+KeptReport find_kept_report(const Config& config, const std::string& id) {
+  const KeptReport* found = nullptr;
+  const auto all = kept_reports(config);
+  for (const KeptReport& kept : all) {
+    if (id.empty() || !kept.id.starts_with(id)) continue;
+    if (found != nullptr && found->id != kept.id && found->id != id && kept.id != id)
+      throw Failure("more than one removed container's id begins with " + id);
+    if (found == nullptr || found->id != id || kept.id == id) found = &kept;
+  }
+  if (found == nullptr) throw Failure("mx keeps no report of a container " + id);
+  return *found;
 }
 
 }  // namespace mx::oci

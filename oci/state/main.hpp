@@ -1,17 +1,25 @@
-// `mx ps` and `mx events` for containers, read from the state folders.
+// Reports of containers that have been removed: they stay for report.keep.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "oci/settings/config_file.hpp"
 
 namespace mx::oci {
 
-// One line a container: id, leader, versions, source, since when.
-std::string list_containers(const Config& config);
+struct KeptReport {
+  std::string id;       // the container's
+  std::string removed;  // RFC 3339
+  std::filesystem::path folder;
+  std::filesystem::path report() const { return folder / "report.jsonl"; }
+};
 
-// The file with the report lines of a container: living, or the latest kept one. An unambiguous
-// beginning of the id is enough. Throws Failure if there is none or more than one.
-std::filesystem::path report_of(const Config& config, const std::string& id);
+// Oldest first.
+std::vector<KeptReport> kept_reports(const Config& config);
+
+// The latest one of the container with this id or the only one whose id begins so. Throws Failure
+// if there is none or more than one container.
+KeptReport find_kept_report(const Config& config, const std::string& id);
 
 }  // namespace mx::oci

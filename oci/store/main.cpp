@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "oci/base/failure.hpp"
+#include "oci/settings/request.hpp"
 #include "oci/state/container_state.hpp"
 #include "oci/store/store.hpp"
 
@@ -30,6 +31,8 @@ int add(Store& store, std::vector<std::string> args) {
     args.erase(args.begin(), args.begin() + 2);
   }
   if (args.size() != 2) return usage();
+  if (!is_image_name(args[0]))
+    throw Failure("\"" + args[0] + "\" is not the name of an image: no container could ask for it");
   const StoredImage image = store.add(args[0], args[1], options);
   printf("%s %s\n", args[0].c_str(), image.digest.c_str());
   return 0;
@@ -58,6 +61,8 @@ int image_main(int argc, char** argv) {
   const std::vector<std::string> rest(args.begin() + 1, args.end());
   try {
     const Config config = load_config();
+    for (const std::string& warning : config.warnings)
+      fprintf(stderr, "mx image: warning: %s\n", warning.c_str());
     Store store(config.store);
     if (args[0] == "add") return add(store, rest);
     if (args[0] == "ls" && rest.empty()) return list(store);

@@ -10,6 +10,9 @@
 #include <functional>
 #include <stdexcept>
 
+#include "oci/base/failure.hpp"
+#include "oci/settings/config_file.hpp"
+#include "oci/state/main.hpp"
 #include "shim/cli/verbs.h"
 #include "shim/operator/client.h"
 #include "shim/operator/state.h"
@@ -38,6 +41,7 @@ std::string text_at(const ordered_json& j, const char* key) {
 int run_verb(CLI::App& app, int argc, char** argv, const std::function<int()>& f) {
   try {
     app.parse(argc, argv);
+    op::also_look_in(oci::load_config().state);
     return f();
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 125;
@@ -73,6 +77,16 @@ void print_row(const std::string& id, const std::string& state, const std::strin
          old_program.c_str(), new_program.c_str());
 }
 
+// Containers that are gone; `mx events` shows what was reported of them.
+void list_kept(ordered_json& rows, bool json) {
+  for (const oci::KeptReport& kept : oci::kept_reports(oci::load_config())) {
+    if (json)
+      rows.push_back({{"id", kept.id}, {"kind", "container"}, {"state", "removed"}, {"removed", kept.removed}, {"report", kept.report().string()}});
+    else
+      print_row(kept.id, "removed", "-", "-", "-", kept.removed, "");
+  }
+}
+
 int list(bool all, bool json) {
   ordered_json rows = ordered_json::array();
   if (!json) print_row("ID", "STATE", "LEADER", "UP", "FAILOVERS", "OLD", "NEW");
@@ -90,6 +104,7 @@ int list(bool all, bool json) {
               ok ? duration(status["uptime"]) : "-", ok ? text_at(status["counts"], "failover") : "-",
               program_of(run, status, "old"), program_of(run, status, "new"));
   }
+  if (all) list_kept(rows, json);
   if (json) puts(rows.dump(2).c_str());
   return 0;
 }
@@ -125,11 +140,11 @@ void print_status(const ordered_json& s) {
 }
 
 // Prints what has been written to a file and, if `follow`, what is written until the run ends.
-int print_report(const op::Run& run, bool follow) {
-  std::ifstream in(run.report());
-  if (!in) throw std::runtime_error("cannot read " + run.report());
+int print_report(const std::string& report, bool follow) {
+  std::ifstream in(report);
+  if (!in) throw std::runtime_error("cannot read " + report);
   const int watch = follow ? inotify_init1(IN_CLOEXEC) : -1;
-  if (follow) inotify_add_watch(watch, run.report().c_str(), IN_MODIFY | IN_DELETE_SELF | IN_ATTRIB);
+  if (follow) inotify_add_watch(watch, report.c_str(), IN_MODIFY | IN_DELETE_SELF | IN_ATTRIB);
   for (;;) {
     std::string line;
     bool ended = false;
@@ -150,9 +165,24 @@ int print_report(const op::Run& run, bool follow) {
     if (p[1].revents & (POLLERR | POLLHUP)) return 0;
     char events[4096];
     if (p[0].revents & POLLIN) (void)!read(watch, events, sizeof events);
-    if (!std::filesystem::exists(run.report())) {
+    if (!std::filesystem::exists(report)) {
       follow = false;  // once more, for the last lines
     }
+  }
+}
+
+// Of a run that is there, else of a container that has been removed.
+std::string report_of(const std::string& id) {
+  std::string problem;
+  try {
+    return op::find_run(id).report();
+  } catch (const std::runtime_error& error) {
+    problem = error.what();
+  }
+  try {
+    return oci::find_kept_report(oci::load_config(), id).report();
+  } catch (const oci::Failure&) {
+    throw std::runtime_error(problem);
   }
 }
 
@@ -176,7 +206,7 @@ int change(int argc, char** argv, op::Verb verb, const char* what, const char* f
 int ps(int argc, char** argv) {
   bool all = false, json = false;
   CLI::App app{"Lists the programs and containers that run under mx.", "mx ps"};
-  app.add_flag("-a,--all", all, "also runs that have ended and whose crash reports are kept");
+  app.add_flag("-a,--all", all, "also what has ended: runs whose crash reports are kept, removed containers");
   app.add_flag("--json", json, "for machines");
   return run_verb(app, argc, argv, [&] { return list(all, json); });
 }
@@ -201,7 +231,7 @@ int events(int argc, char** argv) {
   CLI::App app{"Prints the report of a run: JSON lines, one event each (docs/report.md).", "mx events"};
   app.add_option("id", id, "the run's id, or its beginning (mx ps)")->required()->type_name("ID");
   app.add_flag("-f,--follow", follow, "go on until the run ends");
-  return run_verb(app, argc, argv, [&] { return print_report(op::find_run(id), follow); });
+  return run_verb(app, argc, argv, [&] { return print_report(report_of(id), follow); });
 }
 
 int promote(int argc, char** argv) {

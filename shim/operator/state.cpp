@@ -90,6 +90,11 @@ void remove_tree(const std::string& folder) {
   fs::remove_all(folder, error);
 }
 
+std::string& second_base() {
+  static std::string base;
+  return base;
+}
+
 bool old_file(const fs::path& path) {
   std::error_code error;
   const auto t = fs::last_write_time(path, error);
@@ -112,10 +117,15 @@ bool valid_id(const std::string& id) {
   });
 }
 
-std::vector<Run> all_runs() {
-  std::vector<Run> runs;
+void also_look_in(const std::string& base) {
+  if (!getenv("MX_STATE_DIR") && base != state_base()) second_base() = base;
+}
+
+namespace {
+
+void add_runs(const std::string& base, std::vector<Run>& runs) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(state_base(), error)) {
+  for (const auto& entry : fs::directory_iterator(base, error)) {
     Run run;
     run.id = entry.path().filename().string();
     run.folder = entry.path().string();
@@ -127,6 +137,14 @@ std::vector<Run> all_runs() {
     run.alive = run.container || locked(run.folder);
     runs.push_back(std::move(run));
   }
+}
+
+}  // namespace
+
+std::vector<Run> all_runs() {
+  std::vector<Run> runs;
+  add_runs(state_base(), runs);
+  if (!second_base().empty()) add_runs(second_base(), runs);
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
     auto created = [](const Run& r) { return r.meta.contains("created") ? r.meta["created"].dump() : std::string(); };
     return std::make_pair(created(a), a.id) < std::make_pair(created(b), b.id);

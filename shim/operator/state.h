@@ -20,6 +20,9 @@ struct Run {
   std::string report() const { return out() + "/report.jsonl"; }
 };
 
+/// Runs in this folder are found too (containers have their state where /etc/mx/config.toml says), unless $MX_STATE_DIR
+/// names the one place to look at.
+void also_look_in(const std::string& base);
 /// All runs, oldest first. What cannot be read is left out.
 std::vector<Run> all_runs();
 /// The run with this id, or the only one whose id begins so. Throws std::runtime_error with a sentence.

@@ -94,7 +94,7 @@ TEST_F(Containerd, KubernetesInterface) {
   const Outcome outcome =
       shell("timeout 100 /usr/bin/python3 " + script +
             " $W/c.sock localhost/app:old $W/logs $W/state run.mx.new=image:app:new run.mx.leader=new");
-  EXPECT_EQ(outcome.output, "version new 0\nstatus of exec 6\nstates 1 1\nlog new\nkilled 0\nafter the crash 1 old 0\nstopped 2 4\n")
+  EXPECT_EQ(outcome.output, "version new 0\nstatus of exec 6\nstates 1 1\nlog new\nkilled 0\nafter the crash 1 attempt 0 same start True old 0\nstopped 2 4\n")
       << outcome.errors.substr(0, 3000) << ok("tail -5 $W/containerd.log");
   EXPECT_EQ(ok("ls $W/state"), "");
 }

@@ -2,46 +2,23 @@
 // the analysis runs in the container, where the files are.
 #include <set>
 
-#include "tests/integration/engines/support/workshop.hpp"
+#include "tests/integration/engines/support/docker.hpp"
+#include "tests/integration/engines/support/faulty.hpp"
 
 namespace mx::engines {
 namespace {
 
-class Crash : public Workshop, public ::testing::WithParamInterface<const char*> {
+class Crash : public WithFaulty<Workshop>, public ::testing::WithParamInterface<const char*> {
  protected:
   void SetUp() override {
     Workshop::SetUp();
     make_trees();
+    add_faulty();
     setenv("ROOT", (folder_ / "rt").c_str(), 1);
-    const std::string compile = "gcc -O1 " MX_SOURCE "/tests/integration/engines/support/faulty.c";
-    ok(compile + " -o $W/old/bin/faulty && " + compile + " -DBROKEN -o $W/new/bin/faulty");
-    ok("for v in old new; do for f in $(ldd $W/$v/bin/faulty | grep -o '/lib[^ ]*' | sort -u); do "
-       "mkdir -p $W/$v$(dirname $f); cp -L $f $W/$v$f; done; done");
     ok("$IMAGE image add app:new dir:$W/new");
   }
 
-  // One line, one answer.
-  void say(const std::string& line) {
-    ok("echo " + line + " > $W/say");
-    expect_lines(
-        "m", "^line " + std::to_string(++said_) + ", " + std::to_string(line.size()) + " letters$",
-        1);
-  }
-
-  // Checkpoints are made while the program does something.
-  bool talk_until_checkpoints() {
-    for (int i = 0; i < 200; ++i) {
-      say("word");
-      if (shell("$MX status --json m | jq -e '.checkpoints | .old.asleep and .new.asleep'")
-              .status == 0)
-        return true;
-    }
-    return false;
-  }
-
   void carry_over(const std::string& leader, const Json& seccomp);
-
-  int said_ = 0;
 };
 
 // What an engine gives a container without further rights, as podman makes it of
@@ -77,24 +54,7 @@ void Crash::carry_over(const std::string& leader, const Json& seccomp) {
   config["annotations"] = {{"run.mx.new", "image:app:new"}, {"run.mx.leader", leader}};
   write_config(config);
   start_container(runtime(), "m");
-  expect_lines("m", "^ready$", 1);
-  for (int crashes = 1; crashes <= 2; ++crashes) {
-    ASSERT_TRUE(talk_until_checkpoints()) << ok("$MX status --json m");
-    say("boom");
-    ASSERT_TRUE(wait_for("[ $(grep -c '\"recovery\"' $W/state/m/out/report.jsonl) = " +
-                         std::to_string(crashes) + " ]"))
-        << report();
-    const std::string last = "grep '\"recovery\"' $W/state/m/out/report.jsonl | tail -1 | jq -r ";
-    EXPECT_EQ(ok(last + ".version,.result"), "new\nresynchronised") << report();
-    EXPECT_NE(ok(last + ".functions[]").find("measure"), std::string::npos) << report();
-    // The folder of the crash names the place, for the host to read.
-    const std::string folder =
-        "$W/state/m/out/" +
-        ok("grep '\"crash\"' $W/state/m/out/report.jsonl | tail -1 | jq -r .directory");
-    EXPECT_TRUE(wait_for("grep -q measure " + folder + "/crash.txt")) << ok("ls " + folder);
-  }
-  say("last");
-  EXPECT_EQ(report().find("\"dropped\""), std::string::npos) << report();
+  expect_carried_over(2);
   ok("$R --root $ROOT kill m KILL");
 }
 
@@ -103,6 +63,30 @@ TEST_P(Crash, TheOtherVersionsCodeCarriesItOver) { carry_over(GetParam(), nullpt
 TEST_P(Crash, UnderAnEnginesProfileToo) { carry_over(GetParam(), engines_profile()); }
 
 INSTANTIATE_TEST_SUITE_P(Leader, Crash, ::testing::Values("old", "new"),
+                         [](const auto& info) { return std::string(info.param); });
+
+// docker's own default profile and capabilities, its log driver, its cgroup.
+class DockerCrash : public WithFaulty<Docker>, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void add_programs() override { add_faulty(); }
+};
+
+TEST_P(DockerCrash, UnderDockersDefaultProfile) {
+  // Its first process, so that the profile is the one that is compared below.
+  ok("rm -f $W/say && mkfifo $W/say");
+  start_daemon("sleep 1000 > " + (folder_ / "say").string(), folder_ / "keeper.log");
+  start_daemon("bash -c 'exec $RUN -i --name box -e MX_LEADER=" + std::string(GetParam()) +
+                   " app:old /bin/faulty < $W/say > $W/m.out'",
+               folder_ / "m.err");
+  expect_carried_over(2);
+  EXPECT_EQ(ok("jq -r '.linux.seccomp.defaultAction' $W/state/*/config.json"), "SCMP_ACT_ERRNO");
+  EXPECT_EQ(inspect("box", ".State.Status") + " " + inspect("box", ".RestartCount"), "running 0");
+  EXPECT_EQ(ok("$DOCKER exec box cat /etc/version"),
+            ok("$MX status --json $(ls $W/state) | jq -r .leader"));
+  ok("$DOCKER rm -f box");
+}
+
+INSTANTIATE_TEST_SUITE_P(Leader, DockerCrash, ::testing::Values("old", "new"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -1,56 +1,10 @@
 // dockerd 20.10 of Debian with its own data folder and socket; `docker run --runtime mx`.
 #include <fstream>
 
-#include "tests/integration/engines/support/workshop.hpp"
+#include "tests/integration/engines/support/docker.hpp"
 
 namespace mx::engines {
 namespace {
-
-class Docker : public Workshop {
- protected:
-  void SetUp() override {
-    Workshop::SetUp();
-    make_trees();
-    setenv("DOCKER",
-           ("timeout --foreground 60 /usr/bin/docker -H unix://" + folder_.string() + "/d.sock").c_str(), 1);
-    // What `mx configure docker` writes is what the daemon runs with.
-    ok("$IMAGE configure docker --config $W/daemon.json --runtime $R");
-    start_daemon(
-        "dockerd --config-file $W/daemon.json --data-root $W/data --exec-root $W/exec"
-        " -H unix://$W/d.sock -p $W/d.pid --iptables=false --bridge=none --storage-driver=vfs",
-        folder_ / "dockerd.log");
-    ASSERT_TRUE(wait_for("$DOCKER version")) << ok("tail -5 $W/dockerd.log");
-    ok("tar -C $W/old -c . | $DOCKER import -c 'CMD [\"/bin/sh\",\"-c\",\"cat /etc/version; sleep "
-       "1000\"]'"
-       " -c 'ENV WHO=old' - app:old");
-    ok("tar -C $W/new -c . | $DOCKER import -c 'CMD [\"/bin/sh\",\"-c\",\"echo new command; sleep "
-       "1000\"]'"
-       " -c 'ENV WHO=new' - app:new");
-    ok("$IMAGE image add --daemon-host unix://$W/d.sock app:new docker-daemon:app:new");
-    setenv("RUN", ("$DOCKER run --network none --runtime mx " + std::string()).c_str(), 1);
-  }
-
-  // Images redis:old and redis:new, serving at port 17450.
-  void import_redis() {
-    add_redis();
-    const std::string command =
-        " -c 'CMD [\"/usr/bin/redis-server\",\"--port\",\"17450\",\"--save\",\"\"]' - ";
-    ok("tar -C $W/old -c . | $DOCKER import" + command + "redis:old");
-    ok("tar -C $W/new -c . | $DOCKER import" + command + "redis:new");
-    ok("$IMAGE image add --daemon-host unix://$W/d.sock redis:new docker-daemon:redis:new");
-  }
-
-  // `docker run` with runc and with two versions gives the same.
-  void expect_same(const std::string& options, const std::string& command, int status = 0) {
-    const std::string run = "$DOCKER run --rm --network none -h box ";
-    const Outcome native = shell(run + options + " app:old " + command);
-    const Outcome mx =
-        shell(run + "--runtime mx -e MX_NEW=image:app:new " + options + " app:old " + command);
-    EXPECT_EQ(native.status, status) << options << native.errors;
-    EXPECT_EQ(mx.status, status) << options << mx.errors;
-    EXPECT_EQ(native.output, mx.output) << options;
-  }
-};
 
 TEST_F(Docker, OptionsOfRunMeanWhatTheyMeanUnderRunc) {
   const std::string look =

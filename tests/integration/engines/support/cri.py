@@ -122,10 +122,13 @@ def main():
             break
         time.sleep(0.1)
     print("log", text.split()[-1])
-    # The leader of the second crashes: the kubelet sees nothing of it.
+    # The leader of the second crashes: the kubelet sees nothing of it. (It restarts what has stopped, as another attempt.)
+    started = status(second)[5]
     print("killed", execute(second, "kill", "-9", str(leader_pid(f"{state}/{second}/out/report.jsonl")))[1])
     wait_for(lambda: reported(f"{state}/{second}/out/report.jsonl", "failover"))
-    print("after the crash", status(second).get(3, 0), *execute(second, "cat", "/etc/version"))
+    after = status(second)
+    print("after the crash", after.get(3, 0), "attempt", fields(after[2]).get(2, 0), "same start", after[5] == started,
+          *execute(second, "cat", "/etc/version"))
     cri.call("StopContainer", f1=first, f2=10)
     print("stopped", status(first).get(3, 0), status(first).get(7, 0))
     cri.call("StopContainer", f1=second, f2=1)
