@@ -2,6 +2,7 @@
 
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 
@@ -73,12 +74,21 @@ bool file_size_is_limited() {
   return sys(__NR_getrlimit, kRlimitFsize, limit) != 0 || limit[0] != ~uint64_t{0};
 }
 
+// The kernel counts this among what the process has written: who settles a call after a SIGKILL
+// must not take it for the program's.
+void count_as_own(Thread* t, long n) {
+  count_moved(t, __NR_pwrite64, n);
+  if (t->lane && n > 0) t->lane->flight.io[stream::kWritten] += n;
+}
+
 bool move_into_log(uint32_t lane, uint64_t from, uint64_t to) {
   if (file_size_is_limited()) return false;
-  for (; from < to; from += kChunk)
-    if (sys(__NR_pwrite64, control()->settings.reserved_fd, lane_ring(lane) + (from & kRingMask),
-            kChunk, place_in_file(lane, from)) != static_cast<long>(kChunk))
-      return false;
+  for (; from < to; from += kChunk) {
+    const long n = sys(__NR_pwrite64, control()->settings.reserved_fd,
+                       lane_ring(lane) + (from & kRingMask), kChunk, place_in_file(lane, from));
+    count_as_own(this_thread(), n);
+    if (n != static_cast<long>(kChunk)) return false;
+  }
   return true;
 }
 
