@@ -58,9 +58,10 @@ TEST_F(DockerRun, NamespacesAndLimits) {
   expect_same(
       "--memory 64m --memory-swap 64m --pids-limit 50 --cpus 0.5 --cpu-shares 100 --sysctl "
       "kernel.msgmax=9000 "
-      "--cgroup-parent /mx-parent",
+      "--cgroup-parent /mx-parent-${W##*.}",
       "sh -c 'cat /proc/sys/kernel/msgmax; grep -c mx-parent /proc/self/cgroup; cd /sys/fs/cgroup; "
       "cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.shares'");
+  shell("rmdir $(find /sys/fs/cgroup -depth -type d -name mx-parent-${W##*.})");  // docker leaves it
   expect_same("--pid host --ipc host --uts host --hostname ''",
               "sh -c '[ $$ -gt 100 ] && echo outside; (exit 9); echo $?; busybox readlink "
               "/proc/self/ns/ipc; "
