@@ -3,6 +3,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <utility>
 
 #include "shim/sites/elf_image.h"
 #include "shim/sites/mapped_file.h"
@@ -14,6 +15,23 @@ using nlohmann::ordered_json;
 namespace {
 constexpr int kFormat = 1;
 constexpr const char* kNames[] = {"old", "new"};
+
+// Of a file that somebody else may have written: nothing is cut to fit.
+template <typename T>
+T number(const ordered_json& j) {
+  const bool fits = j.is_number_unsigned()
+                        ? std::in_range<T>(j.get<uint64_t>())
+                        : j.is_number_integer() && std::in_range<T>(j.get<int64_t>());
+  if (!fits) throw std::runtime_error(j.dump() + " is no number for this place");
+  return j.get<T>();
+}
+
+std::vector<uint64_t> numbers(const ordered_json& list) {
+  std::vector<uint64_t> out;
+  for (const auto& j : list) out.push_back(number<uint64_t>(j));
+  return out;
+}
+
 }  // namespace
 
 void write_bundle(const Bundle& b, const std::string& folder) {
@@ -51,22 +69,26 @@ Bundle read_bundle(const std::string& folder) {
     const ordered_json j = ordered_json::parse(in);
     if (j.at("format") != kFormat) throw std::runtime_error("another format");
     Bundle b;
-    b.protocol = j.at("protocol");
+    b.protocol = number<uint32_t>(j.at("protocol"));
     b.version = j.at("version") == kNames[1];
     b.program = j.at("program");
     b.root = j.at("root");
     b.folder = j.at("folder");
-    b.crash = {j.at("signal"), j.at("address"), j.at("symbol")};
-    b.turn = j.at("turn");
-    b.slot = j.at("slot").get<uint32_t>() & 1;
-    b.layout = j.at("layout").get<std::vector<uint64_t>>();
-    b.auxiliary = j.at("auxiliary").get<std::vector<uint64_t>>();
-    for (const auto& l : j.at("lanes")) b.lanes.push_back({l.at("lane"), l.at("from"), l.at("to")});
-    for (const auto& p : j.at("arena")) b.arena.push_back({p.at("offset"), p.at("size")});
+    b.crash = {number<int>(j.at("signal")), j.at("address"), j.at("symbol")};
+    b.turn = number<uint64_t>(j.at("turn"));
+    b.slot = number<uint32_t>(j.at("slot")) & 1;
+    b.layout = numbers(j.at("layout"));
+    b.auxiliary = numbers(j.at("auxiliary"));
+    for (const auto& l : j.at("lanes"))
+      b.lanes.push_back({number<uint32_t>(l.at("lane")), number<uint64_t>(l.at("from")),
+                         number<uint64_t>(l.at("to"))});
+    for (const auto& p : j.at("arena"))
+      b.arena.push_back({number<uint64_t>(p.at("offset")), number<uint64_t>(p.at("size"))});
     for (const auto& f : j.at("files"))
-      b.files.push_back({f.at("number"), f.at("path"), f.at("flags"), f.at("offset")});
+      b.files.push_back({number<int>(f.at("number")), f.at("path"), number<uint64_t>(f.at("flags")),
+                         number<uint64_t>(f.at("offset"))});
     for (const auto& m : j.at("modules"))
-      b.modules.push_back({m.at("path"), m.at("build_id"), m.at("size")});
+      b.modules.push_back({m.at("path"), m.at("build_id"), number<uint64_t>(m.at("size"))});
     return b;
   } catch (const std::exception& e) {
     throw std::runtime_error(folder + "/bundle.json: " + e.what());

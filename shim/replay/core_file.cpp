@@ -320,7 +320,8 @@ void CoreFile::read_notes(uint64_t offset, uint64_t size) {
       std::memcpy(&t.general, &status.pr_reg, sizeof t.general);
       threads_.push_back(std::move(t));
     } else if (h.n_type == NT_X86_XSTATE && !threads_.empty()) {
-      threads_.back().vectors.assign(&bytes[data], &bytes[data] + h.n_descsz);
+      const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(data);
+      threads_.back().vectors.assign(begin, begin + h.n_descsz);
     }
     at = next;
   }
