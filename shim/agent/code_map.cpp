@@ -39,7 +39,7 @@ CodeRegion* known(uint64_t address) {
 }
 
 bool ours(const CodeRegion& r) {
-  return r.begin >= stream::kAgentBase && r.begin < stream::kArenaBase + stream::kArenaSize;
+  return r.begin >= stream::kAgentBase && r.begin < stream::kRangeEnd;
 }
 
 bool contains(const char* text, const char* part) {

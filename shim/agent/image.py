@@ -18,8 +18,10 @@ for i in range(phnum):
         body = elf[offset:offset + filesz] + b"\0" * (memsz - filesz)
         parts.append((vaddr, body + b"\0" * (-len(body) % 4096)))
 parts.sort()
-TEXT, DATA = 0x1e0000010000, 0x1e0000200000
+TEXT, DATA = 0x1e0000010000, 0x1e0000100000
+END = 0x1e0000160000  # the first thread's block: stream/layout.h
 assert [p[0] for p in parts] == [TEXT, DATA], [hex(p[0]) for p in parts]
+assert TEXT + len(parts[0][1]) <= DATA and DATA + len(parts[1][1]) <= END, "the agent has outgrown its place"
 
 symbols = {}
 for i in range(shnum):

@@ -101,7 +101,7 @@ uint64_t read_part(uint32_t lane, uint64_t at, void* to, uint64_t n) {
   uint64_t part = old ? l.log_size - (at & (l.log_size - 1)) : kLag - (at & kRingMask);
   if (old && part > logged - at) part = logged - at;
   if (part > n) part = n;
-  const uint64_t ring = stream::kRingsOffset + uint64_t{lane} * stream::kLaneStride;
+  const uint64_t ring = stream::ring_offset(lane);
   const long got = sys(__NR_pread64, control()->settings.reserved_fd, to, part,
                        old ? place_in_file(lane, at) : ring + (at & kRingMask));
   if (got <= 0) return 0;

@@ -261,13 +261,11 @@ inline Control* control() {
   return reinterpret_cast<Control*>(stream::kArenaBase + stream::kControlOffset);
 }
 inline uint8_t* lane_ring(uint32_t index) {
-  return reinterpret_cast<uint8_t*>(stream::kArenaBase + stream::kRingsOffset +
-                                    uint64_t{index} * stream::kLaneStride);
+  return reinterpret_cast<uint8_t*>(stream::kArenaBase + stream::ring_offset(index));
 }
 inline uint8_t* lane_scratch(uint32_t index) { return lane_ring(index) + stream::kLag; }
 inline stream::Staging* staging(uint32_t lane) {
-  return reinterpret_cast<stream::Staging*>(stream::kArenaBase + stream::kStagingOffset +
-                                            uint64_t{lane} * stream::kStagingStride);
+  return reinterpret_cast<stream::Staging*>(stream::kArenaBase + stream::staging_offset(lane));
 }
 inline stream::History* history_of(uint32_t lane, Version v) {
   return reinterpret_cast<stream::History*>(stream::kArenaBase +

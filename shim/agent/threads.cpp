@@ -9,16 +9,23 @@ namespace mx::agent {
 namespace {
 
 constexpr uint64_t kBlock = 128 * 1024, kGuard = 4096;
-// Thread blocks grow down from where the processes begin, in the middle of 2 MiB: what the first thread of a process
-// touches has one page of the kernel's tables, which cost as much as the pages.
-constexpr uint64_t kProcesses = stream::kHeapBase + kMaxThreads * kBlock + (1 << 20);
+// The first of each has a place of its own (stream/layout.h), the others follow one another.
+constexpr uint64_t kThreads = stream::kHeapBase;
+constexpr uint64_t kProcesses = kThreads + kMaxThreads * kBlock;
 constexpr uint64_t kProcessStride = 64 << 20;
 constexpr uint32_t kMaxLocal = 64;
 static_assert(sizeof(LocalProcess) < kProcessStride && sizeof(LocalProcess) <= stream::kBlankSize);
 static_assert(sizeof(Thread) < 64 * 1024);
-static_assert(kProcesses + kMaxLocal * kProcessStride <= stream::kArenaBase);
+static_assert(kProcesses + kMaxLocal * kProcessStride <= stream::kRangeEnd);
+static_assert(stream::kFirstThread + kBlock <= stream::kFirstProcess);
+static_assert(stream::kFirstProcess + sizeof(LocalProcess) <= stream::kArenaBase);
 
-constexpr uint64_t block_base(uint64_t block) { return kProcesses - (block + 1) * kBlock; }
+constexpr uint64_t block_base(uint64_t block) {
+  return block == 0 ? stream::kFirstThread : kThreads + block * kBlock;
+}
+constexpr uint64_t process_base(uint64_t index) {
+  return index == 0 ? stream::kFirstProcess : kProcesses + index * kProcessStride;
+}
 
 // Which blocks are in use. Private memory: a fork gets its own copy.
 std::atomic<uint64_t> used_blocks[kMaxThreads / 64];
@@ -138,7 +145,7 @@ static void collect_abandoned(int32_t pid) {
 LocalProcess* new_process() {
   int64_t k = take_bit(used_processes);
   if (k < 0) return nullptr;
-  uint64_t at = kProcesses + k * kProcessStride;
+  uint64_t at = process_base(static_cast<uint64_t>(k));
   if (!map_fixed(at, (sizeof(LocalProcess) + 4095) & ~uint64_t{4095})) return nullptr;
   auto* p = reinterpret_cast<LocalProcess*>(at);
   p->index = static_cast<uint32_t>(k);

@@ -56,7 +56,7 @@ void read_lane(const Arena& arena, uint32_t index, uint64_t position, void* to, 
     uint64_t part = std::min(size, length - at);
     if (old) part = std::min(part, logged - position);
     const uint64_t place =
-        at + (old ? kLogsOffset + index * kLog : kRingsOffset + index * kLaneStride);
+        at + (old ? kLogsOffset + index * kLog : ring_offset(index));
     const ssize_t got = pread(arena.fd(), out, part, static_cast<off_t>(place));
     if (got <= 0) throw std::runtime_error("the log cannot be read");
     if (!old && lane.logged.load() > position)

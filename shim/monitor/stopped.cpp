@@ -18,7 +18,7 @@ namespace {
 
 using agent::Regs;
 
-bool in_mx(uint64_t a) { return a >= stream::kAgentBase && a < stream::kArenaBase; }
+bool in_mx(uint64_t a) { return a >= stream::kAgentBase && a < stream::kRangeEnd; }
 
 bool copy_in(pid_t pid, uint64_t at, void* to, size_t size) {
   iovec local{to, size}, remote{reinterpret_cast<void*>(at), size};

@@ -6,6 +6,7 @@
 // checked, strings are bounded); what a damaged arena may cost is the follower, never the leader.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "shim/stream/flight.h"
@@ -241,15 +242,18 @@ struct Control {
   Word next_lane_hint, next_process_hint;
   Word lanes_end, processes_end;  ///< one beyond the highest index ever taken, see lanes_taken()
   std::atomic<uint64_t> written_paths[256];  ///< digests: files of the image that were written
-  WrittenNames written[2];                   ///< by Version, if the versions have different roots
   Word shutting_down;
   SiteEntry sites[kMaxSiteTables];
-  Message mailbox[kMailboxSlots];
-  Process processes[kMaxProcesses];
+  // The first lane and the first process, which every run has, stand within 2 MiB of the beginning: see layout.h.
   Lane lanes[kMaxLanes];
+  Process processes[kMaxProcesses];
+  Message mailbox[kMailboxSlots];
+  WrittenNames written[2];  ///< by Version, if the versions have different roots
 };
-static_assert(sizeof(Staging) <= kStagingStride);
-static_assert(kControlOffset + sizeof(Control) <= kRingsOffset);
+static_assert(kStagingInLane + sizeof(Staging) <= kRingInLane);
+static_assert(kRingInLane + kLag + kLaneScratch <= kLaneStride);
+static_assert(kControlOffset + sizeof(Control) <= kLanesOffset);
+static_assert(offsetof(Control, processes) + sizeof(Process) <= (2 << 20));
 
 /// A part of a table, for `for`.
 template <typename T>

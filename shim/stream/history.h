@@ -29,7 +29,7 @@ static_assert(sizeof(History) == kHistorySize);
 
 /// Where the history of one version (0, 1) of lane `lane` stands in the arena.
 constexpr uint64_t history_offset(uint32_t lane, int version) {
-  return kHistoryOffset + (uint64_t{lane} * 2 + version) * kHistorySize;
+  return lane_offset(lane) + static_cast<uint64_t>(version) * kHistorySize;
 }
 
 }  // namespace mx::stream

@@ -29,18 +29,21 @@ void expect_apart(std::vector<Range> ranges, uint64_t end) {
 TEST(Layout, PartsOfTheArenaFileDoNotOverlap) {
   expect_apart({{"image", kAgentImageOffset, kAgentImageLimit},
                 {"control", kControlOffset, sizeof(Control)},
-                {"rings", kRingsOffset, kMaxLanes * kLaneStride},
-                {"sites", kSitesOffset, kSitesSize}},
+                {"lanes", kLanesOffset, kMaxLanes * kLaneStride},
+                {"sites", kSitesOffset, kSitesSize},
+                {"blank", kBlankOffset, kBlankSize}},
                kArenaSize);
 }
 
 TEST(Layout, PartsOfTheAddressRangeDoNotOverlap) {
   expect_apart({{"boot", kBootAddress, kTextAddress - kBootAddress},
                 {"text", kTextAddress, kCodeEnd - kTextAddress},
-                {"data", kDataAddress, kAgentImageLimit},
-                {"heap", kHeapBase, kPage},
-                {"arena", kArenaBase, kArenaSize}},
-               uint64_t{1} << 47);
+                {"data", kDataAddress, kFirstThread - kDataAddress},
+                {"first thread", kFirstThread, kFirstProcess - kFirstThread},
+                {"first process", kFirstProcess, kPage},
+                {"arena", kArenaBase, kArenaSize},
+                {"heap", kHeapBase, kPage}},
+               kRangeEnd);
 }
 
 TEST(Layout, RingIsAPowerOfTwo) { EXPECT_EQ(kLag & (kLag - 1), 0u); }
