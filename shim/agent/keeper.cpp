@@ -26,8 +26,7 @@ void give_memory_back(Thread* t) {
   // The kernel writes there whenever it returns to this thread.
   if (t->rseq[0]) sys(__NR_rseq, t->rseq[0], t->rseq[1], 1 /*RSEQ_FLAG_UNREGISTER*/, t->rseq[3]);
   sys(__NR_munmap, 0x10000, stream::kAgentBase - 0x10000);
-  uint64_t end = stream::kArenaBase + stream::kArenaSize;
-  sys(__NR_munmap, end, kUserEnd - end);
+  sys(__NR_munmap, stream::kRangeEnd, kUserEnd - stream::kRangeEnd);
 }
 
 void allow_takeover() {
