@@ -1,7 +1,7 @@
 #include "shim/agent/align.h"
 
-#include "shim/agent/compared.h"
 #include "shim/agent/astray.h"
+#include "shim/agent/compared.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"

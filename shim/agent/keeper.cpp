@@ -91,8 +91,8 @@ void start_keeper(Thread* t) {
 
 void keep_if_wanted(Thread* t) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
-  if (__builtin_expect(!(word.load() & kWantKeeper), 1)) return;
-  if ((word.fetch_and(~kWantKeeper) & kWantKeeper) && !t->proc->shared->keeper_pid) start_keeper(t);
+  if (__builtin_expect(!(word.load() & stream::kWantKeeper), 1)) return;
+  if ((word.fetch_and(~stream::kWantKeeper) & stream::kWantKeeper) && !t->proc->shared->keeper_pid) start_keeper(t);
 }
 
 void leave_children(Thread* t) {
@@ -101,7 +101,7 @@ void leave_children(Thread* t) {
     if (child.vppid != t->proc->vpid || child.state.load() != static_cast<uint32_t>(PairState::kPaired))
       continue;
     const uint32_t v = child.leader.load() & 1;
-    child.look_up[v].fetch_or(kWantKeeper);
+    child.look_up[v].fetch_or(stream::kWantKeeper);
     // One that sleeps in a call looks up; one that is not there yet looks at its first call.
     const int32_t pid = child.real_pid[v];
     if (pid > 0) sys(__NR_tgkill, pid, pid, 31);

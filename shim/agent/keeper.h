@@ -4,10 +4,6 @@
 
 namespace mx::agent {
 
-/// Bit of Process::look_up, beside those of stream/recovery.h: the process is nobody's child any more. A SIGKILL of its
-/// leader must not take the descriptors along.
-inline constexpr uint32_t kWantKeeper = 4;
-
 /// Starts this process's keeper; one from before an execve, which unshared the table, is ended.
 void start_keeper(Thread* t);
 /// … if it has none and is asked to (kWantKeeper).

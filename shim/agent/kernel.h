@@ -56,6 +56,13 @@ struct KernelTimespec {
   int64_t sec;
   int64_t nsec;
 };
+struct SchedAttr {  // struct sched_attr of sched_setattr(2)
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
 struct Iovec {
   uint64_t base;
   uint64_t len;

@@ -5,16 +5,16 @@
 #include "shim/agent/flight.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
+#include "shim/stream/lane_log.h"
 
 namespace mx::agent {
 
 using stream::CheckpointRefusal;
-using stream::Sleeper;
 
 namespace {
 
 constexpr uint64_t kLag = stream::kLag, kRingMask = kLag - 1;
-constexpr uint64_t kStep = kLag / 32;  // of a producer that waits for who catches up
+constexpr uint64_t kStep = kLag / 32;   // of a producer that waits for who catches up
 constexpr uint64_t kChunk = 64 * 1024;  // what is moved at once: some 25 µs
 
 // How far the producer may be ahead. A version that catches up makes two steps for each of the
@@ -62,11 +62,6 @@ void give_up_recovery(Thread* t) {
   end_recovery(t->proc->shared);
 }
 
-uint64_t place_in_file(uint32_t lane, uint64_t at) {
-  return stream::kLogsOffset + uint64_t{lane} * stream::kLog +
-         (at & (control()->lanes[lane].log_size - 1));
-}
-
 // A file size limit of the program counts for the arena's file too, and its signal.
 bool file_size_is_limited() {
   uint64_t limit[2];
@@ -78,36 +73,24 @@ bool file_size_is_limited() {
 // must not take it for the program's.
 void count_as_own(Thread* t, long n) {
   count_moved(t, __NR_pwrite64, n);
-  if (t->lane && n > 0) t->lane->flight.io[stream::kWritten] += n;
+  if (n > 0) t->lane->flight.io[stream::kWritten] += n;
 }
 
-bool move_into_log(uint32_t lane, uint64_t from, uint64_t to) {
+bool move_into_log(Thread* t, uint64_t from, uint64_t to) {
   if (file_size_is_limited()) return false;
+  const uint8_t* ring = lane_ring(t->lane_index);
   for (; from < to; from += kChunk) {
-    const long n = sys(__NR_pwrite64, control()->settings.reserved_fd,
-                       lane_ring(lane) + (from & kRingMask), kChunk, place_in_file(lane, from));
-    count_as_own(this_thread(), n);
+    const long n = sys(__NR_pwrite64, control()->settings.reserved_fd, ring + (from & kRingMask),
+                       kChunk, stream::place_in_log(*t->lane, t->lane_index, from));
+    count_as_own(t, n);
     if (n != static_cast<long>(kChunk)) return false;
   }
   return true;
 }
 
-// As many bytes as one read gives; 0: none can be read. The ring too is read by way of the file:
-// who reads it once does not map it for that.
-uint64_t read_part(uint32_t lane, uint64_t at, void* to, uint64_t n) {
-  Lane& l = control()->lanes[lane];
-  const uint64_t logged = l.logged.load();
-  const bool old = at < logged;
-  uint64_t part = old ? l.log_size - (at & (l.log_size - 1)) : kLag - (at & kRingMask);
-  if (old && part > logged - at) part = logged - at;
-  if (part > n) part = n;
-  const uint64_t ring = stream::ring_offset(lane);
-  const long got = sys(__NR_pread64, control()->settings.reserved_fd, to, part,
-                       old ? place_in_file(lane, at) : ring + (at & kRingMask));
-  if (got <= 0) return 0;
-  // What was in the ring may have been written over meanwhile: then it is in the log.
-  if (!old && l.logged.load() > at) return read_part(lane, at, to, n);
-  return static_cast<uint64_t>(got);
+// The ring too is read by way of the file: who reads it once does not map it for that.
+long read_arena(void* to, uint64_t n, uint64_t offset) {
+  return sys(__NR_pread64, control()->settings.reserved_fd, to, n, offset);
 }
 
 }  // namespace
@@ -144,7 +127,7 @@ void keep_log(Thread* t, uint64_t n) {
   const uint64_t logged = l->logged.load(std::memory_order_relaxed);
   if (logged + kLag >= t->limit) return;
   const uint64_t end = (t->limit - kLag + kChunk - 1) & ~(kChunk - 1);
-  if (first_wanted(t->proc->shared, l) < end && !move_into_log(t->lane_index, logged, end)) {
+  if (first_wanted(t->proc->shared, l) < end && !move_into_log(t, logged, end)) {
     give_up_before(t, end);
     if (recovers(t->proc->shared)) give_up_recovery(t);
   }
@@ -160,15 +143,7 @@ void read_ring(uint32_t lane, uint64_t at, void* to, uint64_t n) {
 }
 
 bool read_log(uint32_t lane, uint64_t at, void* to, uint64_t n) {
-  auto* out = static_cast<uint8_t*>(to);
-  while (n) {
-    const uint64_t part = read_part(lane, at, out, n);
-    if (!part) return false;
-    at += part;
-    out += part;
-    n -= part;
-  }
-  return true;
+  return stream::read_lane(control()->lanes[lane], lane, at, to, n, read_arena);
 }
 
 void read_log(Thread* t, uint64_t at, void* to, uint64_t n) {
@@ -178,7 +153,8 @@ void read_log(Thread* t, uint64_t at, void* to, uint64_t n) {
       const uint64_t head = t->lane->head.load(std::memory_order_acquire);
       uint64_t wanted = sizeof t->window;
       if (wanted > head - at) wanted = head - at;
-      const uint64_t got = read_part(t->lane_index, at, t->window, wanted);
+      const uint64_t got =
+          stream::read_lane_part(*t->lane, t->lane_index, at, t->window, wanted, read_arena);
       if (!got) leave_as_follower(t, "the log cannot be read");
       t->window_from = at;
       t->window_to = at + got;

@@ -13,14 +13,6 @@ constexpr uint64_t kSlice = 100'000;  // nanoseconds; since Linux 6.12, before t
 constexpr uint64_t kCalmTicks = 240'000'000;  // ~100 ms at 2.4 GHz
 constexpr uint64_t kBusyEvents = 500;         // in that time
 
-struct SchedAttr {  // struct sched_attr
-  uint32_t size, policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-};
-
 // A thread that the user has given another policy than the usual one keeps it, and its nice value.
 bool set_pace(const Thread* t, uint32_t policy, uint64_t slice) {
   SchedAttr a{};

@@ -1,8 +1,7 @@
 #include "shim/agent/vectors.h"
 
-#include "shim/agent/compared.h"
-
 #include "shim/agent/align.h"
+#include "shim/agent/compared.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"

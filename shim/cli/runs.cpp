@@ -38,10 +38,15 @@ std::string text_at(const ordered_json& j, const char* key) {
   return clean(it->is_string() ? it->get<std::string>() : it->dump());
 }
 
+const oci::Config& config() {
+  static const oci::Config once = oci::load_config();
+  return once;
+}
+
 int run_verb(CLI::App& app, int argc, char** argv, const std::function<int()>& f) {
   try {
     app.parse(argc, argv);
-    op::also_look_in(oci::load_config().state);
+    op::also_look_in(config().state);
     return f();
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : 125;
@@ -79,7 +84,7 @@ void print_row(const std::string& id, const std::string& state, const std::strin
 
 // Containers that are gone; `mx events` shows what was reported of them.
 void list_kept(ordered_json& rows, bool json) {
-  for (const oci::KeptReport& kept : oci::kept_reports(oci::load_config())) {
+  for (const oci::KeptReport& kept : oci::kept_reports(config())) {
     if (json)
       rows.push_back({{"id", kept.id}, {"kind", "container"}, {"state", "removed"}, {"removed", kept.removed}, {"report", kept.report().string()}});
     else
@@ -180,7 +185,7 @@ std::string report_of(const std::string& id) {
     problem = error.what();
   }
   try {
-    return oci::find_kept_report(oci::load_config(), id).report();
+    return oci::find_kept_report(config(), id).report();
   } catch (const oci::Failure&) {
     throw std::runtime_error(problem);
   }

@@ -90,6 +90,14 @@ const char* text_of(uint32_t refusal) {
   return "?";
 }
 
+// What both versions' checkpoints share: what they hold in the log has been moved there
+// (agent/log.h), 1.1 to 1.5 microseconds a page.
+double cost_of_log(uint64_t since, uint64_t log_size) {
+  constexpr double kPageSeconds = 1.3e-6;
+  const uint64_t moved = since > kLag ? std::min(since, log_size) - kLag : 0;
+  return static_cast<double>(moved / kPage) * kPageSeconds / 2;
+}
+
 }  // namespace
 
 std::string why_no_checkpoint(const Checkpoint& c) {
@@ -140,14 +148,6 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
   if (!due(s, c, published, p.real_pid[i], now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
-}
-
-// What both versions' checkpoints share: what they hold in the log has been moved there
-// (agent/log.h), 1.1 to 1.5 microseconds a page.
-static double cost_of_log(uint64_t since, uint64_t log_size) {
-  constexpr double kPageSeconds = 1.3e-6;
-  const uint64_t moved = since > kLag ? std::min(since, log_size) - kLag : 0;
-  return static_cast<double>(moved / kPage) * kPageSeconds / 2;
 }
 
 bool Checkpoints::due(Schedule& s, const Checkpoint& c, uint64_t published, pid_t pid,

@@ -11,21 +11,15 @@
 #include <memory>
 #include <string>
 
+#include "shim/agent/kernel.h"
+
 namespace mx::monitor {
 
 namespace {
 constexpr ino_t kInitialUserNamespace = 0xEFFFFFFD;  // PROC_USER_INIT_INO, include/linux/proc_ns.h
 
-struct SchedAttr {  // struct sched_attr of sched_setattr(2)
-  uint32_t size, policy;
-  uint64_t flags;
-  int32_t nice;
-  uint32_t priority;
-  uint64_t runtime, deadline, period;
-};
-
 void set_pace_of_thread(pid_t tid, uint32_t policy, uint64_t slice) {
-  SchedAttr a{};
+  agent::SchedAttr a{};
   if (syscall(SYS_sched_getattr, tid, &a, sizeof a, 0) != 0 || a.policy != SCHED_IDLE) return;
   a.size = sizeof a;
   a.policy = policy;

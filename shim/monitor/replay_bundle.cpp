@@ -17,6 +17,7 @@
 #include "shim/monitor/events.h"
 #include "shim/replay/core_file.h"
 #include "shim/stream/event.h"
+#include "shim/stream/lane_log.h"
 
 namespace mx::monitor {
 
@@ -44,34 +45,20 @@ std::string text_of(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// What was published at `position`: in the log, or in the ring (agent/log.h). Throws if it has been
-// written over.
-void read_lane(const Arena& arena, uint32_t index, uint64_t position, void* to, uint64_t size) {
-  const Lane& lane = arena.control().lanes[index];
-  auto* out = static_cast<uint8_t*>(to);
-  while (size) {
-    const uint64_t logged = lane.logged.load();
-    const bool old = position < logged && lane.log_size;
-    const uint64_t length = old ? lane.log_size : kLag, at = position & (length - 1);
-    uint64_t part = std::min(size, length - at);
-    if (old) part = std::min(part, logged - position);
-    const uint64_t place =
-        at + (old ? kLogsOffset + index * kLog : ring_offset(index));
-    const ssize_t got = pread(arena.fd(), out, part, static_cast<off_t>(place));
-    if (got <= 0) throw std::runtime_error("the log cannot be read");
-    if (!old && lane.logged.load() > position)
-      continue;  // written over meanwhile, now it is in the log
-    position += static_cast<uint64_t>(got);
-    out += got;
-    size -= static_cast<uint64_t>(got);
-  }
+// Throws if it cannot be read.
+void read_published(const Arena& arena, uint32_t lane, uint64_t position, void* to, uint64_t size) {
+  auto read = [&arena](void* bytes, uint64_t n, uint64_t offset) {
+    return pread(arena.fd(), bytes, n, static_cast<off_t>(offset));
+  };
+  if (!read_lane(arena.control().lanes[lane], lane, position, to, size, read))
+    throw std::runtime_error("the log cannot be read");
 }
 
 // A leader that crashed: where it told so. What stands from there on is the survivor's.
 uint64_t failure_of_leader(const Arena& arena, uint32_t lane, uint64_t from, uint64_t end) {
   for (uint64_t at = from; at < end;) {
     EventHeader h;
-    read_lane(arena, lane, at, &h, sizeof h);
+    read_published(arena, lane, at, &h, sizeof h);
     const uint64_t next = at + sizeof h + padded(h.size);
     if (next >= end) return at;
     at = next;
@@ -109,9 +96,9 @@ class ArenaCopy {
     for (uint64_t at = l.from; at < l.to;) {
       std::vector<char> bytes(
           std::min({l.to - at, length - (at & (length - 1)), uint64_t{1} << 20}));
-      read_lane(arena_, l.lane, at, bytes.data(), bytes.size());
+      read_published(arena_, l.lane, at, bytes.data(), bytes.size());
       out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-      parts_.push_back({kLogsOffset + l.lane * kLog + (at & (length - 1)), bytes.size()});
+      parts_.push_back({log_offset(l.lane) + (at & (length - 1)), bytes.size()});
       at += bytes.size();
     }
     if (lane.head.load() > l.from + length)

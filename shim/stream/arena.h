@@ -95,7 +95,7 @@ struct alignas(64) Process {
   int32_t real_pid[2];  ///< by Version; 0: none (yet)
   Word alive[2];
   Word threads;            ///< of the leader
-  Word look_up[2];         ///< by Version, bits: kWantCheckpoint, kStandStill
+  Word look_up[2];         ///< by Version, bits: kWantCheckpoint, kStandStill, kWantKeeper
   Word failing;            ///< the leader's threads park at the next boundary
   Word parked;             ///< how many have
   Word handover;           ///< futex: enum HandoverState

@@ -71,9 +71,10 @@ inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind wha
 inline constexpr uint64_t kArenaFileSize = kLogsOffset + kMaxLanes * kLog;
 static_assert(kArenaBase + kArenaSize <= kHeapBase);
 
-/// Where in the arena the place of a lane begins, its ring, and its staging area.
+/// Where in the arena the place of a lane begins, its ring, its log, and its staging area.
 constexpr uint64_t lane_offset(uint64_t lane) { return kLanesOffset + lane * kLaneStride; }
 constexpr uint64_t ring_offset(uint64_t lane) { return lane_offset(lane) + kRingInLane; }
+constexpr uint64_t log_offset(uint64_t lane) { return kLogsOffset + lane * kLog; }
 constexpr uint64_t staging_offset(uint64_t lane) { return lane_offset(lane) + kStagingInLane; }
 
 }  // namespace mx::stream

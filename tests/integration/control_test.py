@@ -15,6 +15,7 @@ import unittest
 from mxtest import Exchange, Program, Report, free_port, resp, settings, wait_until_connects
 
 REDIS = "/usr/bin/redis-server"
+PATIENCE = 60       # seconds
 
 
 def mx(*arguments, check=True, env=None):
@@ -72,6 +73,16 @@ class TwoRedis(unittest.TestCase):
 
     def status(self):
         return json.loads(self.mx("status", "--json", self.id).stdout)
+
+    def pid(self, version):
+        return self.status()["versions"][version]["pids"][0]
+
+    def until(self, what, reached):
+        end = time.monotonic() + PATIENCE
+        while not reached():
+            if time.monotonic() > end:
+                raise TimeoutError(f"{what}: {self.report.lines()}")
+            time.sleep(0.02)
 
     def events(self, name):
         return [line for line in self.report.lines() if line["event"] == name]
@@ -143,7 +154,7 @@ class Control(TwoRedis):
 
     def test_crash_line_and_folder(self):
         """The leader is killed: its last calls are known nevertheless."""
-        pid = self.status()["versions"]["old"]["pids"][0]
+        pid = self.pid("old")
         self.load(lambda: os.kill(pid, signal.SIGKILL))
         self.report.wait("crash", 20)  # the load may be through before the line is written
         crash, = self.events("crash")

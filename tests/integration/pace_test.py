@@ -9,20 +9,10 @@ import unittest
 
 from control_test import TwoRedis
 
-PATIENCE = 60
-
-
 class Pace(TwoRedis):
-    def until(self, what, reached):
-        end = time.monotonic() + PATIENCE
-        while not reached():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{what}: {self.report.lines()}")
-            time.sleep(0.01)
-
     def policies(self, version):
-        pid = self.status()["versions"][version]["pids"][0]
-        return {os.sched_getscheduler(int(thread.name)) for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()}
+        tasks = pathlib.Path(f"/proc/{self.pid(version)}/task")
+        return {os.sched_getscheduler(int(thread.name)) for thread in tasks.iterdir()}
 
     def idles(self):
         return os.SCHED_IDLE in self.policies("new")
@@ -34,7 +24,7 @@ class Pace(TwoRedis):
                   lambda: self.until("the usual policy", lambda: not self.idles()))
 
     def test_usual_when_the_leader_was_killed(self):
-        self.takes_over(lambda: os.kill(self.status()["versions"]["old"]["pids"][0], signal.SIGKILL))
+        self.takes_over(lambda: os.kill(self.pid("old"), signal.SIGKILL))
 
     def test_usual_when_promoted(self):
         self.takes_over(lambda: self.mx("promote", self.id, "new"))
@@ -52,7 +42,7 @@ class Pace(TwoRedis):
             self.until("the follower", lambda: self.status()["versions"]["new"]["events"] > before + 5000)
 
         def kill():
-            os.kill(self.status()["versions"]["old"]["pids"][0], signal.SIGKILL)
+            os.kill(self.pid("old"), signal.SIGKILL)
             self.until("another leader", lambda: self.status()["leader"] == "new")
             self.until("the usual policy", lambda: not self.idles())
         try:

@@ -3,28 +3,14 @@
 import os
 import pathlib
 import signal
-import time
 import unittest
 
 from control_test import TwoRedis
 
-PATIENCE = 60
-
-
 class Recovery(TwoRedis):
-    def until(self, what, reached):
-        end = time.monotonic() + PATIENCE
-        while not reached():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{what}: {self.report.lines()}")
-            time.sleep(0.02)
-
     def asleep(self):
         checkpoints = self.status()["checkpoints"]
         return all(checkpoints[version]["asleep"] for version in ("old", "new"))
-
-    def pid(self, version):
-        return self.status()["versions"][version]["pids"][0]
 
     def thread_names(self, version):
         return sorted(p.read_text() for p in pathlib.Path(f"/proc/{self.pid(version)}/task").glob("*/comm"))

@@ -172,10 +172,7 @@ const std::vector<Field>& fields() {
                                 {"type", "tmpfs"},
                                 {"source", "tmpfs"},
                                 {"options", {"nosuid", "noexec", "size=64k", "mode=711"}}});
-         c["mounts"].push_back({{"destination", "/etc/hosts"},
-                                {"type", "bind"},
-                                {"source", c["root"]["path"].get<std::string>() + "/etc/version"},
-                                {"options", {"bind", "ro"}}});
+         add_bind(c, "/etc/hosts", c["root"]["path"].get<std::string>() + "/etc/version", {"bind", "ro"});
        },
        "grep -v /.mx /proc/self/mountinfo | cut -d' ' -f5,6 | sort; ls -ld /mnt/deep/tmp; cat "
        "/etc/hosts; echo x > /etc/hosts; "

@@ -35,10 +35,7 @@ class Roots : public Workshop {
     config["process"]["args"] = args;
     if (two) config["annotations"]["run.mx.new"] = "image:app:new";
     for (const auto& [from, to] : {std::pair{"vol", "/vol"}, std::pair{"shared", "/usr/share/shared"}})
-      config["mounts"].push_back({{"destination", to},
-                                  {"type", "bind"},
-                                  {"source", (folder_ / from).string()},
-                                  {"options", {"rbind", "rw"}}});
+      add_bind(config, to, folder_ / from, {"rbind", "rw"});
     write_config(config);
   }
 
@@ -100,10 +97,7 @@ TEST_F(Roots, PythonApplication) {
   ok("$IMAGE image add app:new dir:$W/new");
   write({"/usr/bin/python3.11", "/app/main.py"}, true);
   Json config = Json::parse(ok("cat $W/bundle/config.json"));
-  config["mounts"].push_back({{"destination", "/usr/lib/python3.11"},
-                              {"type", "bind"},
-                              {"source", "/usr/lib/python3.11"},
-                              {"options", {"rbind", "ro"}}});
+  add_bind(config, "/usr/lib/python3.11", "/usr/lib/python3.11", {"rbind", "ro"});
   write_config(config);
   start_container(runtime(), "m");
   expect_lines("m", "up", 1);

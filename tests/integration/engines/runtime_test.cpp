@@ -179,24 +179,12 @@ TEST_P(Runtime, SecondRootHasTheMountsAndTheirProtection) {
                   "ls -d /dev/.mx/*; test -e /etc/only-old; echo $?"},
                  true);
   config["annotations"]["run.mx.leader"] = "new";
-  config["mounts"].push_back({{"destination", "/vol"},
-                              {"type", "bind"},
-                              {"source", (folder_ / "vol").string()},
-                              {"options", {"rbind", "rw"}}});
-  config["mounts"].push_back({{"destination", "/etc/hosts"},
-                              {"type", "bind"},
-                              {"source", (folder_ / "hosts").string()},
-                              {"options", {"bind", "ro"}}});
-  config["mounts"].push_back({{"destination", "/etc/resolv.conf"},
-                              {"type", "bind"},
-                              {"source", (folder_ / "hosts").string()},
-                              {"options", {"bind", "ro"}}});
+  add_bind(config, "/vol", folder_ / "vol", {"rbind", "rw"});
+  add_bind(config, "/etc/hosts", folder_ / "hosts", {"bind", "ro"});
+  add_bind(config, "/etc/resolv.conf", folder_ / "hosts", {"bind", "ro"});
   // In the new image /var/run is a link to ../run: the mount must land on its own /run (trap 4).
   ok("echo mark > $W/vol/mark");
-  config["mounts"].push_back({{"destination", "/var/run"},
-                              {"type", "bind"},
-                              {"source", (folder_ / "vol").string()},
-                              {"options", {"rbind", "ro"}}});
+  add_bind(config, "/var/run", folder_ / "vol", {"rbind", "ro"});
   write_config(config);
   const Outcome outcome = shell("cd $W/bundle && $R $FLAGS --root $ROOT run m </dev/null");
   EXPECT_EQ(outcome.output, "new\ndata\nh\nmark\n/root-new\n1\n") << outcome.errors;
@@ -268,10 +256,7 @@ TEST_P(Runtime, WrongSettingsStopTheCreationAndNameTheSetting) {
   for (const auto& [value, message] : cases) {
     Json config = config_for({"/bin/true"}, false);
     config["annotations"]["run.mx.new"] = value;
-    config["mounts"].push_back({{"destination", "/vol"},
-                                {"type", "bind"},
-                                {"source", (folder_ / "vol").string()},
-                                {"options", {"rbind"}}});
+    add_bind(config, "/vol", folder_ / "vol", {"rbind"});
     write_config(config);
     const Outcome outcome = shell(
         "rm -f $W/log; cd $W/bundle && $R $FLAGS --log $W/log --log-format json --root $ROOT "
@@ -306,10 +291,7 @@ TEST_P(Runtime, AVolumeIsASecondImageAndItsLinksStayInside) {
   Json config = config_for({"/bin/sh", "-c", "cat /etc/version; /bin/ls /"}, false);
   config["annotations"]["run.mx.new"] = "volume:/image";
   config["annotations"]["run.mx.leader"] = "new";
-  config["mounts"].push_back({{"destination", "/image"},
-                              {"type", "bind"},
-                              {"source", (folder_ / "vol").string()},
-                              {"options", {"rbind", "ro"}}});
+  add_bind(config, "/image", folder_ / "vol", {"rbind", "ro"});
   write_config(config);
   const Outcome outcome = shell("cd $W/bundle && $R $FLAGS --root $ROOT run m </dev/null");
   // /bin/ls is a link to /bin/ls of the version's own root: a loop there, and never the host's.

@@ -120,10 +120,7 @@ TEST_F(Security, SettingsGiveNoHostPathAndNoRights) {
         "oci:/x", "docker-daemon:app"}) {
     Json config = two({"/bin/true"});
     config["annotations"]["run.mx.new"] = source;
-    config["mounts"].push_back({{"destination", "/vol"},
-                                {"type", "bind"},
-                                {"source", (folder_ / "vol").string()},
-                                {"options", {"rbind"}}});
+    add_bind(config, "/vol", folder_ / "vol", {"rbind"});
     write_config(config);
     EXPECT_NE(refusal().find("run.mx.new"), std::string::npos) << source;
   }

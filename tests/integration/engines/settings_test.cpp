@@ -105,10 +105,7 @@ TEST_F(Settings, TheContainersImageIsThePatchedOneAndTheOldOneItsNet) {
   // The same from a volume.
   config["annotations"]["run.mx.old"] = "volume:/net";
   config["annotations"]["run.mx.leader"] = "old";
-  config["mounts"].push_back({{"destination", "/net"},
-                              {"type", "bind"},
-                              {"source", (folder_ / "old").string()},
-                              {"options", {"rbind", "ro"}}});
+  add_bind(config, "/net", folder_ / "old", {"rbind", "ro"});
   EXPECT_EQ(run(config).output, "old\n");
   // The digest that the store has; another one is refused.
   const std::string digest = ok("$IMAGE image ls | grep '^app:old' | grep -o 'sha256:[0-9a-f]*'");

@@ -27,6 +27,14 @@ std::string ok(const std::string& command) {
   return outcome.output;
 }
 
+void add_bind(Json& config, const std::string& destination, const std::filesystem::path& source,
+              const std::vector<std::string>& options) {
+  config["mounts"].push_back({{"destination", destination},
+                              {"type", "bind"},
+                              {"source", source.string()},
+                              {"options", options}});
+}
+
 bool wait_for(const std::string& command, int seconds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   while (shell(command).status != 0) {

@@ -24,6 +24,10 @@ Outcome shell(const std::string& command);
 // Its standard output without the last newline; the test fails if the status is not 0.
 std::string ok(const std::string& command);
 
+// Adds a bind mount to a bundle's configuration.
+void add_bind(Json& config, const std::string& destination, const std::filesystem::path& source,
+              const std::vector<std::string>& options);
+
 // Waits until `command` succeeds, at most `seconds` (the engines give no event for it).
 bool wait_for(const std::string& command, int seconds = 20);
 
