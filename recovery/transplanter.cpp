@@ -50,8 +50,12 @@ bool runtime_library(const std::string& path) {
 
 bool same_file(const Module& a, const Module& b) {
   if (a.elf == b.elf) return true;
+  // Views stay as long as this process does, each of one state of a file.
+  static std::map<std::pair<const ElfView*, const ElfView*>, bool> known;
+  const auto [found, fresh] = known.try_emplace({a.elf.get(), b.elf.get()});
+  if (!fresh) return found->second;
   auto x = mapping::identity_of(a.file), y = mapping::identity_of(b.file);
-  return x && y && x.value() == y.value();
+  return found->second = x && y && x.value() == y.value();
 }
 
 std::vector<ModulePair> differing_modules(const AddressSpace& own, const AddressSpace& other) {

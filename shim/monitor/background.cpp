@@ -1,4 +1,5 @@
-// A program that puts itself into the background: `mx run` ends with its first process, a monitor stays with the others.
+// A program that puts itself into the background: `mx run` ends with its first process, a monitor
+// stays with the others.
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -39,11 +40,13 @@ bool Monitor::others_lead() const {
   return false;
 }
 
-// A new process that is not there yet. If its parent leads no more, it was killed before it made one.
+// A new process that is not there yet. If its parent leads no more, it was killed before it made
+// one.
 bool Monitor::awaits_leader(const Process& p) const {
   const auto state = static_cast<PairState>(p.state.load());
   const uint32_t v = p.leader.load() & 1;
-  if ((state != PairState::kPaired && state != PairState::kSolo) || p.real_pid[v] != 0) return false;
+  if ((state != PairState::kPaired && state != PairState::kSolo) || p.real_pid[v] != 0)
+    return false;
   const auto all = processes_taken(arena_.control());
   return std::any_of(all.begin(), all.end(), [&](const Process& parent) {
     return parent.vpid == p.vppid && (parent.leader.load() & 1) == v;
@@ -77,11 +80,14 @@ void Monitor::wait_for_others() {
     // The status is its parent's to know; what had been announced is not alive any more.
     for (pid_t pid : endings.ended()) on_sudden_end(pid, SIGKILL);
     const bool reminds = remind_followers(arena_.control());
-    serve_events(reminds ? kRemindMs : handover_.active() ? handover_.timeout_ms() : kLookMs);
+    const int timeout = sooner(handover_.timeout_ms(), crashes_.timeout_ms());
+    serve_events(sooner(timeout, reminds ? kRemindMs : kLookMs));
     continue_handover();
+    crashes_.fill(seconds(), false);
     int status;
     for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) on_child(pid, status);
   }
+  await_crash_folders();
   kill_followers();
 }
 

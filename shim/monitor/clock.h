@@ -11,4 +11,10 @@ inline double seconds() {
   return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
+/// The sooner of two waiting times in milliseconds; negative: no end.
+inline int sooner(int a, int b) {
+  if (a < 0) return b;
+  return b < 0 || a < b ? a : b;
+}
+
 }  // namespace mx::monitor

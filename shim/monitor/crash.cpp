@@ -28,6 +28,9 @@ constexpr unsigned kReaderSeconds = 20, kBundleSeconds = 60;
 constexpr size_t kMostReaders =
     2;  // at a time that have the crash explained: half a second of processor each
 constexpr int kReaderNice = 10;  // the service, and the recovery, come first
+// Seconds that a folder waits to be filled: at least (the failover may be under way, and the
+// recovery yet to begin), and at most.
+constexpr double kSoonest = 0.02, kLatest = 0.3;
 
 std::string recovery_for_people(const ordered_json& line) {
   std::string text = line.value("version", "") + ": " + line.value("result", "");
@@ -49,13 +52,25 @@ std::string recovery_for_people(const ordered_json& line) {
 }
 }  // namespace
 
-ordered_json last_calls(const Arena& arena, int64_t lane, Version v) {
+std::shared_ptr<const Past> past_of(const Arena& arena, int64_t lane) {
+  if (lane < 0 || lane >= static_cast<int64_t>(kMaxLanes)) return nullptr;
+  const auto of = [&](int version) {
+    return reinterpret_cast<const History*>(
+        arena.at(history_offset(static_cast<uint32_t>(lane), version)));
+  };
+  auto past = std::make_shared<Past>();
+  for (const int version : {0, 1}) (*past)[version] = *of(version);
+  return past;
+}
+
+SavedRegisters Crash::registers_of(Version v) const {
+  return past ? (*past)[static_cast<int>(v)].registers : SavedRegisters{};
+}
+
+ordered_json last_calls(const Crash& crash, Version v) {
   ordered_json list = ordered_json::array();
-  if (lane < 0 || lane >= static_cast<int64_t>(kMaxLanes)) return list;
-  // A copy: the thread may go on, and a version may scribble over it.
-  static History h;
-  h = *reinterpret_cast<const History*>(
-      arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))));
+  if (!crash.past) return list;
+  const History& h = (*crash.past)[static_cast<int>(v)];
   const uint64_t n = std::min<uint64_t>(h.count, kPastCalls);
   for (uint64_t i = 0; i < n; i++) {
     const PastCall& c = h.calls[(h.count - n + i) % kPastCalls];
@@ -75,7 +90,7 @@ void add_symbol(ordered_json& line, pid_t pid, uint64_t address) {
   line["module_address"] = hex(inside);
 }
 
-std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
+std::string CrashFolders::open(const Crash& crash, const ordered_json& line, double now) {
   if (base_.empty()) return {};
   mkdir(base_.c_str(), 0700);
   // A version that crashes again and again: the oldest but the first make room.
@@ -91,14 +106,30 @@ std::string CrashFolders::open(const Crash& crash, const ordered_json& line) {
   if (folders_.size() >= kMostFolders) folders_.clear();
   folders_[crash.pid] = {folder,
                          {crash.signal, line.value("address", ""), line.value("symbol", "")}};
+  waiting_.push_back({crash, line, folder, now});
+  return folder;
+}
+
+void CrashFolders::fill(const Waiting& one) {
   const bool explain = readers_.size() < kMostReaders;
   const pid_t child = start_reader(core_ ? kBundleSeconds : kReaderSeconds, [&] {
-    write_details(arena_, crash, line, folder, explain);
-    if (core_ && crash.stands) write_crash_core(arena_, crash, folder);
+    write_details(one.crash, one.line, one.folder, explain);
+    if (core_ && one.crash.stands) write_crash_core(one.crash, one.folder);
   });
-  if (child < 0) return {};
-  readers_[child] = crash.stands ? crash.pid : 0;
-  return folder;
+  if (child > 0) readers_[child] = one.crash.stands ? one.crash.pid : 0;
+}
+
+void CrashFolders::fill(double now, bool recovers) {
+  std::erase_if(waiting_, [&](const Waiting& one) {
+    if (now - one.since < (recovers ? kLatest : kSoonest)) return false;
+    fill(one);
+    return true;
+  });
+}
+
+void CrashFolders::fill_all() {
+  for (const Waiting& one : waiting_) fill(one);
+  waiting_.clear();
 }
 
 // Nothing there may outlast the run by much, or end with the monitor's signals.
@@ -124,10 +155,9 @@ pid_t CrashFolders::start_reader(unsigned seconds, F&& work) {
 
 void CrashFolders::add_bundle(pid_t crashed, const ReplayOrigin& origin) {
   const auto found = folders_.find(crashed);
-  const pid_t child =
-      found == folders_.end() ? -1 : start_reader(kBundleSeconds, [&] {
-        save_replay_bundle(arena_, origin, found->second.place, found->second.path);
-      });
+  const pid_t child = found == folders_.end() ? -1 : start_reader(kBundleSeconds, [&] {
+    save_replay_bundle(arena_, origin, found->second.place, found->second.path);
+  });
   if (child > 0)
     readers_[child] = 0;
   else
@@ -152,6 +182,8 @@ void CrashFolders::end_all() const {
 }
 
 bool CrashFolders::looks_at(pid_t pid) const {
+  for (const Waiting& one : waiting_)
+    if (one.crash.stands && one.crash.pid == pid) return true;
   for (const auto& [child, victim] : readers_)
     if (victim == pid) return true;
   return false;

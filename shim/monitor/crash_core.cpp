@@ -49,14 +49,9 @@ class StoppedThreads {
   std::vector<pid_t> tids;
 };
 
-void write(const Arena& arena, const Crash& crash, const std::string& path) {
+void write(const Crash& crash, const std::string& path) {
   const StoppedThreads stopped(crash.pid);
-  SavedRegisters saved{};
-  if (crash.lane >= 0 && crash.lane < static_cast<int64_t>(kMaxLanes))
-    saved =
-        reinterpret_cast<const History*>(arena.at(history_offset(static_cast<uint32_t>(crash.lane),
-                                                                 static_cast<int>(crash.version))))
-            ->registers;
+  const SavedRegisters saved = crash.registers_of(crash.version);
   std::vector<replay::ThreadRegisters> threads;
   for (const pid_t tid : stopped.tids) {
     replay::ThreadRegisters t = replay::registers_of(tid);
@@ -70,10 +65,10 @@ void write(const Arena& arena, const Crash& crash, const std::string& path) {
 
 }  // namespace
 
-void write_crash_core(const Arena& arena, const Crash& crash, const std::string& folder) {
+void write_crash_core(const Crash& crash, const std::string& folder) {
   const std::string part = folder + "/core.part";
   try {
-    write(arena, crash, part);
+    write(crash, part);
     fs::rename(part, folder + "/core");
   } catch (const std::exception& e) {
     std::error_code ignored;

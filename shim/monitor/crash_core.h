@@ -8,6 +8,6 @@ namespace mx::monitor {
 
 /// Writes `folder`/core, or `folder`/core.txt with the reason why not. The process must stand still
 /// meanwhile; takes as long as it takes.
-void write_crash_core(const Arena& arena, const Crash& crash, const std::string& folder);
+void write_crash_core(const Crash& crash, const std::string& folder);
 
 }  // namespace mx::monitor

@@ -42,14 +42,6 @@ constexpr NamedRegister kRegisters[] = {
     {"r13", &SavedRegisters::r13}, {"r14", &SavedRegisters::r14},
     {"r15", &SavedRegisters::r15}, {"eflags", &SavedRegisters::eflags}};
 
-SavedRegisters registers_of(const Arena& arena, int64_t lane, Version v) {
-  SavedRegisters none{};
-  if (lane < 0 || lane >= static_cast<int64_t>(kMaxLanes)) return none;
-  return reinterpret_cast<const History*>(
-             arena.at(history_offset(static_cast<uint32_t>(lane), static_cast<int>(v))))
-      ->registers;
-}
-
 // The versions' own idea of the program, from the process.
 std::string program_of(pid_t pid) {
   std::error_code error;
@@ -202,16 +194,16 @@ std::string symbol_text(const recovery::ElfView& elf, const std::string& path, u
   return printable(symbol.data(), symbol.size()) + "+" + hex(offset);
 }
 
-void write_details(const Arena& arena, const Crash& crash, const ordered_json& line,
-                   const std::string& folder, bool explain) {
+void write_details(const Crash& crash, const ordered_json& line, const std::string& folder,
+                   bool explain) {
   ordered_json j{{"format", 1}};
   j.update(line);
   const Version survivor = other(crash.version);
-  const SavedRegisters own = registers_of(arena, crash.lane, crash.version);
-  const SavedRegisters theirs = registers_of(arena, crash.lane, survivor);
+  const SavedRegisters own = crash.registers_of(crash.version);
+  const SavedRegisters theirs = crash.registers_of(survivor);
   if (own.valid && crash.signal)
     for (const NamedRegister& r : kRegisters) j["registers"][r.name] = hex(own.*r.value);
-  j["survivor_last_calls"] = last_calls(arena, crash.lane, survivor);
+  j["survivor_last_calls"] = last_calls(crash, survivor);
   // The survivor runs: its stack first, and it may have moved on nevertheless.
   std::map<std::string, Walked> stacks;
   if (crash.survivor && theirs.valid) {

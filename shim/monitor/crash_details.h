@@ -13,7 +13,7 @@ std::string symbol_text(const recovery::ElfView& elf, const std::string& path, u
 
 /// Writes the folder. Takes its time: to be called in a process of its own. `line`: the crash line.
 /// `explain`: ask the analyser about the stacks.
-void write_details(const Arena& arena, const Crash& crash, const nlohmann::ordered_json& line,
+void write_details(const Crash& crash, const nlohmann::ordered_json& line,
                    const std::string& folder, bool explain);
 
 }  // namespace mx::monitor

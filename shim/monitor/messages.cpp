@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
 #include "shim/monitor/pace.h"
@@ -129,9 +130,8 @@ bool Monitor::on_crash_of_copy(const Message& m) {
 
 void Monitor::on_crash(const Message& m, bool of_root) {
   if (of_root && on_crash_of_copy(m)) return;
-  // First: the version that comes back writes over what the one that crashed has done last.
-  const ordered_json calls = last_calls(arena_, m.number[4] - 1, m.version);
   Crash crash;
+  crash.past = past_of(arena_, m.number[4] - 1);
   if (m.number[4] > 0 && m.number[4] <= static_cast<int64_t>(kMaxLanes))
     crash.tid = arena_.control().lanes[m.number[4] - 1].real_tid[static_cast<int>(m.version)];
   if (of_root) start_recovery(static_cast<pid_t>(m.number[1]), true);
@@ -151,7 +151,7 @@ void Monitor::on_crash(const Message& m, bool of_root) {
     f["reason"] = "wrong exit";
     f["status"] = m.number[2];
   }
-  write_crash(crash, f, calls);
+  write_crash(crash, f);
   keep_bundle();
   report_recovery_start();
   if (m.number[5]) tell_of_no_recovery(arena_.control().processes[m.process], m.version, crash.pid);
@@ -159,9 +159,9 @@ void Monitor::on_crash(const Message& m, bool of_root) {
   if (recoveries_.was_replaced(crash.pid) && !crashes_.looks_at(crash.pid)) on_looked_at(crash.pid);
 }
 
-void Monitor::write_crash(const Crash& crash, ordered_json& line, const ordered_json& calls) {
-  line["last_calls"] = calls;
-  std::string folder = crashes_.open(crash, line);
+void Monitor::write_crash(const Crash& crash, ordered_json& line) {
+  line["last_calls"] = last_calls(crash, crash.version);
+  std::string folder = crashes_.open(crash, line, seconds());
   // In a container: relative to the report, which has another path for everybody but this process.
   const std::string own = options_.state_folder + "/";
   if (options_.container && folder.starts_with(own)) folder.erase(0, own.size());

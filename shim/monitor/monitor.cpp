@@ -30,12 +30,6 @@ double processor_seconds(const rusage& used) {
          static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-// Of two waiting times in milliseconds; -1: no end.
-int sooner(int a, int b) {
-  if (a < 0) return b;
-  return b < 0 || a < b ? a : b;
-}
-
 constexpr int kRemindMs = 20;
 
 // A number high enough not to be in the program's way, low enough that the kernel's descriptor
@@ -217,6 +211,7 @@ void Monitor::open_events() {
 void Monitor::watch() {
   while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
     int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
+    timeout = sooner(timeout, crashes_.timeout_ms());
     timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds())
                                                    : checkpoints_.interval_ms());
     if (remind_followers(arena_.control())) timeout = sooner(timeout, kRemindMs);
@@ -229,6 +224,7 @@ void Monitor::watch() {
     continue_handover();
     continue_recovery();
     drop_hung_followers();
+    crashes_.fill(seconds(), recoveries_.active());
     want_of_memory_.rank(arena_.control());
     want_of_memory_.look(seconds());
     int status;
@@ -363,7 +359,8 @@ void Monitor::on_root_end(Version v, int status) {
     crash.signal = SIGKILL;
     crash.lane = p.lane;
     crash.survivor = twin.pid;
-    write_crash(crash, line, last_calls(arena_, crash.lane, v));
+    crash.past = past_of(arena_, crash.lane);
+    write_crash(crash, line);
     return;
   }
   if (v == leader() || twin.ended) {
@@ -533,6 +530,7 @@ void Monitor::await_crash_folders() {
   sigaddset(&child, SIGCHLD);
   for (const double end = seconds() + kPatience; crashes_.busy();) {
     if (seconds() > end) crashes_.end_all();
+    crashes_.fill_all();
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0) on_child(pid, status);
@@ -543,8 +541,8 @@ void Monitor::await_crash_folders() {
 }
 
 void Monitor::finish() {
-  end_recoveries();
   await_crash_folders();
+  end_recoveries();
   for (Version v : {Version::kOld, Version::kNew}) {
     Root& r = roots_[static_cast<int>(v)];
     if (r.ended) continue;

@@ -46,8 +46,7 @@ class Monitor {
   void on_message(stream::Message& m);
   void on_crash(const stream::Message& m, bool of_root);
   bool on_crash_of_copy(const stream::Message& m);
-  void write_crash(const Crash& crash, nlohmann::ordered_json& line,
-                   const nlohmann::ordered_json& calls);
+  void write_crash(const Crash& crash, nlohmann::ordered_json& line);
   void on_looked_at(pid_t victim);
   void await_crash_folders();
   void take_messages();

@@ -79,6 +79,7 @@ pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::strin
     return 0;
   }
   futex_wake(s.state);
+  sched_yield();  // it may have been put behind this thread, which has more to do
   end_sleeper(c.sleepers[1 - (c.current.load() & 1)]);  // it failed while it made its next one
   mark("woken");
   copy_ = copy;

@@ -12,7 +12,7 @@ import tempfile
 import time
 import unittest
 
-from mxtest import Exchange, Program, Report, free_port, resp, settings, wait_until_connects
+from mxtest import Exchange, Program, Report, connect, free_port, resp, settings, wait_until_connects
 
 REDIS = "/usr/bin/redis-server"
 PATIENCE = 60       # seconds
@@ -61,6 +61,9 @@ class TwoRedis(unittest.TestCase):
                    "--", "--port", str(self.port), "--save", "", "--dir", str(self.folder), "--bind", "127.0.0.1"]
         self.program = Program(command, self.folder, "redis", env={**self.environment, **environment}, report=self.report)
         wait_until_connects(self.port, alive=self.program.alive)
+        with connect(self.port) as client:      # it listens before it makes its threads
+            client.sendall(b"PING\r\n")
+            self.assertEqual(b"+PONG\r\n", client.recv(100))
 
     def tearDown(self):
         if self.program.alive():

@@ -55,6 +55,7 @@ class Recovery(TwoRedis):
     def test_off(self):
         self.start("--recovery", "off")
         self.load(lambda: os.kill(self.pid("new"), signal.SIGKILL))
+        self.until("it is dropped", lambda: self.events("dropped"))
         self.assertEqual([], self.events("recovery"))
         self.assertEqual(["new"], [line["version"] for line in self.events("dropped")])
 
