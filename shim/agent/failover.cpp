@@ -134,20 +134,36 @@ void park_if_failing(Thread* t) {
     if (p->is_root && replaced(t)) stand_for_good();
     return;
   }
+  stop_failed(t);
+}
+
+// By process, not by pair: the pair's words begin anew as soon as the descriptors are taken, and a
+// thread may come to it later.
+bool becomes_stand_in(Thread* t) {
+  Word& word = t->proc->stand_in;
+  const auto self = static_cast<uint32_t>(t->proc->real_pid);
+  uint32_t now = word.load();  // a fork copies it: another process's says nothing
+  return now != self && word.compare_exchange_strong(now, self);
+}
+
+// Who faulted need not be it: another thread may have seen first that the process has failed.
+void stop_failed(Thread* t) {
+  Process* p = t->proc->shared;
   uint64_t all = ~uint64_t{0};
   sys(__NR_rt_sigprocmask, 2, &all, nullptr, 8);
-  uint32_t none = 0;
-  if (p->husk.compare_exchange_strong(none, 1)) become_husk(t);  // a hung process: nobody faulted
+  if (becomes_stand_in(t)) become_husk(t);
+  if (p->is_root && replaced(t)) stand_for_good();  // the words below are the next leader's by now
   t->lane->activity.store(static_cast<uint32_t>(Activity::kParked));
   p->parked.fetch_add(1);
   futex_wake(&p->parked, 8);
-  for (;;) sys(__NR_pause);
+  stand_for_good();
 }
 
 void become_husk(Thread* t) {
   Process* p = t->proc->shared;
   t->is_husk = 1;
   p->husk.store(1);
+  t->lane->activity.store(static_cast<uint32_t>(Activity::kParked));
   gather_threads(t);
   allow_takeover();
   if (handover_committed(p)) {
@@ -180,6 +196,23 @@ bool leader_is_gone(Thread* t) {
   Process* p = t->proc->shared;
   if (is(p, PairState::kFailover)) return true;
   return p->leader.load() == static_cast<uint32_t>(t->proc->version);
+}
+
+// A thread of the leader that was in a call when another one failed still publishes what came of it,
+// and then parks. When the list of descriptors is there all have, or had their time.
+static bool lane_is_final(Thread* t) {
+  Process* p = t->proc->shared;
+  const auto a = static_cast<Activity>(t->lane->activity.load());
+  return !p->alive[index_of(other(t->proc->version))].load() || a == Activity::kParked ||
+         a == Activity::kGone || p->fd_list_state.load() == 2 || handover_committed(p) ||
+         p->leader.load() == static_cast<uint32_t>(t->proc->version);
+}
+
+void await_last_events(Thread* t) {
+  constexpr int kLookMs = 1, kLooks = 300;
+  Process* p = t->proc->shared;
+  for (int i = 0; i < kLooks && t->lane->head.load() == t->pos && !lane_is_final(t); i++)
+    futex_wait(&p->fd_list_state, p->fd_list_state.load(), kLookMs);
 }
 
 bool follower_must_end(Thread* t) {

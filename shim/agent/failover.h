@@ -22,13 +22,20 @@ void park_for_handover(Thread* t);
 bool handover_committed(Process* p);
 /// Kicks the other threads of a leader until all are parked, for a while. True if they are.
 bool gather_threads(Thread* t);
-/// The failed leader's last thread: hands over the descriptors, then stands in for the process (its
-/// pid, its signals, its exit status) until the survivor ends.
+/// True for one thread of a process that has failed or is to be changed: the others stay parked. Two
+/// would answer for its descriptors twice, the second time in the next change of leader.
+bool becomes_stand_in(Thread* t);
+/// That thread: hands over the descriptors, then stands in for the process (its pid, its signals, its
+/// exit status) until the survivor ends.
 [[noreturn]] void become_husk(Thread* t);
+/// A thread of a leader that has failed: is its stand-in, or parks.
+[[noreturn]] void stop_failed(Thread* t);
 
 // --- follower -------------------------------------------------------------------------------
 
 bool leader_is_gone(Thread* t);
+/// It is: waits until there is something to read in this thread's lane, or nothing more will come.
+void await_last_events(Thread* t);
 bool follower_must_end(Thread* t);
 [[noreturn]] void end_follower(Thread* t);
 /// Reports why, lets the leader go on alone, ends this process.

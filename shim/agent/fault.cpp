@@ -88,7 +88,7 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   if (t->role == Role::kLeader && !follower_gone(t)) {
     switch (leader_verdict(t, sig, b)) {
       case Verdict::kLeaderFailed:
-        become_husk(t);
+        stop_failed(t);
       default:
         return;
     }

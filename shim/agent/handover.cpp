@@ -2,6 +2,7 @@
 // stops where it is known that no call is in progress; the first one to stop gathers the others and commits.
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
+#include "shim/agent/pair.h"
 
 namespace mx::agent {
 
@@ -21,8 +22,9 @@ void lead_handover(Thread* t) {
   Process* p = t->proc->shared;
   while (is(p, HandoverState::kAsked))
     if (gather_threads(t) && commit(p)) become_husk(t);
-  t->is_husk = 0;
+  if (agent::is(p, PairState::kFailover)) become_husk(t);  // it has failed meanwhile
   p->husk.store(0);
+  t->proc->stand_in.store(0);
   p->handover.store(static_cast<uint32_t>(HandoverState::kNone));
   futex_wake(&p->handover, 1 << 30);
 }
@@ -48,10 +50,11 @@ bool handover_committed(Process* p) { return is(p, HandoverState::kCommitted); }
 
 void park_for_handover(Thread* t) {
   Process* p = t->proc->shared;
-  uint32_t activity = t->lane->activity.load(), none = 0;
+  uint32_t activity = t->lane->activity.load();
   uint64_t all = ~uint64_t{0}, old;
   sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  if (p->husk.compare_exchange_strong(none, 1)) {
+  if (becomes_stand_in(t)) {
+    p->husk.store(1);
     lead_handover(t);
   } else {
     wait_for_outcome(t);

@@ -20,6 +20,11 @@ bool needed(Process* p, int32_t self) {
   // The survivor's process is yet to be born.
   return state == PairState::kFailover && p->real_pid[1 - (p->leader.load() & 1)] == 0;
 }
+// The survivor wants a list, and there is no leader left that could write it. (A husk can also let
+// go of its locks.)
+bool asked(Process* p) {
+  return p->fd_list_state.load() == 1 && !p->alive[p->leader.load() & 1].load();
+}
 }  // namespace
 
 void give_memory_back(Thread* t) {
@@ -53,10 +58,10 @@ void become_user(uint32_t uid, uint32_t gid) {
   allow_takeover();
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
   give_memory_back(t);
-  while (p->fd_list_state.load() != 1) {
+  while (!asked(p)) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();
-    if (p->fd_list_state.load() != 1 && !needed(p, self)) sys(__NR_exit_group, 0);
+    if (!asked(p) && !needed(p, self)) sys(__NR_exit_group, 0);
   }
   if (!needed(p, self)) sys(__NR_exit_group, 0);  // another leader's are asked for
   become_user(p->survivor_uid, p->survivor_gid);

@@ -215,6 +215,7 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     if (t->limit - t->pos >= n) return Wait::kReady;
     if (follower_must_end(t)) return Wait::kDropped;
     if (leader_is_gone(t)) {
+      await_last_events(t);
       if (load_head(l) - t->pos >= n) continue;
       return Wait::kLeaderGone;
     }

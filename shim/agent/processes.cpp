@@ -106,7 +106,7 @@ long run_exit_group(Call& c) {
     inject_fault(t);
     t->lane->verdict.store(0);
     publish_plain(t, EventKind::kExit, 0, static_cast<uint16_t>(c.r->nr), code, nullptr, 0);
-    if (code != 0 && lane_rendezvous(t, true) == Verdict::kLeaderFailed) become_husk(t);
+    if (code != 0 && lane_rendezvous(t, true) == Verdict::kLeaderFailed) stop_failed(t);
     lane_flush(t);
     t->lane->activity.store(static_cast<uint32_t>(Activity::kGone));
   }

@@ -407,10 +407,11 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   EventHeader h;
   SignalBody body;
   t->limit = t->lane->head.load(std::memory_order_acquire);
-  if (t->limit == t->pos &&
-      leader_is_gone(t)) {  // it was killed, and this version computes: who else should go on
-    take_over(t);
-    return;
+  if (t->limit == t->pos && leader_is_gone(t)) {
+    await_last_events(t);
+    t->limit = t->lane->head.load(std::memory_order_acquire);
+    // It was killed, and this version computes: who else should go on?
+    if (t->limit == t->pos) return take_over(t);
   }
   if (t->limit - t->pos < sizeof h + sizeof body) return;
   lane_peek(t, 0, &h, sizeof h);

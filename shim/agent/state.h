@@ -109,6 +109,7 @@ struct LocalProcess {
   Version version;
   uint8_t multi_threaded;
   uint8_t exits_locked;  ///< threads hold a lock of libc when they end (musl), see processes.cpp
+  Word stand_in;     ///< its real_pid when a thread stands, or may soon stand, for it: see becomes_stand_in()
   uint8_t promoted;  ///< this version took over: its kernel ids differ from what the program sees
   uint32_t index;    ///< which LocalProcess block this is
   std::atomic<int32_t> threads;

@@ -118,7 +118,7 @@ bool Monitor::on_crash_of_copy(const Message& m) {
   if (!recoveries_.active() || recoveries_.copy() != pid ||
       root().state.load() == static_cast<uint32_t>(PairState::kFailover))
     return false;
-  ordered_json where;
+  ordered_json where = ordered_json::object();  // stays empty where nothing is known of the address
   if (m.number[0]) add_symbol(where, pid, static_cast<uint64_t>(m.number[2]));
   recoveries_.failed("it failed again on the way: " +
                      (m.number[0] ? "signal " + std::to_string(m.number[0]) + " at " +

@@ -3,6 +3,7 @@
 A small server under load is killed again and again, from outside and by kill-after:N (the kernel has executed the call,
 nobody was told). MX_KILLS sets how many servers are killed (default 24).
 """
+import hashlib
 import os
 import pathlib
 import random
@@ -18,10 +19,12 @@ CONNECTIONS, REPLIES = 20, 40
 ALLOWED = ("failover", "crash", "recovery")
 
 
-def program(name):
+def program(name, *flags):
     """A program of programs/, compiled."""
-    folder = settings.cache() / name.replace("_", "-")
-    made_once(folder, lambda to: run(["gcc", "-O2", "-o", to / name, SOURCES / f"{name}.c"]))
+    source = SOURCES / f"{name}.c"
+    of = hashlib.sha256(source.read_bytes() + " ".join(flags).encode()).hexdigest()[:8]
+    folder = settings.cache() / f"{name.replace('_', '-')}-{of}"
+    made_once(folder, lambda to: run(["gcc", "-O2", "-pthread", *flags, "-o", to / name, source]))
     return folder / name
 
 

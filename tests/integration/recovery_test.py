@@ -1,11 +1,25 @@
 """A version that is killed, or faults, comes back: redis under load, with --recovery on (the default)."""
 
+import json
 import os
 import pathlib
 import signal
+import time
 import unittest
 
-from control_test import TwoRedis
+from control_test import TwoRedis, mx
+from kill_test import lines, program, take
+from mxtest import Exchange, ProgramTest, free_port, scenario
+from mxtest.net import connect
+
+
+def until(what, reached, seconds=60):
+    end = time.monotonic() + seconds
+    while not reached():
+        if time.monotonic() > end:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
 
 class Recovery(TwoRedis):
     def asleep(self):
@@ -58,6 +72,41 @@ class Recovery(TwoRedis):
         self.until("it is dropped", lambda: self.events("dropped"))
         self.assertEqual([], self.events("recovery"))
         self.assertEqual(["new"], [line["version"] for line in self.events("dropped")])
+
+
+class BusyThreads(ProgramTest):
+    """All threads of the leader make calls while one of them faults, so several hear of it at once: one of them stands in
+    for the process, hands over its descriptors, and has nothing to say when the recovered version takes over."""
+    ROUNDS, THREADS, CLIENTS, REPLIES = 3, 6, 8, 400
+
+    def fault_then_drop_once(self, box):
+        port = free_port()
+        environment = {**os.environ, "MX_STATE_DIR": str(box.path("state"))}
+        server = box.start([program("echo_server", "-DBAD"), port, self.THREADS], program("echo_server"), native=program("echo_server"),
+                           ready=port, options=["--id", "busy"], env=environment)
+        load = Exchange(port, lambda n: lines(n, 10 ** 9), take, connections=self.CLIENTS, depth=8).start()
+        load.wait_for_replies(self.REPLIES)
+        if not box.native:
+            until("a checkpoint", lambda: json.loads(mx("status", "--json", "busy", env=environment).stdout)["checkpoints"]["old"]["asleep"])
+        with connect(port) as client:
+            client.sendall(b"fault\n")
+            self.assertEqual(b"1 fault\n", client.recv(100))
+        load.wait_for_replies(self.REPLIES)
+        if not box.native:
+            self.assertEqual("resynchronised", server.report.wait("recovery", 40)["result"], server.report.text())
+            load.wait_for_replies(self.REPLIES)
+            mx("drop", "busy", "new", env=environment)
+            promoted, = server.report.events("promoted")
+            self.assertGreaterEqual(promoted["descriptors"], self.CLIENTS, server.report.text())
+            load.wait_for_replies(self.REPLIES)
+        load.finish().checked()
+        server.stop()
+
+    @scenario("window", "full", allow=("crash", "failover", "recovery", "promoted", "dropped"))
+    def fault_then_drop(self, box):
+        for _ in range(1 if box.native else self.ROUNDS):
+            self.fault_then_drop_once(box)
+        return {"status": "served"}
 
 
 if __name__ == "__main__":

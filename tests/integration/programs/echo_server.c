@@ -1,5 +1,8 @@
 // An epoll server: numbers the lines of each connection and sends them back, by read/write or recv/send in turn.
+// With a second argument so many more threads, which make calls all the time. Built with -DBAD it dies of a line "fault".
 #include <arpa/inet.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +27,14 @@ static void put(int fd, const char* text, size_t n) {
   }
 }
 
+__attribute__((noipa)) static void look_at(const char* line) {
+#ifdef BAD
+  if (!strncmp(line, "fault\n", 6)) __asm__ volatile("ud2");
+#else
+  (void)line;
+#endif
+}
+
 static void serve(int fd) {
   char* in = connections[fd].in;
   size_t* used = &connections[fd].used;
@@ -38,6 +49,7 @@ static void serve(int fd) {
   char *line = in, *end;
   while ((end = memchr(line, '\n', *used - (size_t)(line - in)))) {
     char out[4200];
+    look_at(line);
     int size = snprintf(out, sizeof out, "%ld %.*s\n", ++connections[fd].lines, (int)(end - line), line);
     put(fd, out, (size_t)size);
     line = end + 1;
@@ -46,8 +58,15 @@ static void serve(int fd) {
   memmove(in, line, *used);
 }
 
+static void* be_busy(void* null) {
+  for (;;) {
+    if (write((int)(long)null, "", 1) != 1) exit(4);
+    usleep(100);
+  }
+}
+
 int main(int argc, char** argv) {
-  if (argc != 2) return 2;
+  if (argc < 2) return 2;
   signal(SIGPIPE, SIG_IGN);
   struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
   int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, set = epoll_create1(0);
@@ -55,6 +74,9 @@ int main(int argc, char** argv) {
   if (bind(listener, (struct sockaddr*)&at, sizeof at) || listen(listener, 128)) return 1;
   struct epoll_event e = {.events = EPOLLIN, .data = {.fd = listener}}, ready[64];
   epoll_ctl(set, EPOLL_CTL_ADD, listener, &e);
+  long null = open("/dev/null", O_WRONLY);
+  pthread_t thread;
+  for (int i = argc > 2 ? atoi(argv[2]) : 0; i > 0; i--) pthread_create(&thread, NULL, be_busy, (void*)null);
   for (;;) {
     int n = epoll_wait(set, ready, 64, -1);
     for (int i = 0; i < n; i++) {
