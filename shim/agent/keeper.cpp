@@ -51,6 +51,16 @@ void become_user(uint32_t uid, uint32_t gid) {
   allow_takeover();
 }
 
+// The table first: giving back this process's memory takes a while, and its parent waits for the table only.
+[[noreturn]] void leave(Process* p) {
+  constexpr uint64_t kUnshare = 2;  // CLOSE_RANGE_UNSHARE
+  sys(__NR_close_range, 0, ~0u, kUnshare);
+  p->keeper_wake.fetch_add(1);
+  futex_wake(&p->keeper_wake, 8);
+  sys(__NR_exit_group, 0);
+  __builtin_unreachable();
+}
+
 [[noreturn]] void keep(Thread* t, uint32_t seen) {
   Process* p = t->proc->shared;
   auto self = static_cast<int32_t>(sys(__NR_getpid));
@@ -61,9 +71,9 @@ void become_user(uint32_t uid, uint32_t gid) {
   while (!asked(p)) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();
-    if (!asked(p) && !needed(p, self)) sys(__NR_exit_group, 0);
+    if (!asked(p) && !needed(p, self)) leave(p);
   }
-  if (!needed(p, self)) sys(__NR_exit_group, 0);  // another leader's are asked for
+  if (!needed(p, self)) leave(p);  // another leader's are asked for
   become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
   await_descriptors_taken(p, p->alive[1 - (p->leader.load() & 1)]);
@@ -71,12 +81,14 @@ void become_user(uint32_t uid, uint32_t gid) {
   __builtin_unreachable();
 }
 
-// Ends a keeper that is a child of this process. Not by a signal: the program may have given up the
-// right to send one to it (setuid).
-void dismiss(Process* p, int32_t keeper) {
-  p->keeper_wake.fetch_add(1);
+constexpr uint64_t kClones = 0x80000000 /*__WCLONE*/, kNoHang = 1;
+
+// Tells a keeper that is a child of this process to leave. Not by a signal: the program may have given up the
+// right to send one to it (setuid). Returns what `keeper_wake` counts now.
+uint32_t dismiss(Process* p) {
+  const uint32_t count = p->keeper_wake.fetch_add(1) + 1;
   futex_wake(&p->keeper_wake, 8);
-  sys(__NR_wait4, keeper, 0, 0x80000000 /*__WCLONE*/, 0);
+  return count;
 }
 }  // namespace
 
@@ -90,7 +102,10 @@ void start_keeper(Thread* t) {
   long pid = sys(__NR_clone, kCloneFiles, 0, 0, 0, 0);
   if (pid == 0) keep(t, seen);
   if (pid > 0) p->keeper_pid = static_cast<int32_t>(pid);
-  if (previous && pid > 0) dismiss(p, previous);
+  if (previous && pid > 0) {
+    dismiss(p);
+    sys(__NR_wait4, previous, 0, kClones, 0);
+  }
   sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
 }
 
@@ -118,7 +133,10 @@ void stop_keeper(Thread* t) {
   int32_t keeper = p->keeper_pid;
   if (!keeper || t->role == Role::kFollower) return;
   p->keeper_pid = 0;
-  dismiss(p, keeper);
+  const uint32_t count = dismiss(p);
+  constexpr int kLookMs = 50;  // it may have been killed
+  while (p->keeper_wake.load() == count && sys(__NR_wait4, keeper, 0, kClones | kNoHang, 0) == 0)
+    futex_wait(&p->keeper_wake, count, kLookMs);
 }
 
 void publish_descriptor_list(Thread* t) {
