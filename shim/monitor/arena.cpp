@@ -32,6 +32,12 @@ Arena::Arena() {
     throw system_error("cannot map the shared arena");
   }
   base_ = static_cast<uint8_t*>(p);
+  control_ = reinterpret_cast<Control*>(base_ + kControlOffset);
+  control_->magic = kArenaMagic;
+  control_->version = kProtocolVersion;
+}
+
+void Arena::put_agent_in() const {
   if (AgentImage::size() > kAgentImageLimit) throw Error("the agent's image is too large");
   // Written, not copied into the mapping: a first touch costs far more than a page's bytes. The
   // zeros at its end are there already.
@@ -39,9 +45,6 @@ Arena::Arena() {
   while (size > 0 && AgentImage::bytes()[size - 1] == 0) size--;
   if (pwrite(fd_, AgentImage::bytes(), size, kAgentImageOffset) != static_cast<ssize_t>(size))
     throw system_error("cannot fill the shared arena");
-  control_ = reinterpret_cast<Control*>(base_ + kControlOffset);
-  control_->magic = kArenaMagic;
-  control_->version = kProtocolVersion;
 }
 
 Arena::~Arena() {

@@ -9,8 +9,10 @@ namespace mx::monitor {
 
 class Arena {
  public:
-  /// Creates the memfd, maps it at kArenaBase, copies the agent's image in. Throws Error.
+  /// Creates the memfd and maps it at kArenaBase. Throws Error.
   Arena();
+  /// Copies the agent's image in: before the first process boots. Throws Error.
+  void put_agent_in() const;
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <thread>
+#include <cerrno>
+#include <memory>
+#include <utility>
 
 #include "shim/monitor/error.h"
 #include "shim/syscalls/syscalls.h"
@@ -24,7 +27,8 @@ sigset_t inherited_mask;
 
 const sigset_t& original_mask() { return inherited_mask; }
 
-int open_signals(bool every) {
+namespace {
+sigset_t watched_signals(bool every) {
   sigset_t set;
   sigemptyset(&set);
   if (every) {
@@ -36,7 +40,17 @@ int open_signals(bool every) {
                   SIGWINCH, SIGIO, SIGPWR})
     sigaddset(&set, sig);
   for (int sig = SIGRTMIN; sig <= SIGRTMAX; sig++) sigaddset(&set, sig);
+  return set;
+}
+}  // namespace
+
+void hold_signals(bool every) {
+  const sigset_t set = watched_signals(every);
   sigprocmask(SIG_BLOCK, &set, &inherited_mask);
+}
+
+int open_signals(bool every) {
+  const sigset_t set = watched_signals(every);
   int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   if (fd < 0) throw system_error("signalfd");
   return fd;
@@ -47,23 +61,47 @@ void wait_readable(int fd) {
   poll(&one, 1, -1);
 }
 
-int open_message_wakeups(Control& control) {
-  int fd = eventfd(0, EFD_CLOEXEC);
-  if (fd < 0) throw system_error("eventfd");
-  Word* word = &control.monitor_wake;
-  std::thread([fd, word] {
-    uint32_t seen = 0;
-    for (;;) {
-      uint32_t now = word->load();
-      if (now == seen) {
-        syscall(SYS_futex, word, FUTEX_WAIT, seen, nullptr, nullptr, 0);
-        continue;
-      }
-      seen = now;
-      uint64_t one = 1;
-      (void)!write(fd, &one, sizeof one);
+namespace {
+
+// A stack of its own in memory that is there: the library's would cost two system calls, a page table and its end.
+alignas(4096) char waiter_stack[256 * 1024];
+
+struct Waiter {
+  int fd;
+  Word* word;
+  std::function<void()> first;
+};
+
+void* wait_for_messages(void* p) {
+  const std::unique_ptr<Waiter> w(static_cast<Waiter*>(p));
+  if (w->first) w->first();
+  for (uint32_t seen = 0;;) {
+    const uint32_t now = w->word->load();
+    if (now == seen) {
+      syscall(SYS_futex, w->word, FUTEX_WAIT, seen, nullptr, nullptr, 0);
+      continue;
     }
-  }).detach();
+    seen = now;
+    const uint64_t one = 1;
+    (void)!write(w->fd, &one, sizeof one);
+  }
+}
+
+}  // namespace
+
+int open_message_wakeups(Control& control, std::function<void()> first) {
+  const int fd = eventfd(0, EFD_CLOEXEC);
+  if (fd < 0) throw system_error("eventfd");
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstack(&attributes, waiter_stack, sizeof waiter_stack);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  auto waiter = std::make_unique<Waiter>(Waiter{fd, &control.monitor_wake, std::move(first)});
+  pthread_t thread;
+  errno = pthread_create(&thread, &attributes, wait_for_messages, waiter.get());
+  pthread_attr_destroy(&attributes);
+  if (errno != 0) throw system_error("cannot start a thread");
+  waiter.release();
   return fd;
 }
 

@@ -1,21 +1,25 @@
 // Small services of the monitor: what wakes it, and what it writes into the arena.
 #pragma once
+#include <functional>
 #include <string>
 
 #include "shim/stream/arena.h"
 
 namespace mx::monitor {
 
-/// Blocks the signals that the monitor handles or forwards and returns a signalfd for them.
+/// Blocks the signals that the monitor handles or forwards: before any thread or process begins.
 /// `every`: all but the faults of this process (a container's first process gets them for the
 /// program).
+void hold_signals(bool every);
+/// A signalfd for them.
 int open_signals(bool every);
 /// The signal mask that mx was started with: the program's.
 const sigset_t& original_mask();
 /// Sleeps until `fd` can be read.
 void wait_readable(int fd);
-/// An eventfd that counts whenever an agent has sent a message (a thread turns the futex into it).
-int open_message_wakeups(stream::Control& control);
+/// An eventfd that counts whenever an agent has sent a message (a thread turns the futex into it). The thread runs
+/// `first` before; it stays until this process ends. Once in a process. Throws Error.
+int open_message_wakeups(stream::Control& control, std::function<void()> first = {});
 /// The program's streams are the program's: a pipe must see its end when the program closes it.
 void release_standard_streams();
 

@@ -38,30 +38,53 @@ struct Stack {
   uint64_t random = 0;
 };
 
+// The words of another process's memory, one after the other.
+class RemoteWords {
+ public:
+  RemoteWords(pid_t pid, uint64_t at) : pid_(pid), at_(at) {}
+  bool next(uint64_t& word) {
+    if (used_ == got_ && !fill()) return false;
+    word = block_[used_++];
+    at_ += sizeof word;
+    return true;
+  }
+  bool skip(uint64_t count) {
+    for (uint64_t word; count != 0; count--)
+      if (!next(word)) return false;
+    return true;
+  }
+  /// Of the word that comes next.
+  uint64_t address() const { return at_; }
+
+ private:
+  bool fill() {
+    used_ = 0;
+    // Less where the memory ends.
+    for (got_ = kBlock; got_ != 0 && !read_memory(pid_, at_, block_, got_ * sizeof block_[0]);) got_ /= 2;
+    return got_ != 0;
+  }
+  static constexpr size_t kBlock = 512;
+  const pid_t pid_;
+  uint64_t at_;
+  uint64_t block_[kBlock];
+  size_t used_ = 0, got_ = 0;
+};
+
 // argc, argv…, 0, envp…, 0, auxv.
 bool read_stack(pid_t pid, uint64_t sp, Stack& out) {
+  RemoteWords words(pid, sp);
   uint64_t word;
-  uint64_t at = sp;
-  if (!read_memory(pid, at, &word, 8)) return false;
-  at += 8 * (word + 2);
-  std::vector<uint64_t> block(512);
-  for (;;) {  // environment
-    size_t n = block.size();
-    while (n && !read_memory(pid, at, block.data(), n * 8)) n /= 2;
-    if (!n) return false;
-    size_t k = 0;
-    while (k < n && block[k]) k++;
-    at += 8 * k;
-    if (k < n) break;
-  }
-  at += 8;
+  if (!words.next(word) || !words.skip(word + 1)) return false;
+  do {  // environment
+    if (!words.next(word)) return false;
+  } while (word != 0);
   for (;;) {
-    Elf64_auxv_t aux;
-    if (!read_memory(pid, at, &aux, sizeof aux)) return false;
-    if (aux.a_type == AT_NULL) return true;
-    if (aux.a_type == AT_SYSINFO_EHDR) out.vdso = aux.a_un.a_val, out.vdso_entry = at;
-    if (aux.a_type == AT_RANDOM) out.random = aux.a_un.a_val;
-    at += sizeof aux;
+    const uint64_t entry = words.address();
+    uint64_t type, value;
+    if (!words.next(type) || !words.next(value)) return false;
+    if (type == AT_NULL) return true;
+    if (type == AT_SYSINFO_EHDR) out.vdso = value, out.vdso_entry = entry;
+    if (type == AT_RANDOM) out.random = value;
   }
 }
 
@@ -121,11 +144,12 @@ agent::BootInfo boot_info(const Injection& in, const Arena& arena, const user_re
   return b;
 }
 
-// Both versions get the same random bytes: the leader's image draws them.
+// Both versions get the same random bytes: the leader's image draws them. (Those of the first images are drawn before, for
+// these arrive in any order.)
 void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t at) {
   if (!at) return;
   Process& p = arena.control().processes[in.process];
-  if (p.leader.load() == static_cast<uint32_t>(in.version)) {
+  if (p.leader.load() == static_cast<uint32_t>(in.version) && !in.initial) {
     if (getrandom(p.at_random, sizeof p.at_random, 0) < 0) return;
   }
   write_memory(pid, at, p.at_random, sizeof p.at_random);

@@ -1,5 +1,8 @@
 #include "shim/monitor/last_words.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <fstream>
 #include <string>
@@ -7,15 +10,14 @@
 namespace mx::monitor {
 
 bool moved_bytes(pid_t pid, uint64_t (&io)[2]) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/io");
-  std::string key;
-  uint64_t value;
-  int found = 0;
-  while (in >> key >> value) {
-    if (key == "rchar:") io[stream::kRead] = value, found++;
-    if (key == "wchar:") io[stream::kWritten] = value, found++;
-  }
-  return found == 2;
+  const int fd = open(("/proc/" + std::to_string(pid) + "/io").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[512];
+  const ssize_t n = read(fd, text, sizeof text - 1);
+  close(fd);
+  if (n < 0) return false;
+  text[n] = 0;
+  return std::sscanf(text, "rchar: %lu wchar: %lu", &io[stream::kRead], &io[stream::kWritten]) == 2;
 }
 
 void hear_last_words(pid_t pid, stream::Process& p) {

@@ -161,6 +161,7 @@ void Monitor::on_crash(const Message& m, bool of_root) {
 
 void Monitor::write_crash(const Crash& crash, ordered_json& line) {
   line["last_calls"] = last_calls(crash, crash.version);
+  appear();  // the crash has a folder
   std::string folder = crashes_.open(crash, line, seconds());
   // In a container: relative to the report, which has another path for everybody but this process.
   const std::string own = options_.state_folder + "/";

@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <ctime>
+#include <exception>
 
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
@@ -31,6 +33,7 @@ double processor_seconds(const rusage& used) {
 }
 
 constexpr int kRemindMs = 20;
+constexpr double kYouth = 0.02;  // seconds
 
 // A number high enough not to be in the program's way, low enough that the kernel's descriptor
 // tables (copied at every fork) stay small.
@@ -91,7 +94,6 @@ void Monitor::fill_settings() {
   s.full_lockstep = options_.full_lockstep;
   s.hang_timeout_ms = static_cast<uint32_t>(options_.hang_timeout_s * 1000);
   s.recovery = options_.recovery;
-  s.log_size = want_of_memory_.log_size();
   s.reserved_fd = reserved_descriptor();
   s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
   s.monitor_pid = getpid();
@@ -110,10 +112,11 @@ void Monitor::fill_settings() {
 }
 
 int Monitor::run() {
-  open_events();
+  hold_signals(options_.container);
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   Process& p = root();
   p.is_root = 1;
+  if (getrandom(p.at_random, sizeof p.at_random, 0) < 0) throw system_error("getrandom");
   p.leader.store(static_cast<uint32_t>(options_.leader));
   p.threads.store(1);
   p.vppid = getpid();
@@ -123,47 +126,81 @@ int Monitor::run() {
   note_taken(arena_.control().lanes_end, 0);
   Lane& lane = arena_.control().lanes[0];
   lane.users.store(2);
-  lane.log_size = options_.recovery ? arena_.control().settings.log_size : 0;
   lane.in_use.store(1);
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start();
   release_standard_streams();
-  if (state_) op::clean_stale_runs();  // while the program starts
+  grown_at_ = seconds() + kYouth;
+  open_control();  // its umask is no child's
   watch();
   finish();
   return exit_code();
 }
 
-// Both at once: most of the time goes into execve and into waiting for each other.
+// What can wait until the first process is under way.
+void Monitor::settle() {
+  Control& c = arena_.control();
+  open_events();
+  want_of_memory_.begin();
+  c.settings.log_size = want_of_memory_.log_size();
+  c.lanes[0].log_size = options_.recovery ? c.settings.log_size : 0;
+  arena_.put_agent_in();
+}
+
+// Both at once, each by a thread, which traces it: most of the time goes into execve.
 void Monitor::start() {
   const Version leader = options_.leader, follower = other(leader);
   Gate gate;
   if (!gate.map()) throw system_error("cannot map the start-up code");
-  Departure first(arena_, gate, spec_of(leader), 0, leader, false);
   std::unique_ptr<Departure> second;
-  const auto attempt = [&](auto&& step) {
+  std::exception_ptr second_failed;
+  std::atomic<bool> settled = false, arrived = false;
+  wake_ = open_message_wakeups(arena_.control(), [&] {
     try {
-      step();
-    } catch (const Error& e) {
-      // On the command line a version that cannot start is the user's mistake. A container is a
-      // service: it goes on with the leader alone.
-      if (!options_.container) {
-        if (const pid_t pid = roots_[static_cast<int>(leader)].pid) kill(pid, SIGKILL);
-        throw;
-      }
-      go_without(follower, e);
-      second.reset();
-    }
-  };
-  attempt(
-      [&] { second = std::make_unique<Departure>(arena_, gate, spec_of(follower), 0, follower, true); });
-  first.finish();
-  started(leader, first);
-  if (second)
-    attempt([&] {
+      second = std::make_unique<Departure>(arena_, gate, spec_of(follower), 0, follower, true);
+      settled.wait(false);
       second->finish();
-      started(follower, *second);
-    });
+    } catch (...) {
+      second_failed = std::current_exception();
+    }
+    arrived.store(true);
+    arrived.notify_one();
+  });
+  std::exception_ptr failed;
+  const auto let_second_go_on = [&] {
+    settled.store(true);
+    settled.notify_one();
+  };
+  try {
+    Departure first(arena_, gate, spec_of(leader), 0, leader, false);
+    settle();
+    let_second_go_on();
+    first.finish();
+    started(leader, first);
+  } catch (...) {
+    failed = std::current_exception();
+    let_second_go_on();
+  }
+  arrived.wait(false);
+  if (failed) {
+    if (!second_failed) {
+      kill(second->pid(), SIGKILL);
+      waitpid(second->pid(), nullptr, __WALL);
+    }
+    std::rethrow_exception(failed);
+  }
+  try {
+    if (second_failed) std::rethrow_exception(second_failed);
+    started(follower, *second);
+  } catch (const Error& e) {
+    // On the command line a version that cannot start is the user's mistake. A container is a
+    // service: it goes on with the leader alone.
+    if (!options_.container) {
+      kill(roots_[static_cast<int>(leader)].pid, SIGKILL);
+      throw;
+    }
+    go_without(follower, e);
+  }
 }
 
 VersionSpec Monitor::spec_of(Version v) const {
@@ -198,14 +235,12 @@ void Monitor::go_without(Version follower, const Error& why) {
 void Monitor::open_events() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = open_signals(options_.container);
-  wake_ = open_message_wakeups(arena_.control());
   for (int fd : {signals_, wake_}) {
     epoll_event e{};
     e.events = EPOLLIN;
     e.data.fd = fd;
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) throw system_error("epoll_ctl");
   }
-  open_control();
 }
 
 void Monitor::watch() {
@@ -215,18 +250,22 @@ void Monitor::watch() {
     timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds())
                                                    : checkpoints_.interval_ms());
     if (remind_followers(arena_.control())) timeout = sooner(timeout, kRemindMs);
+    timeout = sooner(timeout, until_grown_ms());
     if (program_ended_) {
       double left = deadline_ - seconds();
       if (left <= 0) break;
       timeout = static_cast<int>(left * 1000) + 1;
     }
     serve_events(timeout);
+    if (!program_ended_ && until_grown_ms() == 0) grow_up();
     continue_handover();
     continue_recovery();
     drop_hung_followers();
     crashes_.fill(seconds(), recoveries_.active());
-    want_of_memory_.rank(arena_.control());
-    want_of_memory_.look(seconds());
+    if (!young_) {
+      want_of_memory_.rank(arena_.control());
+      want_of_memory_.look(seconds());
+    }
     int status;
     pid_t pid;
     rusage used{};
@@ -568,6 +607,7 @@ void Monitor::finish() {
     report_.write("refused", {{"call", call_name(nr)}, {"count", count}});
   if (goes_on) {
     // The program has left processes behind (a daemon): the monitor stays with them.
+    appear();
     const pid_t background = fork();
     // Keepers of descriptors end when the monitor is gone.
     if (background >= 0) arena_.control().settings.monitor_pid = background ? background : getpid();

@@ -1,7 +1,8 @@
 // The monitor: starts both versions, serves their agents (attaching at execve, site tables, the
 // report), watches for deaths the agents cannot see (SIGKILL), and ends with the program's status.
 //
-// One thread runs everything but the futex wait for messages, because ptrace belongs to a thread.
+// One thread runs everything but the futex wait for messages, because ptrace belongs to a thread; the waiting thread
+// first puts the follower on its way, while the other one does that with the leader.
 #pragma once
 #include <sys/types.h>
 
@@ -37,6 +38,7 @@ class Monitor {
 
  private:
   void fill_settings();
+  void settle();
   void start();
   VersionSpec spec_of(stream::Version v) const;
   void started(stream::Version v, const Departure& launched);
@@ -63,6 +65,10 @@ class Monitor {
   void drop_root_follower(stream::Version v, const char* reason);
   // The operator's side (operator.cpp).
   void open_state();
+  void make_state();
+  void appear();  ///< from now on `mx ps` shows the run
+  void grow_up();
+  int until_grown_ms() const;
   void open_control();
   void on_request(ControlSocket::Peer peer, const op::Request& request);
   nlohmann::ordered_json status() const;
@@ -111,6 +117,11 @@ class Monitor {
     op::Verb verb = op::Verb::kStatus;
   } asked_;  ///< the operator's request that `handover_` serves
   double started_ = 0;
+  bool hidden_ = false;  ///< no state folder yet
+  /// A run of a few milliseconds (a command in a script) does without what costs it more than it takes itself: a state
+  /// folder, scores for want of memory.
+  bool young_ = true;
+  double grown_at_ = 0;
   FollowerWatch follower_watch_;
   Transplants transplants_;
   Checkpoints checkpoints_;

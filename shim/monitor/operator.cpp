@@ -1,6 +1,7 @@
 // The operator's side of the monitor: the state folder, `mx status`, `promote` and `drop`.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <utility>
@@ -72,15 +73,41 @@ ordered_json settings_of(const Options& o) {
 
 }  // namespace
 
-// A run without a state folder is still a run: it only cannot be seen by `mx ps`.
+// A folder whose name may be refused is made at once, another one when somebody may want to see the run.
 void Monitor::open_state() {
   crashes_.set_core(options_.core);
   if (options_.replay_bundle) recoveries_.keep_origins();
   if (!options_.state_folder.empty()) {
     if (options_.crash_dir.empty()) options_.crash_dir = options_.state_folder + "/crash";
     crashes_.set_base(options_.crash_dir);
-    return;
+  } else if (!options_.id.empty()) {
+    make_state();
+  } else {
+    report_.keep_for_copy();
+    hidden_ = true;
   }
+}
+
+void Monitor::appear() {
+  if (!hidden_) return;
+  hidden_ = false;
+  make_state();
+  open_control();
+}
+
+void Monitor::grow_up() {
+  young_ = false;
+  appear();
+  if (state_) op::clean_stale_runs();
+}
+
+int Monitor::until_grown_ms() const {
+  if (!young_) return -1;
+  return std::max(0, static_cast<int>(std::ceil((grown_at_ - seconds()) * 1000)));
+}
+
+// A run without a state folder is still a run: it only cannot be seen by `mx ps`.
+void Monitor::make_state() {
   try {
     state_ = std::make_unique<op::StateFolder>(options_.id, settings_of(options_));
     options_.state_folder = state_->out();

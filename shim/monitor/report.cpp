@@ -69,6 +69,9 @@ Report::~Report() {
 void Report::copy_to(const std::string& path) {
   copy_ = open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (copy_ < 0) throw system_error("cannot write the report " + path);
+  write_some(copy_, kept_, -1);
+  kept_.clear();
+  keeps_ = false;
 }
 
 uint64_t Report::count(const std::string& event) const {
@@ -78,10 +81,11 @@ uint64_t Report::count(const std::string& event) const {
 
 void Report::write(const char* event, nlohmann::ordered_json fields) {
   counts_[event]++;
-  if (fd_ < 0 && copy_ < 0) return;
+  if (fd_ < 0 && copy_ < 0 && !keeps_) return;
   nlohmann::ordered_json line{{"time", now()}, {"event", event}};
   line.update(fields);
   auto text = [&line] { return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"; };
+  if (keeps_) kept_ += text();
   if (copy_ >= 0) write_some(copy_, text(), -1);
   if (fd_ < 0) return;
   const int timeout = lost_ ? 0 : kReaderMs;

@@ -19,7 +19,9 @@ class Report {
   /// Writes one line: time and event first, then `fields`. A full disk, or a pipe that nobody reads,
   /// costs the line, never the program: the count of lost lines is in the next line that can be written.
   void write(const char* event, nlohmann::ordered_json fields);
-  /// Every line goes to this file as well (opened for appending, mode 0600). Throws Error.
+  /// Lines are kept for the file that copy_to() will name.
+  void keep_for_copy() { keeps_ = true; }
+  /// Every line goes to this file as well, those that were kept first (opened for appending, mode 0600). Throws Error.
   void copy_to(const std::string& path);
   /// How many lines of this event there were.
   uint64_t count(const std::string& event) const;
@@ -29,6 +31,8 @@ class Report {
   int fd_ = -1, copy_ = -1;
   uint64_t lost_ = 0;
   std::string rest_;  ///< of a line that was written in part
+  bool keeps_ = false;
+  std::string kept_;  ///< lines for the copy
   std::map<std::string, uint64_t> counts_;
 };
 

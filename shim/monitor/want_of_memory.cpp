@@ -28,8 +28,13 @@ bool runs(const Process& p, int version) {
 
 }  // namespace
 
+void WantOfMemory::begin() {
+  group_.emplace();
+  before_ = lately_ = group_->kills();
+}
+
 uint64_t WantOfMemory::log_size() const {
-  const auto limit = group_.limit();
+  const auto limit = group_->limit();
   return limit ? std::clamp(std::bit_floor(*limit / kShareOfLog), 2 * kLag, kLog) : kLog;
 }
 
@@ -71,7 +76,7 @@ void WantOfMemory::rank(Control& c) {
 void WantOfMemory::look(double now) {
   if (now - looked_ < kLately) return;
   looked_ = now;
-  before_ = std::exchange(lately_, group_.kills());
+  before_ = std::exchange(lately_, group_->kills());
 }
 
 }  // namespace mx::monitor

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <map>
+#include <optional>
 
 #include "shim/monitor/memory_group.h"
 #include "shim/stream/arena.h"
@@ -13,6 +14,8 @@ namespace mx::monitor {
 
 class WantOfMemory {
  public:
+  /// Looks for the limit, and at what has been killed before. The rest comes after.
+  void begin();
   /// Bytes that the log of a lane may take: a small part of the limit, a power of two above kLag.
   uint64_t log_size() const;
   /// Gives every process the score that its part asks for (/proc/PID/oom_score_adj). Called by the
@@ -22,14 +25,14 @@ class WantOfMemory {
   /// Notes how often the kernel has killed, now and then.
   void look(double now);
   /// The kernel has killed a process for want of memory in the last second or two.
-  bool struck() const { return group_.kills() != before_; }
+  bool struck() const { return group_->kills() != before_; }
 
  private:
   void give(pid_t pid, int score);
   int base(pid_t leader);
 
-  MemoryGroup group_;
-  uint64_t before_ = group_.kills(), lately_ = before_;
+  std::optional<MemoryGroup> group_;
+  uint64_t before_ = 0, lately_ = 0;
   double looked_ = 0;
   bool base_known_ = false;
   int base_ = 0;                 ///< what the bundle, or who started mx, asked for

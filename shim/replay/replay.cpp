@@ -241,6 +241,7 @@ Outcome replay(const ReplayOptions& options) {
   const Bundle b = read_bundle(folder);
   check_files(b);
   const monitor::Arena arena;
+  arena.put_agent_in();
   load_arena(b, folder, arena);
   Restored process(b, folder, arena);
   print_beginning(b, process);
