@@ -134,6 +134,12 @@ void stop_keeper(Thread* t) {
   if (!keeper || t->role == Role::kFollower) return;
   p->keeper_pid = 0;
   const uint32_t count = dismiss(p);
+  // An orphan would be the monitor's, who can have it, or a subreaper's among the program's
+  // processes, who must not see it.
+  if (!p->is_root) {
+    sys(__NR_wait4, keeper, 0, kClones, 0);
+    return;
+  }
   constexpr int kLookMs = 50;  // it may have been killed
   while (p->keeper_wake.load() == count && sys(__NR_wait4, keeper, 0, kClones | kNoHang, 0) == 0)
     futex_wait(&p->keeper_wake, count, kLookMs);

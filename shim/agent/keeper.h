@@ -10,8 +10,8 @@ void start_keeper(Thread* t);
 void keep_if_wanted(Thread* t);
 /// Leader, about to end: its children are to have keepers.
 void leave_children(Thread* t);
-/// Makes it let go of the table before the process ends, else files would stay open. Whoever waits for the process
-/// waits for the keeper's end, too.
+/// Makes it let go of the table before the process ends, else files would stay open; a process that is not the
+/// program's first one waits for its end.
 void stop_keeper(Thread* t);
 /// Lets processes with the same rights take this one's descriptors, although the program may have changed
 /// its user (pidfd_getfd(2) asks what ptrace asks).

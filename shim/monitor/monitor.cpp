@@ -130,7 +130,7 @@ int Monitor::run() {
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start();
   release_standard_streams();
-  grown_at_ = seconds() + kYouth;
+  grown_at_ = seconds() + (options_.container ? 0 : kYouth);  // a container is a service
   open_control();  // its umask is no child's
   watch();
   finish();

@@ -110,7 +110,7 @@ class Control(TwoRedis):
         status = self.status()
         self.assertEqual("old", status["leader"])
         self.assertEqual("follower", status["versions"]["new"]["state"])
-        self.assertGreater(status["versions"]["old"]["events"], 100)
+        self.until("it counts on", lambda: self.status()["versions"]["old"]["events"] > 100)
         self.assertIn(self.id, self.mx("ps").stdout)
         self.assertIn('"event":"start"', self.mx("events", self.id).stdout)
 
@@ -173,7 +173,10 @@ class Control(TwoRedis):
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         self.assertTrue((self.state / self.id).is_dir())
-        other = mx("run", "--old", "/bin/true", "--new", "/bin/true", env=self.environment)
+        with subprocess.Popen([str(settings.mx()), "run", "--old", "/bin/cat", "--new", "/bin/cat"], stdin=subprocess.PIPE,
+                              env=self.environment) as other:
+            self.until("the old folder is gone", lambda: not (self.state / self.id).exists())
+            other.communicate(timeout=PATIENCE)
         self.assertEqual(0, other.returncode)
         left = [p.name for p in self.state.iterdir()]
         self.assertEqual([], left)
