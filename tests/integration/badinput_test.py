@@ -31,8 +31,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 @unittest.skipUnless(settings.mx(), "the command line of mx itself: there is nothing to run natively")
-class CommandLine(unittest.TestCase):
-    """What `mx run` says to bad input: exit status and a line on standard error that names the thing."""
+class OnTheCommandLine(unittest.TestCase):
 
     def setUp(self):
         self.folder = pathlib.Path(settings.temporary()) / f"mx-badinput-{os.getpid()}"
@@ -56,6 +55,10 @@ class CommandLine(unittest.TestCase):
         path.write_bytes(content)
         path.chmod(mode)
         return path
+
+
+class CommandLine(OnTheCommandLine):
+    """What `mx run` says to bad input: exit status and a line on standard error that names the thing."""
 
     def test_missing_program(self):
         self.refused(self.mx("run", "--old", "/no/such/old", "--new", "/bin/true"), 127, "/no/such/old")
@@ -195,6 +198,17 @@ class CommandLine(unittest.TestCase):
         done = self.mx("run", "--old", "/bin/true", "--new", "/bin/true", "--report", "-")
         self.assertEqual(0, done.returncode)
         self.assertIn(b'"event"', done.stderr)
+
+
+class Flags(OnTheCommandLine):
+    """Options without a value, before others and before the program's first argument."""
+
+    def test_flags(self):
+        echo = ["--old", "/bin/echo", "--new", "/bin/echo"]
+        for words in (["--core", *echo, "hi"], ["--replay-bundle", *echo, "--", "hi"], [*echo, "--core", "hi"], [*echo, "--core", "--", "hi"],
+                      ["--core", "--replay-bundle", *echo, "hi"]):
+            done = self.mx("run", *words)
+            self.assertEqual((0, b"hi\n"), (done.returncode, done.stdout), f"{words}: {done.stderr}")
 
 
 class BadDays(ProgramTest):
