@@ -52,7 +52,11 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     bool same = known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
     Progress progress = same ? known->second : Progress{head, tail, p.turn.load(), now, now, 0};
     if (head != tail && now - progress.moved > limit_ / 4 && end_idleness(p)) progress.moved = now;
-    if (hangs(progress, head, tail, p.turn.load(), now) && (hung.empty() || hung.back() != lane.process))
+    const bool hang = hangs(progress, head, tail, p.turn.load(), now);
+    // Its parent may be many short-lived processes behind.
+    if (p.real_pid[1 - (p.leader.load() & 1)] == 0)
+      progress.moved = now;
+    else if (hang && (hung.empty() || hung.back() != lane.process))
       hung.push_back(lane.process);
     seen.emplace(i, progress);
   }

@@ -22,7 +22,7 @@ class FollowerWatch {
  private:
   struct Progress {
     uint64_t head, tail, turn;
-    double moved;      // when the follower last took something, or had taken everything
+    double moved;      // when the follower last took something, had taken everything, or was not born
     double published;  // when the leader last added something
     double pause;      // how long it had worked on that: the follower may need as long
   };
