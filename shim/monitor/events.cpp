@@ -4,6 +4,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -15,6 +16,7 @@
 #include <utility>
 
 #include "shim/monitor/error.h"
+#include "shim/monitor/pace.h"
 #include "shim/syscalls/syscalls.h"
 
 namespace mx::monitor {
@@ -151,6 +153,8 @@ void kick_follower(Control& c, const Process& p) {
 void declare_dead(Control& c, Process& p) {
   uint32_t paired = static_cast<uint32_t>(PairState::kPaired);
   p.state.compare_exchange_strong(paired, static_cast<uint32_t>(PairState::kFailover));
+  // It may have a lot to read, and no idle processor to do it.
+  if (p.gives_way.exchange(0)) set_pace(p.real_pid[1 - (p.leader.load() & 1)], SCHED_OTHER, 0);
   wake_lanes(c, p);
   kick_follower(c, p);
 }

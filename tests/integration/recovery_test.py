@@ -110,4 +110,4 @@ class BusyThreads(ProgramTest):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()
