@@ -90,6 +90,7 @@ bool make_copy(Thread* t) {
     sys(__NR_futex, &s.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
   if (pid <= 0) set(s, SleeperState::kNone);
   release_others(t);
+  start_spare_keeper(t);
   return false;
 }
 

@@ -227,6 +227,10 @@ void end_follower(Thread* t) {
   int v = index_of(t->proc->version);
   if (p->real_pid[v] == t->proc->real_pid) p->alive[v].store(0);
   wake_producer(t);
+  if (p->spare_keeper) {  // it looks whether there is a follower
+    p->keeper_wake.fetch_add(1);
+    futex_wake(&p->keeper_wake, 8);
+  }
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
 }

@@ -1,18 +1,24 @@
 #include "shim/agent/keeper.h"
 
 #include "shim/agent/lane.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
 
 namespace mx::agent {
 
 namespace {
-constexpr uint64_t kCloneFiles = 0x400;
+constexpr uint64_t kCloneFiles = 0x400, kParentSetTid = 0x100000;
+constexpr uint64_t kClones = 0x80000000 /*__WCLONE*/, kNoHang = 1;
 constexpr uint64_t kUserEnd = 0x7ffffffff000;
 
+bool is_spare(const Process* p, int32_t self) { return p->spare_keeper == self; }
+
 // Nobody will ask any more: another keeper stands in, the pair has ended or goes on alone, or mx is
-// gone.
-bool needed(Process* p, int32_t self) {
-  if (p->keeper_pid != self) return false;
+// gone. `of`: the process whose table it shares.
+bool needed(Process* p, int32_t self, Version v, int32_t of) {
+  if (is_spare(p, self) && (p->real_pid[index_of(v)] != of || !p->alive[index_of(v)].load()))
+    return false;
+  if (!is_spare(p, self) && p->keeper_pid != self) return false;
   auto state = static_cast<PairState>(p->state.load());
   if (state != PairState::kPaired && state != PairState::kFailover) return false;
   if (sys(__NR_kill, control()->settings.monitor_pid, 0) == kEsrch) return false;
@@ -21,9 +27,10 @@ bool needed(Process* p, int32_t self) {
   return state == PairState::kFailover && p->real_pid[1 - (p->leader.load() & 1)] == 0;
 }
 // The survivor wants a list, and there is no leader left that could write it. (A husk can also let
-// go of its locks.)
-bool asked(Process* p) {
-  return p->fd_list_state.load() == 1 && !p->alive[p->leader.load() & 1].load();
+// go of its locks.) What another keeper is asked for is no business of a spare one.
+bool asked(Process* p, int32_t self) {
+  return p->fd_list_state.load() == 1 && !p->alive[p->leader.load() & 1].load() &&
+         !is_spare(p, self);
 }
 }  // namespace
 
@@ -51,12 +58,14 @@ void become_user(uint32_t uid, uint32_t gid) {
   allow_takeover();
 }
 
-// The table first: giving back this process's memory takes a while, and its parent waits for the table only.
-[[noreturn]] void leave(Process* p) {
+// The table first: giving back this process's memory takes a while, and its parent waits for the
+// table only.
+[[noreturn]] void leave(Process* p, int32_t self) {
   constexpr uint64_t kUnshare = 2;  // CLOSE_RANGE_UNSHARE
   sys(__NR_close_range, 0, ~0u, kUnshare);
-  p->keeper_wake.fetch_add(1);
-  futex_wake(&p->keeper_wake, 8);
+  if (is_spare(p, self)) p->spare_keeper = 0;
+  p->keeper_left.store(static_cast<uint32_t>(self));
+  futex_wake(&p->keeper_left, 8);
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
 }
@@ -64,16 +73,17 @@ void become_user(uint32_t uid, uint32_t gid) {
 [[noreturn]] void keep(Thread* t, uint32_t seen) {
   Process* p = t->proc->shared;
   auto self = static_cast<int32_t>(sys(__NR_getpid));
+  const int32_t of = t->proc->real_pid;
   sys(__NR_setsid);
   allow_takeover();
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
   give_memory_back(t);
-  while (!asked(p)) {
+  while (!asked(p, self)) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();
-    if (!asked(p) && !needed(p, self)) leave(p);
+    if (!asked(p, self) && !needed(p, self, t->proc->version, of)) leave(p, self);
   }
-  if (!needed(p, self)) leave(p);  // another leader's are asked for
+  if (!needed(p, self, t->proc->version, of)) leave(p, self);  // another leader's are asked for
   become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
   await_descriptors_taken(p, p->alive[1 - (p->leader.load() & 1)]);
@@ -81,44 +91,78 @@ void become_user(uint32_t uid, uint32_t gid) {
   __builtin_unreachable();
 }
 
-constexpr uint64_t kClones = 0x80000000 /*__WCLONE*/, kNoHang = 1;
-
-// Tells a keeper that is a child of this process to leave. Not by a signal: the program may have given up the
-// right to send one to it (setuid). Returns what `keeper_wake` counts now.
-uint32_t dismiss(Process* p) {
-  const uint32_t count = p->keeper_wake.fetch_add(1) + 1;
+// Tells a keeper that is a child of this process to leave. Not by a signal: the program may have
+// given up the right to send one to it (setuid).
+void dismiss(Process* p) {
+  p->keeper_wake.fetch_add(1);
   futex_wake(&p->keeper_wake, 8);
-  return count;
+}
+
+// `pid`: where its number goes, before it runs. Returns it, or an error.
+long make_keeper(Thread* t, int32_t* pid) {
+  uint64_t all = ~uint64_t{0}, old;
+  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
+  const uint32_t seen = t->proc->shared->keeper_wake.load();
+  const long made = sys(__NR_clone, kCloneFiles | kParentSetTid, 0, pid, 0, 0);
+  if (made == 0) keep(t, seen);
+  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  return made;
+}
+
+// A number that is not this process's child any more may be anybody's.
+bool is_living_child(int32_t pid) {
+  constexpr uint64_t kPid = 1, kExited = 4, kNoWait = 0x01000000;
+  Siginfo info{};
+  return pid > 0 &&
+         sys(__NR_waitid, kPid, pid, &info, kExited | kNoHang | kNoWait | kClones, 0) == 0 &&
+         info.signo == 0;
 }
 }  // namespace
 
 void start_keeper(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader) return;
-  int32_t previous = p->keeper_pid;
-  uint64_t all = ~uint64_t{0}, old;
-  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  uint32_t seen = p->keeper_wake.load();
-  long pid = sys(__NR_clone, kCloneFiles, 0, 0, 0, 0);
-  if (pid == 0) keep(t, seen);
-  if (pid > 0) p->keeper_pid = static_cast<int32_t>(pid);
-  if (previous && pid > 0) {
-    dismiss(p);
-    sys(__NR_wait4, previous, 0, kClones, 0);
-  }
-  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  const int32_t previous = p->keeper_pid;
+  if (is_error(make_keeper(t, &p->keeper_pid)) || !previous) return;
+  dismiss(p);
+  sys(__NR_wait4, previous, 0, kClones, 0);
+}
+
+void start_spare_keeper(Thread* t) {
+  int32_t& spare = t->proc->shared->spare_keeper;
+  if (t->role == Role::kFollower && !is_living_child(spare)) make_keeper(t, &spare);
+}
+
+void take_spare_keeper(Thread* t) {
+  Process* p = t->proc->shared;
+  const int32_t spare = p->spare_keeper;
+  const bool good = is_living_child(spare);
+  p->keeper_pid = good ? spare : 0;
+  p->spare_keeper = 0;  // after it has become the keeper: it is always one of the two
+  if (!good) start_keeper(t);
+}
+
+void stop_spare_keeper(Thread* t) {
+  Process* p = t->proc->shared;
+  const int32_t spare = p->spare_keeper;
+  if (!is_living_child(spare)) return;
+  p->spare_keeper = 0;
+  dismiss(p);
+  sys(__NR_wait4, spare, 0, kClones, 0);
 }
 
 void keep_if_wanted(Thread* t) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
   if (__builtin_expect(!(word.load() & stream::kWantKeeper), 1)) return;
-  if ((word.fetch_and(~stream::kWantKeeper) & stream::kWantKeeper) && !t->proc->shared->keeper_pid) start_keeper(t);
+  if ((word.fetch_and(~stream::kWantKeeper) & stream::kWantKeeper) && !t->proc->shared->keeper_pid)
+    start_keeper(t);
 }
 
 void leave_children(Thread* t) {
   if (t->role != Role::kLeader) return;
   for (Process& child : stream::processes_taken(*control())) {
-    if (child.vppid != t->proc->vpid || child.state.load() != static_cast<uint32_t>(PairState::kPaired))
+    if (child.vppid != t->proc->vpid ||
+        child.state.load() != static_cast<uint32_t>(PairState::kPaired))
       continue;
     const uint32_t v = child.leader.load() & 1;
     child.look_up[v].fetch_or(stream::kWantKeeper);
@@ -130,10 +174,11 @@ void leave_children(Thread* t) {
 
 void stop_keeper(Thread* t) {
   Process* p = t->proc->shared;
-  int32_t keeper = p->keeper_pid;
-  if (!keeper || t->role == Role::kFollower) return;
+  if (t->role == Role::kFollower) return stop_spare_keeper(t);
+  const int32_t keeper = p->keeper_pid;
+  if (!keeper) return;
   p->keeper_pid = 0;
-  const uint32_t count = dismiss(p);
+  dismiss(p);
   // An orphan would be the monitor's, who can have it, or a subreaper's among the program's
   // processes, who must not see it.
   if (!p->is_root) {
@@ -141,8 +186,9 @@ void stop_keeper(Thread* t) {
     return;
   }
   constexpr int kLookMs = 50;  // it may have been killed
-  while (p->keeper_wake.load() == count && sys(__NR_wait4, keeper, 0, kClones | kNoHang, 0) == 0)
-    futex_wait(&p->keeper_wake, count, kLookMs);
+  for (uint32_t left; (left = p->keeper_left.load()) != static_cast<uint32_t>(keeper) &&
+                      sys(__NR_wait4, keeper, 0, kClones | kNoHang, 0) == 0;)
+    futex_wait(&p->keeper_left, left, kLookMs);
 }
 
 void publish_descriptor_list(Thread* t) {

@@ -167,8 +167,10 @@ void lead(Thread* t) {
   // Last: the copy that is woken for it must find who leads.
   if (pairs) begin_recovery(p, failed, true, p->crash_lane, p->crash_position, p->crash_end);
   report_failover(t, taken, started);
-  if (pairs) p->keeper_pid = 0;
-  if (pairs) start_keeper(t);
+  if (pairs)
+    take_spare_keeper(t);
+  else
+    stop_spare_keeper(t);
   p->crash_lane = 0;
 }
 

@@ -548,11 +548,13 @@ void Monitor::kill_followers() {
 // A keeper whose leader was killed, or ended with nobody to take over, holds its descriptors.
 void Monitor::kill_keepers() {
   for (Process& p : processes_taken(arena_.control())) {
-    if (p.keeper_pid <= 1) continue;
+    if (p.keeper_pid <= 1 && p.spare_keeper <= 1) continue;
     bool ended = !p.alive[0].load() && !p.alive[1].load();
     if (&p != &root() && (!ended || awaits_follower(p))) continue;
-    kill(p.keeper_pid, SIGKILL);
-    p.keeper_pid = 0;
+    for (int32_t* keeper : {&p.keeper_pid, &p.spare_keeper}) {
+      if (*keeper > 1) kill(*keeper, SIGKILL);
+      *keeper = 0;
+    }
   }
 }
 

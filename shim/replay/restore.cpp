@@ -80,7 +80,7 @@ void set_process(Process& p, const Bundle& b) {
   for (Word* w : {&p.failing, &p.parked, &p.handover, &p.husk, &p.descriptors_taken, &p.taker,
                   &p.fd_list_state})
     w->store(0);
-  p.keeper_pid = 0;
+  p.keeper_pid = p.spare_keeper = 0;
   p.crash_lane = 0;
   // What makes the agent keep its crash for us: a version that could come back.
   Checkpoint& c = p.checkpoint[b.version];

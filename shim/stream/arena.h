@@ -103,8 +103,10 @@ struct alignas(64) Process {
   int32_t husk_status;     ///< wait(2) status the husk shall end with
   Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
   int32_t keeper_pid;      ///< real pid of the descriptor keeper, 0: none
+  int32_t spare_keeper;    ///< of the follower's table, for the time when it leads, 0: none
   uint32_t survivor_uid, survivor_gid;  ///< who asks the keeper
   Word keeper_wake;                     ///< futex: counts reasons for the keeper to look up
+  Word keeper_left;                     ///< futex: pid of the keeper that let go of the table last
   Word exec_state[2];                   ///< handshake with the monitor before execve, see ExecState
   uint64_t failure_tsc;
   uint32_t lane;           ///< lane of the main thread
