@@ -92,8 +92,8 @@ bool still_stray(Thread* t) {
   return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
-// A leader that was killed may have taken a ticket and never published the event. All that it did publish is there,
-// so an event that stands in no lane will not come.
+// A leader that was killed may have taken a ticket and never published the event. All that it did
+// publish is there, so an event that stands in no lane will not come.
 void skip_lost_ticket(Thread* t) {
   Process* p = t->proc->shared;
   if (p->alive[static_cast<int>(stream::other(t->proc->version))].load()) return;
@@ -118,6 +118,20 @@ bool unread_before(Lane& l, uint64_t order) {
   if (order == ~uint64_t{0}) return true;
   EventHeader h;
   return first_from(l, static_cast<uint32_t>(&l - control()->lanes), 0, h) && h.order < order;
+}
+
+bool only_queries_unread(Lane& l) {
+  constexpr int kMost = 64;
+  const auto index = static_cast<uint32_t>(&l - control()->lanes);
+  uint64_t at = l.tail.load(std::memory_order_acquire);
+  const uint64_t head = l.head.load(std::memory_order_acquire);
+  EventHeader h;
+  for (int n = 0; at < head; n++) {
+    if (n == kMost || !read_log(index, at, &h, sizeof h) || h.kind != EventKind::kQuery)
+      return false;
+    at += sizeof h + stream::padded(h.size);
+  }
+  return true;
 }
 
 void pass_turns_before(Process* p, uint64_t order) {

@@ -18,6 +18,8 @@ void await_turn(Thread* t, const EventHeader& h);
 void pass_turns_before(Process* p, uint64_t order);
 /// Whether the lane's thread has an event to read that stands before `order` (~0: any event).
 bool unread_before(Lane& l, uint64_t order);
+/// Whether all that is there to read are kQuery events (looks at few).
+bool only_queries_unread(Lane& l);
 /// Follower: this event is consumed.
 void pass_turn(Thread* t, const EventHeader& h);
 

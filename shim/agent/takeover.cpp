@@ -74,9 +74,10 @@ void report_failover(Thread* t, int descriptors, uint64_t started) {
 
 // The other threads have yet to do what the leader's did: a thread that goes on alone before would
 // take their locks and their work. Gives up when nothing moves: a thread of the leader's may have
-// no counterpart yet.
+// no counterpart yet. Who has looks at the clock to read only may sleep in a wait of its own for
+// long (jemalloc's background thread does), and misses nothing.
 void await_other_threads(Thread* t) {
-  constexpr int kLookMs = 1, kPatience = 300,
+  constexpr int kLookMs = 1, kPatience = 300, kForQueries = 3,
                 kLongest = 3000;  // a thread that is there waits for a core
   Process* p = t->proc->shared;
   uint64_t seen = 0;
@@ -86,6 +87,7 @@ void await_other_threads(Thread* t) {
     each_lane(p, [&](Lane& l) {
       done += l.tail.load();
       if (&l == t->lane || l.in_use.load() != 1 || !unread_before(l, history_from())) return;
+      if (idle >= kForQueries && only_queries_unread(l)) return;
       behind = true;
       int32_t tid = l.real_tid[index_of(t->proc->version)];
       lonely |= idle >= kPatience && (tid <= 0 || sys(__NR_tgkill, t->proc->real_pid, tid, 0) != 0);
@@ -138,7 +140,8 @@ void lead(Thread* t) {
   int taken = take_descriptors(t);
   if (taken < 0) abandon_takeover(t);
   if (p->last_words.known.load()) weigh_moved_bytes(p);
-  const bool closed = p->descriptors_taken.load() == kLetGo, pairs = closed && can_recover(p, failed);
+  const bool closed = p->descriptors_taken.load() == kLetGo,
+             pairs = closed && can_recover(p, failed);
   if (!closed)
     p->checkpoint[index_of(failed)].refusal =
         static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
