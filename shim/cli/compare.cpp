@@ -60,7 +60,7 @@ bool show(const Outside& a, const Outside& b) {
 
 int compare(int argc, char** argv) {
   monitor::Options o;
-  o.args = take_program_arguments(argc, argv);
+  o.args = take_program_arguments(argc, argv, {});
   CLI::App app{"Runs two versions of a program one after the other, each alone, and compares what the outside sees.", "mx compare"};
   app.footer("Compared: standard output and error, exit status, and the system calls that change files or speak to others.\n"
              "Both run in the current folder with empty standard input: give each the same files to start from.\n"

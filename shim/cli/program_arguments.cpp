@@ -1,15 +1,18 @@
 #include "shim/cli/program_arguments.h"
 
+#include <algorithm>
 #include <string_view>
 
 namespace mx::cli {
 
-std::vector<std::string> take_program_arguments(int& argc, char** argv) {
+std::vector<std::string> take_program_arguments(int& argc, char** argv,
+                                                std::initializer_list<std::string_view> flags) {
   int end = 1;
   while (end < argc && argv[end][0] == '-') {
     const std::string_view word = argv[end];
     if (word == "--") break;
-    const bool alone = word == "--help" || word == "-h" || word.find('=') != word.npos;
+    const bool alone = word == "--help" || word == "-h" || word.find('=') != word.npos ||
+                       std::find(flags.begin(), flags.end(), word) != flags.end();
     const bool no_value = end + 1 < argc && std::string_view(argv[end + 1]) == "--";
     end += alone || no_value ? 1 : 2;
   }

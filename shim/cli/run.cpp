@@ -133,7 +133,7 @@ int parse_and_run(int argc, char** argv, monitor::Options& o) {
 
 int run(int argc, char** argv) {
   monitor::Options o;
-  o.args = take_program_arguments(argc, argv);
+  o.args = take_program_arguments(argc, argv, {"--core", "--replay-bundle"});
   Words words;
   monitor::Options plain = o;
   if (read_plain(argc, argv, plain, words)) return run_monitor(plain, words);

@@ -9,7 +9,7 @@ import unittest
 
 from control_test import TwoRedis, mx
 from kill_test import lines, program, take
-from mxtest import Exchange, ProgramTest, free_port, scenario
+from mxtest import Exchange, ProgramTest, free_port, main, scenario
 from mxtest.net import connect
 
 
