@@ -1,6 +1,7 @@
 #include "shim/agent/carried_fds.h"
 
 #include "shim/agent/failover.h"
+#include "shim/agent/fd_passing.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
@@ -46,27 +47,25 @@ void await_closed(Process* p, bool dead, int pidfd) {
     futex_wait(&p->descriptors_taken, kTaken, kStepMs);
 }
 
-// Moves the pidfd to a number that the descriptors in `list` leave free. Above the arena's if the
-// limit allows, else (a low limit: containers often have 1024) into any gap.
-int clear_of(const int32_t* list, uint32_t count, int pidfd) {
-  auto wanted = [&](long fd) {
-    for (uint32_t i = 0; i < count; i++)
-      if ((list[i] & 0x7fffffff) == fd) return true;
-    return false;
-  };
-  long free = control()->settings.reserved_fd + 1;
-  long moved = sys(__NR_fcntl, pidfd, 1030 /*F_DUPFD_CLOEXEC*/, free);
-  for (free = 0; is_error(moved) && free < control()->settings.reserved_fd; free++) {
-    if (wanted(free)) continue;
-    moved = sys(__NR_fcntl, pidfd, 1030, free);
-    if (!is_error(moved) && wanted(moved)) {  // `free` is in use by a private file of this version
-      sys(__NR_close, moved);
-      moved = kEbadf;
-    }
+// What is private to this version stays its own. Returns how many are left.
+uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < count; i++)
+    if (!fd_private(t, list[i] & 0x7fffffff)) list[kept++] = list[i];
+  return kept;
+}
+
+// One by one: what did not come by the socket.
+bool fetch(int pidfd, int fd, bool cloexec) {
+  long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
+  if (is_error(own)) return false;
+  if (own != fd) {
+    sys(__NR_dup3, own, fd, cloexec ? 02000000 : 0);
+    sys(__NR_close, own);
+  } else if (!cloexec) {
+    sys(__NR_fcntl, fd, 2, 0);
   }
-  if (is_error(moved)) return pidfd;
-  sys(__NR_close, pidfd);
-  return static_cast<int>(moved);
+  return true;
 }
 
 }  // namespace
@@ -84,21 +83,16 @@ int take_descriptors(Thread* t) {
     return -1;
   }
   auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
+  p->fd_count = leave_out_private(t, list, p->fd_count);
   pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
   int taken = 0;
   forget_carried();
+  const bool clear = !in_list(list, p->fd_count, pidfd);
+  const uint32_t came =
+      clear ? receive_descriptors(t, static_cast<int>(pidfd), list, p->fd_count) : 0;
   for (uint32_t i = 0; i < p->fd_count; i++) {
-    int fd = list[i] & 0x7fffffff;
-    bool cloexec = list[i] < 0;
-    if (fd_private(t, fd)) continue;
-    long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
-    if (is_error(own)) continue;
-    if (own != fd) {
-      sys(__NR_dup3, own, fd, cloexec ? 02000000 : 0);
-      sys(__NR_close, own);
-    } else if (!cloexec) {
-      sys(__NR_fcntl, fd, 2, 0);
-    }
+    const int fd = list[i] & 0x7fffffff;
+    if (i >= came && !fetch(static_cast<int>(pidfd), fd, list[i] < 0)) continue;
     note_carried(fd);
     taken++;
   }

@@ -6,7 +6,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
-#include "shim/agent/record_locks.h"
+#include "shim/agent/fd_passing.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 

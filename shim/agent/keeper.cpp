@@ -2,7 +2,7 @@
 
 #include "shim/agent/lane.h"
 #include "shim/agent/pair.h"
-#include "shim/agent/record_locks.h"
+#include "shim/agent/fd_passing.h"
 
 namespace mx::agent {
 

@@ -1,5 +1,6 @@
 #include "shim/agent/record_locks.h"
 
+#include "shim/agent/fd_passing.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/report.h"
@@ -64,23 +65,6 @@ bool has_write_locks(const LockList& list) {
   return false;
 }
 
-void ask_to_weaken(Process* p) {
-  constexpr int kStepMs = 20, kSteps = 50;
-  p->descriptors_taken.store(kWeakenLocks);
-  futex_wake(&p->descriptors_taken, 8);
-  for (int i = 0; i < kSteps && p->descriptors_taken.load() == kWeakenLocks; i++)
-    futex_wait(&p->descriptors_taken, kWeakenLocks, kStepMs);
-}
-
-void weaken_locks(Process* p) {
-  LockList& list = *locks_of(p);
-  for (uint32_t i = 0; i < list.count && i < kMostLocks; i++)
-    if (list.lock[i].type == kWriteLock) set_lock(list.lock[i], kReadLock);
-  uint32_t asked = kWeakenLocks;
-  if (p->descriptors_taken.compare_exchange_strong(asked, kWeakened))
-    futex_wake(&p->descriptors_taken, 8);
-}
-
 }  // namespace
 
 void note_record_lock(Thread* t, int fd) {
@@ -93,7 +77,7 @@ uint32_t share_record_locks(Thread* t) {
   list.count = 0;
   for (int fd = 0; fd <= t->proc->max_fd; fd++)
     if (fd_bits(t, fd) & kFdLocked) find_locks(fd, twin_pid(t), 0, kToTheEnd, list, 0);
-  if (has_write_locks(list)) ask_to_weaken(p);
+  if (has_write_locks(list)) ask_holder(p, kWeakenLocks);
   for (uint32_t i = 0; i < list.count; i++) list.lock[i].shared = set_lock(list.lock[i], kReadLock);
   return list.count;
 }
@@ -111,16 +95,10 @@ void own_record_locks(Thread* t, uint32_t locks) {
          "a record lock of the failed leader could not be taken over: another process was faster");
 }
 
-void await_descriptors_taken(Process* p, const Word& survivor) {
-  constexpr int kLookMs = 200;
-  for (uint32_t now; (now = p->descriptors_taken.load()) != kTaken && now != kLetGo;) {
-    if (now == kWeakenLocks) {
-      weaken_locks(p);
-      continue;
-    }
-    futex_wait(&p->descriptors_taken, now, kLookMs);
-    if (!survivor.load()) return;
-  }
+void weaken_locks(Process* p) {
+  LockList& list = *locks_of(p);
+  for (uint32_t i = 0; i < list.count && i < kMostLocks; i++)
+    if (list.lock[i].type == kWriteLock) set_lock(list.lock[i], kReadLock);
 }
 
 }  // namespace mx::agent

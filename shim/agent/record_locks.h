@@ -14,15 +14,6 @@
 
 namespace mx::agent {
 
-/// Values of Process::descriptors_taken.
-enum DescriptorsTaken : uint32_t {
-  kNotTaken = 0,
-  kTaken = 1,  ///< by the survivor: who has them lets go
-  kLetGo = 2,
-  kWeakenLocks = 3,  ///< asked by the survivor
-  kWeakened = 4,
-};
-
 /// Any version: the program has set or removed record locks on `fd`.
 void note_record_lock(Thread* t, int fd);
 
@@ -31,8 +22,7 @@ uint32_t share_record_locks(Thread* t);
 /// Survivor: step 5, when the other side has let go.
 void own_record_locks(Thread* t, uint32_t locks);
 
-/// Husk or keeper: waits until the survivor (alive while `survivor` is not 0) has taken the
-/// descriptors; step 2 meanwhile.
-void await_descriptors_taken(Process* p, const Word& survivor);
+/// Husk or keeper: step 2, of the locks that the survivor has noted.
+void weaken_locks(Process* p);
 
 }  // namespace mx::agent

@@ -123,6 +123,7 @@ struct alignas(64) Process {
   Word fd_list_state;     ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
   uint32_t fd_list_lane;  ///< whose scratch takes the list
   uint32_t fd_count;
+  int32_t fd_socket;  ///< where they come from, a number in the holder's table; -1: nowhere
   uint32_t is_root;
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG

@@ -76,7 +76,11 @@ TEST_F(DockerLife, Exec) {
   EXPECT_TRUE(wait_for("$DOCKER exec mx cat /tmp/detached"));
   const std::string talk =
       MX_SOURCE "/tests/integration/engines/support/terminal.py '$DOCKER exec -it ";
-  const std::string steps = " sh' '$ ' 'tty; busybox stty size\\n' '$ ' 'exit 4\\n'";
+  // (A shell's line editor would ask the terminal where the cursor is, when it gets to it; and the
+  // engine sets the size some time after the start.)
+  const std::string steps =
+      " sh -c \"tty; echo ready; read n; until busybox stty size | grep -q 80; do sleep 0.1; done; "
+      "busybox stty size; exit \\$n\"' 'ready' '4\\n'";
   const Outcome native = shell(talk + "native" + steps), mx = shell(talk + "mx" + steps);
   EXPECT_EQ(mx.status, 4) << mx.output;
   EXPECT_EQ(native.output, mx.output);

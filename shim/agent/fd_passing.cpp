@@ -1,0 +1,167 @@
+#include "shim/agent/fd_passing.h"
+
+#include "shim/agent/kernel.h"
+#include "shim/agent/lane.h"
+#include "shim/agent/record_locks.h"
+
+namespace mx::agent {
+
+namespace {
+
+constexpr uint32_t kMost = 253;  // SCM_MAX_FD
+constexpr uint64_t kUnix = 1, kSeqpacket = 5, kCloexec = 02000000, kNonblock = 04000;
+constexpr int32_t kSocketLevel = 1, kRights = 1;
+constexpr uint64_t kDontWait = 0x40;
+constexpr int32_t kNumber = 0x7fffffff;
+
+struct Rights {  // struct cmsghdr, with what it holds
+  uint64_t size;
+  int32_t level, type;
+  int32_t fd[kMost + 1];  // an even number: padding
+};
+
+struct Letter {
+  Msghdr header{};
+  Iovec data;
+  uint32_t first = 0;  // place in the list; a message holds one byte at least
+  Rights rights;
+
+  Letter() {
+    data = {reinterpret_cast<uint64_t>(&first), sizeof first};
+    header.iov = reinterpret_cast<uint64_t>(&data);
+    header.iovlen = 1;
+    header.control = reinterpret_cast<uint64_t>(&rights);
+    header.controllen = sizeof rights;
+  }
+};
+
+constexpr uint64_t kRightsHeader = 16;
+
+bool send_some(int socket, const int32_t* list, uint32_t first, uint32_t count) {
+  Letter l;
+  l.first = first;
+  l.rights.size = kRightsHeader + 4 * count;
+  l.rights.level = kSocketLevel;
+  l.rights.type = kRights;
+  for (uint32_t i = 0; i < count; i++) l.rights.fd[i] = list[first + i] & kNumber;
+  l.header.controllen = kRightsHeader + ((4 * count + 7) & ~7u);
+  return !is_error(sys(__NR_sendmsg, socket, &l.header, kDontWait));
+}
+
+// All that fit stand in the socket when the survivor opens it.
+void send_descriptors(Process* p) {
+  const auto* list = reinterpret_cast<const int32_t*>(lane_scratch(p->fd_list_lane));
+  const uint32_t n = p->fd_count;
+  int32_t ends[2];
+  p->fd_socket = -1;
+  if (!is_error(sys(__NR_socketpair, kUnix, kSeqpacket | kCloexec | kNonblock, 0, ends))) {
+    for (uint32_t at = 0; at < n && n <= stream::kLaneScratch / sizeof *list; at += kMost)
+      if (!send_some(ends[0], list, at, n - at < kMost ? n - at : kMost)) break;
+    sys(__NR_close, ends[0]);
+    p->fd_socket = ends[1];
+  }
+}
+
+// The number where each of them belongs is free, and so is every number between them that it has
+// come to: from the highest on, none is in another one's way.
+void place(const int32_t* list, const int32_t* came, uint32_t count) {
+  for (uint32_t i = count; i-- > 0;) {
+    const int32_t fd = list[i] & kNumber;
+    const bool cloexec = list[i] < 0;
+    if (came[i] != fd) {
+      sys(__NR_dup3, came[i], fd, cloexec ? kCloexec : 0);
+      sys(__NR_close, came[i]);
+    } else if (cloexec) {
+      sys(__NR_fcntl, fd, 2 /*F_SETFD*/, 1);
+    }
+  }
+}
+
+void close_numbers(const int32_t* list, uint32_t count) {
+  for (uint32_t i = 0, j; i < count; i = j) {
+    for (j = i + 1; j < count && (list[j] & kNumber) == (list[j - 1] & kNumber) + 1;) j++;
+    sys(__NR_close_range, list[i] & kNumber, list[j - 1] & kNumber, 0);
+  }
+}
+
+void serve(Process* p, uint32_t request) {
+  if (request == kWeakenLocks) weaken_locks(p);
+  if (request == kSendThem) send_descriptors(p);
+  if (p->descriptors_taken.compare_exchange_strong(request, kServed))
+    futex_wake(&p->descriptors_taken, 8);
+}
+
+}  // namespace
+
+bool ask_holder(Process* p, DescriptorsTaken request) {
+  constexpr int kStepMs = 20, kSteps = 50;
+  p->descriptors_taken.store(request);
+  futex_wake(&p->descriptors_taken, 8);
+  for (int i = 0; i < kSteps && p->descriptors_taken.load() == request; i++)
+    futex_wait(&p->descriptors_taken, request, kStepMs);
+  return p->descriptors_taken.load() == kServed;
+}
+
+void await_descriptors_taken(Process* p, const Word& survivor) {
+  constexpr int kLookMs = 200;
+  for (uint32_t now; (now = p->descriptors_taken.load()) != kTaken && now != kLetGo;) {
+    if (now == kWeakenLocks || now == kSendThem) {
+      serve(p, now);
+      continue;
+    }
+    futex_wait(&p->descriptors_taken, now, kLookMs);
+    if (!survivor.load()) return;
+  }
+}
+
+uint32_t receive_descriptors(Thread* t, int holder, const int32_t* list, uint32_t count) {
+  Process* p = t->proc->shared;
+  if (!ask_holder(p, kSendThem) || p->fd_socket < 0) return 0;
+  const long fetched = sys(__NR_pidfd_getfd, holder, p->fd_socket, 0);
+  if (is_error(fetched)) return 0;
+  const int socket = clear_of(list, count, static_cast<int>(fetched));
+  const bool clear = !in_list(list, count, socket);
+  if (clear) close_numbers(list, count);
+  uint32_t at = 0;
+  while (clear && at < count) {
+    Letter l;
+    l.rights.size = 0;
+    const long n = sys(__NR_recvmsg, socket, &l.header, kDontWait);
+    if (n != sizeof l.first || l.rights.size <= kRightsHeader || l.first != at) break;
+    const auto came = static_cast<uint32_t>((l.rights.size - kRightsHeader) / 4);
+    const uint32_t wanted = count - at < kMost ? count - at : kMost;
+    place(list + at, l.rights.fd, came < wanted ? came : wanted);
+    at += came < wanted ? came : wanted;
+    if (came < wanted) break;  // no more numbers are free: the rest of this letter is lost
+  }
+  sys(__NR_close, socket);
+  return at;
+}
+
+bool in_list(const int32_t* list, uint32_t count, long fd) {
+  for (uint32_t i = 0; i < count; i++)
+    if ((list[i] & kNumber) == fd) return true;
+  return false;
+}
+
+int clear_of(const int32_t* list, uint32_t count, int fd) {
+  constexpr int kDupCloexec = 1030;  // F_DUPFD_CLOEXEC
+  const long reserved = control()->settings.reserved_fd;
+  // Above the arena's if the limit allows, else (a low limit: containers often have 1024) into any
+  // gap.
+  long moved = sys(__NR_fcntl, fd, kDupCloexec, reserved + 1);
+  for (long free = 0; is_error(moved) && free < reserved; free++) {
+    if (in_list(list, count, free)) continue;
+    moved = sys(__NR_fcntl, fd, kDupCloexec, free);
+    if (!is_error(moved) &&
+        in_list(list, count, moved)) {  // `free` is in use by a private file of this version
+      sys(__NR_close, moved);
+      moved = kEbadf;
+    }
+  }
+  if (is_error(moved)) return fd;
+  sys(__NR_close, fd);
+  return static_cast<int>(moved);
+}
+
+}  // namespace mx::agent
