@@ -56,8 +56,17 @@ void set_activity(Thread* t, Activity a, long nr) {
 
 }  // namespace
 
+// Others never answer EINTR, and a program may end of it (Go does when FUTEX_WAKE fails).
+static bool waits_for_futex(uint64_t op) {
+  constexpr uint64_t kWait = 0, kLockPi = 6, kWaitBitset = 9, kWaitRequeuePi = 11, kLockPi2 = 13;
+  constexpr uint64_t kCommand = 0x7f;  // FUTEX_CMD_MASK
+  op &= kCommand;
+  return op == kWait || op == kLockPi || op == kWaitBitset || op == kWaitRequeuePi || op == kLockPi2;
+}
+
 bool may_block(const Call& c) {
   if (!sys::has(*c.d, sys::attr::kBlocking)) return false;
+  if (c.d->nr == __NR_futex && !waits_for_futex(c.args[1])) return false;
   if (c.d->fd_arg < 0) return true;
   return !never_blocks(c.t, static_cast<int>(c.args[c.d->fd_arg]));
 }

@@ -58,6 +58,7 @@ int run_alone(const Control& control) {
   const std::unique_ptr<Launch> launch = launch_of(control, control.settings.versions[0]);
   Report report(control.state_path("report.jsonl"));
   for (const std::string& note : control.settings.notes) report.write("note", {{"reason", note}});
+  hold_signals(true);  // before there is a child that could end
   const int signals = open_signals(true);
   const pid_t pid = fork();
   if (pid < 0) throw system_error("fork");

@@ -11,7 +11,7 @@ namespace mx::monitor {
 /// `every`: all but the faults of this process (a container's first process gets them for the
 /// program).
 void hold_signals(bool every);
-/// A signalfd for them.
+/// A signalfd for them. REQUIRES: hold_signals().
 int open_signals(bool every);
 /// The signal mask that mx was started with: the program's.
 const sigset_t& original_mask();
