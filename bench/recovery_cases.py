@@ -54,6 +54,7 @@ def recovery(context):
         times = []
         for turn in range(context.size(20, 6)):
             _until(lambda: _has_checkpoint(server, "new"), 30, "the next checkpoint")
+            context.mark()
             if not _ask(client, "HMGET s f").startswith(b"-WRONGTYPE"):
                 raise AssertionError("a wrong answer")
             _until(lambda: len(server.report.events("recovery")) > turn, 60, "the recovery")

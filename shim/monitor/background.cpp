@@ -79,7 +79,7 @@ void Monitor::wait_for_others() {
         if (p.alive[v].load() && p.real_pid[v] > 1) endings.watch(p.real_pid[v]);
     // The status is its parent's to know; what had been announced is not alive any more.
     for (pid_t pid : endings.ended()) on_sudden_end(pid, SIGKILL);
-    const bool reminds = remind_followers(arena_.control());
+    const bool reminds = remind();
     const int timeout = sooner(handover_.timeout_ms(), crashes_.timeout_ms());
     serve_events(sooner(timeout, reminds ? kRemindMs : kLookMs));
     continue_handover();

@@ -54,7 +54,7 @@ class Handover {
   bool active_ = false;
   const stream::Process* parent_ = nullptr;
   stream::Version to_ = stream::Version::kOld;
-  double deadline_ = 0;
+  double deadline_ = 0, next_kick_ = 0;
   int64_t descriptors_ = 0, ticks_ = 0;
   uint32_t changed_ = 0;
   std::set<const stream::Process*> told_;  ///< pairs of which took_over() has told since they were asked

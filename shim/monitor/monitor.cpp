@@ -249,7 +249,7 @@ void Monitor::watch() {
     timeout = sooner(timeout, crashes_.timeout_ms());
     timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds())
                                                    : checkpoints_.interval_ms());
-    if (remind_followers(arena_.control())) timeout = sooner(timeout, kRemindMs);
+    if (remind()) timeout = sooner(timeout, kRemindMs);
     timeout = sooner(timeout, until_grown_ms());
     if (program_ended_) {
       double left = deadline_ - seconds();
@@ -274,6 +274,15 @@ void Monitor::watch() {
       on_child(pid, status, processor_seconds(used));
   }
   take_messages();
+}
+
+// Now and then only: each is a signal (handover.cpp).
+bool Monitor::remind() {
+  const double now = seconds();
+  if (reminds_ && now < next_reminder_) return true;
+  reminds_ = remind_followers(arena_.control());
+  next_reminder_ = now + kRemindMs / 1000.0;
+  return reminds_;
 }
 
 // A child that waitpid has news of, or 0. Before it is taken away: what the kernel says of one that

@@ -40,6 +40,7 @@ class Monitor {
   void fill_settings();
   void settle();
   void start();
+  bool remind();
   VersionSpec spec_of(stream::Version v) const;
   void started(stream::Version v, const Departure& launched);
   void go_without(stream::Version follower, const Error& why);
@@ -116,7 +117,8 @@ class Monitor {
     ControlSocket::Peer peer = 0;
     op::Verb verb = op::Verb::kStatus;
   } asked_;  ///< the operator's request that `handover_` serves
-  double started_ = 0;
+  double started_ = 0, next_reminder_ = 0;
+  bool reminds_ = false;  ///< somebody has yet to take over
   bool hidden_ = false;  ///< no state folder yet
   /// A run of a few milliseconds (a command in a script) does without what costs it more than it takes itself: a state
   /// folder, scores for want of memory.
