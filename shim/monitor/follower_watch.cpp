@@ -51,8 +51,13 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     auto known = lanes_.find(i);
     bool same = known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
     Progress progress = same ? known->second : Progress{head, tail, p.turn.load(), now, now, 0};
-    if (head != tail && now - progress.moved > limit_ / 4 && end_idleness(p)) progress.moved = now;
-    const bool hang = hangs(progress, head, tail, p.turn.load(), now);
+    bool hang = hangs(progress, head, tail, p.turn.load(), now);
+    // (Not of one whose other threads go on: jemalloc's background thread leaves looks at the clock
+    // for long.)
+    if (head != tail && now - progress.moved > limit_ / 2 && end_idleness(p)) {
+      progress.moved = now;
+      hang = false;
+    }
     // Its parent may be many short-lived processes behind.
     if (p.real_pid[1 - (p.leader.load() & 1)] == 0)
       progress.moved = now;
