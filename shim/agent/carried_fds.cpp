@@ -3,6 +3,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/keeper.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
 
@@ -18,10 +19,7 @@ bool list_descriptors(Thread* t, bool dead) {
   p->survivor_gid = static_cast<uint32_t>(sys(__NR_getgid));
   p->fd_list_state.store(1);
   futex_wake(&p->fd_list_state, 8);
-  if (dead) {  // a husk answers when all its threads stand still: not before
-    p->keeper_wake.fetch_add(1);
-    futex_wake(&p->keeper_wake, 8);
-  }
+  if (dead) wake_keepers(p);  // a husk answers when all its threads stand still: not before
   auto pending = [p] { return p->fd_list_state.load() == 1 || p->fd_list_state.load() == 3; };
   for (int i = 0; i < 200 && pending(); i++)
     futex_wait(&p->fd_list_state, p->fd_list_state.load(), 20);
@@ -51,21 +49,8 @@ void await_closed(Process* p, bool dead, int pidfd) {
 uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
   uint32_t kept = 0;
   for (uint32_t i = 0; i < count; i++)
-    if (!fd_private(t, list[i] & 0x7fffffff)) list[kept++] = list[i];
+    if (!fd_private(t, number_of(list[i]))) list[kept++] = list[i];
   return kept;
-}
-
-// One by one: what did not come by the socket.
-bool fetch(int pidfd, int fd, bool cloexec) {
-  long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
-  if (is_error(own)) return false;
-  if (own != fd) {
-    sys(__NR_dup3, own, fd, cloexec ? 02000000 : 0);
-    sys(__NR_close, own);
-  } else if (!cloexec) {
-    sys(__NR_fcntl, fd, 2, 0);
-  }
-  return true;
 }
 
 }  // namespace
@@ -91,9 +76,9 @@ int take_descriptors(Thread* t) {
   const uint32_t came =
       clear ? receive_descriptors(t, static_cast<int>(pidfd), list, p->fd_count) : 0;
   for (uint32_t i = 0; i < p->fd_count; i++) {
-    const int fd = list[i] & 0x7fffffff;
-    if (i >= came && !fetch(static_cast<int>(pidfd), fd, list[i] < 0)) continue;
-    note_carried(fd);
+    // One by one: what did not come by the socket.
+    if (i >= came && !fetch_descriptor_of(static_cast<int>(pidfd), list[i])) continue;
+    note_carried(number_of(list[i]));
     taken++;
   }
   const uint32_t locks = share_record_locks(t);

@@ -2,11 +2,11 @@
 
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
+#include "shim/agent/fd_passing.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
-#include "shim/agent/fd_passing.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
@@ -227,10 +227,7 @@ void end_follower(Thread* t) {
   int v = index_of(t->proc->version);
   if (p->real_pid[v] == t->proc->real_pid) p->alive[v].store(0);
   wake_producer(t);
-  if (p->spare_keeper) {  // it looks whether there is a follower
-    p->keeper_wake.fetch_add(1);
-    futex_wake(&p->keeper_wake, 8);
-  }
+  if (p->spare_keeper) wake_keepers(p);  // it looks whether there is a follower
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
 }

@@ -12,7 +12,6 @@ constexpr uint32_t kMost = 253;  // SCM_MAX_FD
 constexpr uint64_t kUnix = 1, kSeqpacket = 5, kCloexec = 02000000, kNonblock = 04000;
 constexpr int32_t kSocketLevel = 1, kRights = 1;
 constexpr uint64_t kDontWait = 0x40;
-constexpr int32_t kNumber = 0x7fffffff;
 
 struct Rights {  // struct cmsghdr, with what it holds
   uint64_t size;
@@ -43,7 +42,7 @@ bool send_some(int socket, const int32_t* list, uint32_t first, uint32_t count) 
   l.rights.size = kRightsHeader + 4 * count;
   l.rights.level = kSocketLevel;
   l.rights.type = kRights;
-  for (uint32_t i = 0; i < count; i++) l.rights.fd[i] = list[first + i] & kNumber;
+  for (uint32_t i = 0; i < count; i++) l.rights.fd[i] = number_of(list[first + i]);
   l.header.controllen = kRightsHeader + ((4 * count + 7) & ~7u);
   return !is_error(sys(__NR_sendmsg, socket, &l.header, kDontWait));
 }
@@ -62,25 +61,28 @@ void send_descriptors(Process* p) {
   }
 }
 
+// To its number; `flag`: whether it has FD_CLOEXEC where it is.
+void put(int came, int32_t entry, bool flag) {
+  const int fd = number_of(entry);
+  const bool cloexec = entry < 0;
+  if (came != fd) {
+    sys(__NR_dup3, came, fd, cloexec ? kCloexec : 0);
+    sys(__NR_close, came);
+  } else if (cloexec != flag) {
+    sys(__NR_fcntl, fd, 2 /*F_SETFD*/, cloexec);
+  }
+}
+
 // The number where each of them belongs is free, and so is every number between them that it has
 // come to: from the highest on, none is in another one's way.
 void place(const int32_t* list, const int32_t* came, uint32_t count) {
-  for (uint32_t i = count; i-- > 0;) {
-    const int32_t fd = list[i] & kNumber;
-    const bool cloexec = list[i] < 0;
-    if (came[i] != fd) {
-      sys(__NR_dup3, came[i], fd, cloexec ? kCloexec : 0);
-      sys(__NR_close, came[i]);
-    } else if (cloexec) {
-      sys(__NR_fcntl, fd, 2 /*F_SETFD*/, 1);
-    }
-  }
+  for (uint32_t i = count; i-- > 0;) put(came[i], list[i], false);
 }
 
 void close_numbers(const int32_t* list, uint32_t count) {
   for (uint32_t i = 0, j; i < count; i = j) {
-    for (j = i + 1; j < count && (list[j] & kNumber) == (list[j - 1] & kNumber) + 1;) j++;
-    sys(__NR_close_range, list[i] & kNumber, list[j - 1] & kNumber, 0);
+    for (j = i + 1; j < count && number_of(list[j]) == number_of(list[j - 1]) + 1;) j++;
+    sys(__NR_close_range, number_of(list[i]), number_of(list[j - 1]), 0);
   }
 }
 
@@ -138,9 +140,16 @@ uint32_t receive_descriptors(Thread* t, int holder, const int32_t* list, uint32_
   return at;
 }
 
+bool fetch_descriptor_of(int holder, int32_t entry) {
+  const long came = sys(__NR_pidfd_getfd, holder, number_of(entry), 0);
+  if (is_error(came)) return false;
+  put(static_cast<int>(came), entry, true);
+  return true;
+}
+
 bool in_list(const int32_t* list, uint32_t count, long fd) {
   for (uint32_t i = 0; i < count; i++)
-    if ((list[i] & kNumber) == fd) return true;
+    if (number_of(list[i]) == fd) return true;
   return false;
 }
 

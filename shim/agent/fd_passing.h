@@ -27,6 +27,10 @@ void await_descriptors_taken(Process* p, const Word& survivor);
 /// list. Returns how many are there, from the first one on; the others did not come.
 uint32_t receive_descriptors(Thread* t, int holder, const int32_t* list, uint32_t count);
 
+/// Survivor: the one descriptor of this entry, by pidfd_getfd(2). False if it is not there.
+bool fetch_descriptor_of(int holder, int32_t entry);
+inline int number_of(int32_t entry) { return entry & 0x7fffffff; }
+
 /// Whether `fd` is one of the numbers in `list`.
 bool in_list(const int32_t* list, uint32_t count, long fd);
 /// Moves a descriptor to a number that `list` leaves free, if there is one; returns it.

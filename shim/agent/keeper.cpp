@@ -1,8 +1,8 @@
 #include "shim/agent/keeper.h"
 
+#include "shim/agent/fd_passing.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/pair.h"
-#include "shim/agent/fd_passing.h"
 
 namespace mx::agent {
 
@@ -39,6 +39,11 @@ void give_memory_back(Thread* t) {
   if (t->rseq[0]) sys(__NR_rseq, t->rseq[0], t->rseq[1], 1 /*RSEQ_FLAG_UNREGISTER*/, t->rseq[3]);
   sys(__NR_munmap, 0x10000, stream::kAgentBase - 0x10000);
   sys(__NR_munmap, stream::kRangeEnd, kUserEnd - stream::kRangeEnd);
+}
+
+void wake_keepers(Process* p) {
+  p->keeper_wake.fetch_add(1);
+  futex_wake(&p->keeper_wake, 8);
 }
 
 void allow_takeover() {
@@ -91,11 +96,11 @@ void become_user(uint32_t uid, uint32_t gid) {
   __builtin_unreachable();
 }
 
-// Tells a keeper that is a child of this process to leave. Not by a signal: the program may have
-// given up the right to send one to it (setuid).
-void dismiss(Process* p) {
-  p->keeper_wake.fetch_add(1);
-  futex_wake(&p->keeper_wake, 8);
+// Of a keeper that is a child of this process and not wanted any more. Not by a signal: the program
+// may have given up the right to send one to it (setuid).
+void end_keeper(Process* p, int32_t pid) {
+  wake_keepers(p);
+  sys(__NR_wait4, pid, 0, kClones, 0);
 }
 
 // `pid`: where its number goes, before it runs. Returns it, or an error.
@@ -124,8 +129,7 @@ void start_keeper(Thread* t) {
   if (t->role != Role::kLeader) return;
   const int32_t previous = p->keeper_pid;
   if (is_error(make_keeper(t, &p->keeper_pid)) || !previous) return;
-  dismiss(p);
-  sys(__NR_wait4, previous, 0, kClones, 0);
+  end_keeper(p, previous);
 }
 
 void start_spare_keeper(Thread* t) {
@@ -147,8 +151,7 @@ void stop_spare_keeper(Thread* t) {
   const int32_t spare = p->spare_keeper;
   if (!is_living_child(spare)) return;
   p->spare_keeper = 0;
-  dismiss(p);
-  sys(__NR_wait4, spare, 0, kClones, 0);
+  end_keeper(p, spare);
 }
 
 void keep_if_wanted(Thread* t) {
@@ -178,13 +181,10 @@ void stop_keeper(Thread* t) {
   const int32_t keeper = p->keeper_pid;
   if (!keeper) return;
   p->keeper_pid = 0;
-  dismiss(p);
   // An orphan would be the monitor's, who can have it, or a subreaper's among the program's
   // processes, who must not see it.
-  if (!p->is_root) {
-    sys(__NR_wait4, keeper, 0, kClones, 0);
-    return;
-  }
+  if (!p->is_root) return end_keeper(p, keeper);
+  wake_keepers(p);
   constexpr int kLookMs = 50;  // it may have been killed
   for (uint32_t left; (left = p->keeper_left.load()) != static_cast<uint32_t>(keeper) &&
                       sys(__NR_wait4, keeper, 0, kClones | kNoHang, 0) == 0;)

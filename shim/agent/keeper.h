@@ -15,6 +15,8 @@ void start_spare_keeper(Thread* t);
 void take_spare_keeper(Thread* t);
 /// Ends it, for this version goes on alone, or its table has been unshared by execve.
 void stop_spare_keeper(Thread* t);
+/// Any process of the pair: its keepers look whether they are asked, or needed no more.
+void wake_keepers(Process* p);
 /// Leader, about to end: its children are to have keepers.
 void leave_children(Thread* t);
 /// Makes it let go of the table before the process ends, else files would stay open; a process that

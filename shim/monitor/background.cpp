@@ -18,7 +18,7 @@ namespace mx::monitor {
 using namespace stream;
 
 namespace {
-constexpr int kRemindMs = 20, kLookMs = 1000;
+constexpr int kLookMs = 1000;
 }
 
 // Processes of the program that go on when its first one has ended.
@@ -79,9 +79,9 @@ void Monitor::wait_for_others() {
         if (p.alive[v].load() && p.real_pid[v] > 1) endings.watch(p.real_pid[v]);
     // The status is its parent's to know; what had been announced is not alive any more.
     for (pid_t pid : endings.ended()) on_sudden_end(pid, SIGKILL);
-    const bool reminds = remind();
+    const int reminder = remind();
     const int timeout = sooner(handover_.timeout_ms(), crashes_.timeout_ms());
-    serve_events(sooner(timeout, reminds ? kRemindMs : kLookMs));
+    serve_events(sooner(timeout, sooner(reminder, kLookMs)));
     continue_handover();
     crashes_.fill(seconds(), false);
     int status;

@@ -10,9 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <ctime>
-#include <exception>
 
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
@@ -32,7 +30,6 @@ double processor_seconds(const rusage& used) {
          static_cast<double>(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
-constexpr int kRemindMs = 20;
 constexpr double kYouth = 0.02;  // seconds
 
 // A number high enough not to be in the program's way, low enough that the kernel's descriptor
@@ -137,101 +134,6 @@ int Monitor::run() {
   return exit_code();
 }
 
-// What can wait until the first process is under way.
-void Monitor::settle() {
-  Control& c = arena_.control();
-  open_events();
-  want_of_memory_.begin();
-  c.settings.log_size = want_of_memory_.log_size();
-  c.lanes[0].log_size = options_.recovery ? c.settings.log_size : 0;
-  arena_.put_agent_in();
-}
-
-// Both at once, each by a thread, which traces it: most of the time goes into execve.
-void Monitor::start() {
-  const Version leader = options_.leader, follower = other(leader);
-  Gate gate;
-  if (!gate.map()) throw system_error("cannot map the start-up code");
-  std::unique_ptr<Departure> second;
-  std::exception_ptr second_failed;
-  std::atomic<bool> settled = false, arrived = false;
-  wake_ = open_message_wakeups(arena_.control(), [&] {
-    try {
-      second = std::make_unique<Departure>(arena_, gate, spec_of(follower), 0, follower, true);
-      settled.wait(false);
-      second->finish();
-    } catch (...) {
-      second_failed = std::current_exception();
-    }
-    arrived.store(true);
-    arrived.notify_one();
-  });
-  std::exception_ptr failed;
-  const auto let_second_go_on = [&] {
-    settled.store(true);
-    settled.notify_one();
-  };
-  try {
-    Departure first(arena_, gate, spec_of(leader), 0, leader, false);
-    settle();
-    let_second_go_on();
-    first.finish();
-    started(leader, first);
-  } catch (...) {
-    failed = std::current_exception();
-    let_second_go_on();
-  }
-  arrived.wait(false);
-  if (failed) {
-    if (!second_failed) {
-      kill(second->pid(), SIGKILL);
-      waitpid(second->pid(), nullptr, __WALL);
-    }
-    std::rethrow_exception(failed);
-  }
-  try {
-    if (second_failed) std::rethrow_exception(second_failed);
-    started(follower, *second);
-  } catch (const Error& e) {
-    // On the command line a version that cannot start is the user's mistake. A container is a
-    // service: it goes on with the leader alone.
-    if (!options_.container) {
-      kill(roots_[static_cast<int>(leader)].pid, SIGKILL);
-      throw;
-    }
-    go_without(follower, e);
-  }
-}
-
-VersionSpec Monitor::spec_of(Version v) const {
-  const int i = static_cast<int>(v);
-  VersionSpec spec{
-      options_.program[i], options_.root[i], {}, options_.identity[i], options_.terminal};
-  // One view of paths: both versions are called by the same name.
-  spec.argv.push_back(options_.argv0.empty() ? options_.program[static_cast<int>(options_.leader)]
-                                             : options_.argv0);
-  spec.argv.insert(spec.argv.end(), options_.args.begin(), options_.args.end());
-  return spec;
-}
-
-void Monitor::started(Version v, const Departure& launched) {
-  const int i = static_cast<int>(v);
-  roots_[i].pid = launched.pid();
-  report_.write("start", {{"version", name(v)},
-                          {"pid", roots_[i].pid},
-                          {"program", options_.program[i]},
-                          {"role", v == options_.leader ? "leader" : "follower"}});
-}
-
-void Monitor::go_without(Version follower, const Error& why) {
-  Root& r = roots_[static_cast<int>(follower)];
-  r.ended = r.was_dropped = true;
-  root().alive[static_cast<int>(follower)].store(0);
-  let_leader_go(arena_.control(), root());
-  report_.write("dropped", {{"version", name(follower)},
-                            {"reason", std::string("it could not start: ") + why.what()}});
-}
-
 void Monitor::open_events() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   signals_ = open_signals(options_.container);
@@ -249,7 +151,7 @@ void Monitor::watch() {
     timeout = sooner(timeout, crashes_.timeout_ms());
     timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds())
                                                    : checkpoints_.interval_ms());
-    if (remind()) timeout = sooner(timeout, kRemindMs);
+    timeout = sooner(timeout, remind());
     timeout = sooner(timeout, until_grown_ms());
     if (program_ended_) {
       double left = deadline_ - seconds();
@@ -277,12 +179,14 @@ void Monitor::watch() {
 }
 
 // Now and then only: each is a signal (handover.cpp).
-bool Monitor::remind() {
+int Monitor::remind() {
+  constexpr int kRemindMs = 20;
   const double now = seconds();
-  if (reminds_ && now < next_reminder_) return true;
-  reminds_ = remind_followers(arena_.control());
-  next_reminder_ = now + kRemindMs / 1000.0;
-  return reminds_;
+  if (!reminds_ || now >= next_reminder_) {
+    reminds_ = remind_followers(arena_.control());
+    next_reminder_ = now + kRemindMs / 1000.0;
+  }
+  return reminds_ ? kRemindMs : -1;
 }
 
 // A child that waitpid has news of, or 0. Before it is taken away: what the kernel says of one that

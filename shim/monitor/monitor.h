@@ -6,6 +6,7 @@
 #pragma once
 #include <sys/types.h>
 
+#include <exception>
 #include <map>
 #include <memory>
 #include <set>
@@ -40,9 +41,11 @@ class Monitor {
   void fill_settings();
   void settle();
   void start();
-  bool remind();
+  int remind();  ///< returns when again, in milliseconds; -1: nobody has to take over
   VersionSpec spec_of(stream::Version v) const;
   void started(stream::Version v, const Departure& launched);
+  /// `failed`: why it could not start, null: it has.
+  void follower_arrived(const Departure* arrived, std::exception_ptr failed);
   void go_without(stream::Version follower, const Error& why);
   void watch();
   void open_events();

@@ -44,6 +44,14 @@ def wait_for_file(path, seconds=60):
         time.sleep(0.05)
 
 
+def until(what, reached, seen=lambda: ""):
+    end = time.monotonic() + PATIENCE
+    while not reached():
+        if time.monotonic() > end:
+            raise TimeoutError(f"{what}: {seen()}")
+        time.sleep(0.02)
+
+
 class TwoRedis(unittest.TestCase):
     """Debian's redis twice, as one."""
     id = "test1"
@@ -81,11 +89,7 @@ class TwoRedis(unittest.TestCase):
         return self.status()["versions"][version]["pids"][0]
 
     def until(self, what, reached):
-        end = time.monotonic() + PATIENCE
-        while not reached():
-            if time.monotonic() > end:
-                raise TimeoutError(f"{what}: {self.report.lines()}")
-            time.sleep(0.02)
+        until(what, reached, self.report.lines)
 
     def events(self, name):
         return [line for line in self.report.lines() if line["event"] == name]

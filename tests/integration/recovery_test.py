@@ -4,21 +4,12 @@ import json
 import os
 import pathlib
 import signal
-import time
 import unittest
 
-from control_test import TwoRedis, mx
+from control_test import TwoRedis, mx, until
 from kill_test import lines, program, take
 from mxtest import Exchange, ProgramTest, free_port, main, scenario
 from mxtest.net import connect
-
-
-def until(what, reached, seconds=60):
-    end = time.monotonic() + seconds
-    while not reached():
-        if time.monotonic() > end:
-            raise TimeoutError(what)
-        time.sleep(0.02)
 
 
 class Recovery(TwoRedis):
