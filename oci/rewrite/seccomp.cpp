@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
+#include <set>
 
 #include "oci/base/failure.hpp"
 #include "oci/base/files.hpp"
@@ -104,9 +106,88 @@ void add_rule(void* filter, uint32_t action, int number, const std::string& name
     check(seccomp_rule_add_array(filter, action, number, 1, &arg), name);
 }
 
-// Returns the highest x86-64 number the profile names, -1 for none.
-int add_rules(void* filter, const Json& profile, uint32_t default_action) {
+// The highest x86-64 number the profile names, -1 for none.
+int highest_call(const Json& profile) {
   int highest = -1;
+  for (const Json& rule : array_at(profile, "syscalls"))
+    for (const std::string& name : strings_at(rule, "names"))
+      highest = std::max(highest, seccomp_syscall_resolve_name(name.c_str()));
+  return highest;
+}
+
+// runc lets calls above highest_call() fail with ENOSYS where the profile's default is an error: glibc falls back on that
+// only (clone3).
+bool has_enosys_rule(const Json& profile) {
+  const std::string name = string_at(profile, "defaultAction", "");
+  return highest_call(profile) >= 0 && name != "SCMP_ACT_ALLOW" &&
+         !(name == "SCMP_ACT_ERRNO" && integer_at(profile, "defaultErrnoRet", EPERM) == ENOSYS);
+}
+
+std::set<std::string> named_calls(const Json& profile) {
+  std::set<std::string> names;
+  for (const Json& rule : array_at(profile, "syscalls"))
+    for (const std::string& name : strings_at(rule, "names")) names.insert(name);
+  return names;
+}
+
+// Whatever its arguments.
+bool allows(const Json& profile, const std::string& call) {
+  for (const Json& rule : array_at(profile, "syscalls"))
+    for (const std::string& name : strings_at(rule, "names"))
+      if (name == call) return string_at(rule, "action", "") == "SCMP_ACT_ALLOW" && array_at(rule, "args").empty();
+  return string_at(profile, "defaultAction", "") == "SCMP_ACT_ALLOW";
+}
+
+// What every program of some size uses, and a profile made for one small program need not name.
+const std::vector<std::string>& ordinary_calls() {
+  static const std::vector<std::string> kCalls = {
+      "accept", "accept4", "access", "arch_prctl", "bind", "brk", "clock_getres", "clock_gettime", "clock_nanosleep",
+      "close", "connect", "copy_file_range", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait",
+      "epoll_wait", "eventfd2", "exit", "exit_group", "faccessat", "fallocate", "fchmod", "fchmodat", "fchown",
+      "fchownat", "fcntl", "flock", "fork", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "getcwd", "getdents64",
+      "getegid", "geteuid", "getgid", "getpeername", "getpid", "getppid", "getpriority", "getrandom", "getrlimit",
+      "getrusage", "getsid", "getsockname", "getsockopt", "gettid", "gettimeofday", "getuid", "ioctl", "kill", "listen",
+      "lseek", "lstat", "madvise", "mkdir", "mkdirat", "mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat",
+      "open", "openat", "pipe", "pipe2", "poll", "ppoll", "pread64", "pselect6", "pwrite64", "read", "readlink",
+      "readlinkat", "readv", "recvfrom", "recvmsg", "rename", "renameat", "renameat2", "restart_syscall", "rmdir",
+      "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn", "rt_sigtimedwait",
+      "rt_tgsigqueueinfo", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_setaffinity",
+      "sched_setattr", "sched_setscheduler", "sched_yield", "select", "sendfile", "sendmsg", "sendto", "set_robust_list",
+      "set_tid_address", "setpgid", "setpriority", "setsid", "setsockopt", "shutdown", "sigaltstack", "signalfd4",
+      "socket", "socketpair", "stat", "statfs", "statx", "sysinfo", "tgkill", "timerfd_create", "timerfd_settime",
+      "tkill", "umask", "uname", "unlink", "unlinkat", "vfork", "wait4", "waitid", "write", "writev"};
+  return kCalls;
+}
+
+// A profile that says something else of one of them knows why; the others the monitor may make. New namespaces stay
+// what the profile has them be.
+void allow_ordinary_calls(const Json& profile, Json& rules) {
+  constexpr uint64_t kNewNamespaces = 0x7E020000;
+  const std::set<std::string> named = named_calls(profile);
+  Json names = Json::array();
+  for (const std::string& call : ordinary_calls())
+    if (!named.contains(call)) names.push_back(call);
+  if (!names.empty()) rules.push_back({{"names", names}, {"action", "SCMP_ACT_ALLOW"}});
+  if (!named.contains("clone"))
+    rules.push_back({{"names", {"clone"}},
+                     {"action", "SCMP_ACT_ALLOW"},
+                     {"args", {{{"index", 0}, {"value", kNewNamespaces}, {"valueTwo", 0}, {"op", "SCMP_CMP_MASKED_EQ"}}}}});
+}
+
+// Calls that runc's rule answers before the profile names the monitor's, and no more after it.
+Json calls_that_grew_old(const Json& profile) {
+  int last = -1;
+  for (const std::string& name : monitor_calls())
+    last = std::max(last, seccomp_syscall_resolve_name(name.c_str()));
+  Json names = Json::array();
+  for (int number = highest_call(profile) + 1; number < last; ++number) {
+    const std::unique_ptr<char, void (*)(void*)> name(seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number), free);
+    if (name && !is_monitor_call(name.get())) names.push_back(name.get());
+  }
+  return names;
+}
+
+void add_rules(void* filter, const Json& profile, uint32_t default_action) {
   for (const Json& rule : array_at(profile, "syscalls")) {
     const uint32_t action =
         action_of(string_at(rule, "action", ""), integer_at(rule, "errnoRet", EPERM));
@@ -114,11 +195,9 @@ int add_rules(void* filter, const Json& profile, uint32_t default_action) {
     for (const std::string& name : strings_at(rule, "names")) {
       const int number = seccomp_syscall_resolve_name(name.c_str());
       if (number == __NR_SCMP_ERROR) continue;  // runc and crun skip what they do not know
-      highest = std::max(highest, number);
       if (action != default_action) add_rule(filter, action, number, name, args);
     }
   }
-  return highest;
 }
 
 std::string exported(void* filter) {
@@ -166,17 +245,23 @@ const std::vector<std::string>& monitor_calls() {
 Json widen_profile(const Json& profile) {
   Json widened = profile;
   Json rules = Json::array();
+  const bool hide_clone3 = !allows(profile, "clone3");
   for (Json rule : array_at(profile, "syscalls")) {
     Json names = Json::array();
     for (const Json& name : array_at(rule, "names"))
-      if (!is_monitor_call(name)) names.push_back(name);
+      if (!is_monitor_call(name) && !(hide_clone3 && name == "clone3")) names.push_back(name);
     if (names.empty()) continue;
     rule["names"] = names;
     rules.push_back(rule);
   }
   // Runtimes refuse or ignore a rule that says what the default says.
-  if (string_at(profile, "defaultAction", "") != "SCMP_ACT_ALLOW")
+  if (string_at(profile, "defaultAction", "") != "SCMP_ACT_ALLOW") {
     rules.push_back({{"names", monitor_calls()}, {"action", "SCMP_ACT_ALLOW"}});
+    allow_ordinary_calls(profile, rules);
+  }
+  Json young = has_enosys_rule(profile) ? calls_that_grew_old(profile) : Json::array();
+  if (hide_clone3 && std::find(young.begin(), young.end(), "clone3") == young.end()) young.push_back("clone3");
+  if (!young.empty()) rules.push_back({{"names", young}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", ENOSYS}});
   widened["syscalls"] = rules;
   return widened;
 }
@@ -189,11 +274,9 @@ std::string compile_profile(const Json& profile, bool unknown_is_enosys) {
   if (!filter) throw Failure("linux.seccomp: libseccomp refuses the default action " + name);
   seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_NNP, 0);
   add_architectures(filter.get(), profile);
-  const int highest = add_rules(filter.get(), profile, default_action);
+  add_rules(filter.get(), profile, default_action);
   std::string program = exported(filter.get());
-  const bool stub = unknown_is_enosys && highest >= 0 && name != "SCMP_ACT_ALLOW" &&
-                    !(name == "SCMP_ACT_ERRNO" && error == ENOSYS);
-  if (stub) program = with_enosys(program, highest);
+  if (unknown_is_enosys && has_enosys_rule(profile)) program = with_enosys(program, highest_call(profile));
   check_length(program);
   return program;
 }

@@ -11,9 +11,11 @@ namespace mx::oci {
 // System calls the monitor and the steps between its fork and exec need.
 const std::vector<std::string>& monitor_calls();
 
-// A copy of linux.seccomp which allows monitor_calls() without conditions and says what it said
-// about every other call. The names are first taken out of every rule, since engines write explicit
-// ERRNO rules for some of them.
+// A copy of linux.seccomp for the monitor: it allows monitor_calls() without conditions (the names are first taken out of
+// every rule, since engines write explicit ERRNO rules for some of them), and of the calls that any program may need those
+// that the profile does not name. clone3, unless allowed, gives ENOSYS, and so does what the profile is too old to know, as
+// under runc (see below) though the profile names younger calls now: glibc makes threads by clone then. About every other
+// call it says what it said. A version has the profile itself on top.
 Json widen_profile(const Json& profile);
 
 // The profile as a filter program (struct sock_filter, native byte order), by libseccomp.

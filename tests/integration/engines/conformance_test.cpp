@@ -233,6 +233,19 @@ const std::vector<Field>& fields() {
               {{{"names", {"mkdir", "mkdirat"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 28}}}}};
        },
        "mkdir /tmp/d 2>&1; ln -s x /tmp/link && echo linked"},
+      {"linux.seccomp with EPERM for clone3 and faccessat2",
+       [](Json& c) {
+         const Json file = Json::parse(ok("cat /usr/share/containers/seccomp.json"));
+         Json names = Json::array();
+         for (const Json& rule : file["syscalls"])
+           if (rule["action"] == "SCMP_ACT_ALLOW")
+             for (const Json& name : rule["names"])
+               if (name != "clone3" && name != "faccessat2" && name != "personality") names.push_back(name);
+         c["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ERRNO"},
+                                  {"architectures", {"SCMP_ARCH_X86_64"}},
+                                  {"syscalls", {{{"names", names}, {"action", "SCMP_ACT_ALLOW"}}}}};
+       },
+       "echo up; busybox setarch i386 uname -m 2>&1; (exit 3); echo $?; grep Seccomp: /proc/self/status"},
       {"linux.rootfsPropagation", [](Json& c) { c["linux"]["rootfsPropagation"] = "private"; },
        "grep -c shared: /proc/self/mountinfo || true"},
   };

@@ -71,6 +71,32 @@ TEST_F(Containerd, TaskVerbs) {
   EXPECT_EQ(ok("ls $W/state"), "");
 }
 
+// Images from scratch: one static program and nothing else; a program with musl's loader. The new version is another build.
+TEST_F(Containerd, ImagesWithoutAShellServeOnWhenAVersionCrashesUnderLoad) {
+  const std::string source = MX_SOURCE "/tests/integration/engines/support/server.c";
+  for (const auto& [kind, compiler] : {std::pair{"static", "gcc -static"}, std::pair{"musl", "musl-gcc"}}) {
+    setenv("KIND", kind, 1);
+    ok("mkdir -p $W/$KIND/new/lib && cp -L /lib/ld-musl-x86_64.so.1 $W/$KIND/new/lib/ && cp -a $W/$KIND/new $W/$KIND/old && " +
+       std::string(compiler) + " -O1 -o $W/$KIND/old/server " + source + " && " + compiler + " -O2 -o $W/$KIND/new/server " +
+       source + "; [ $KIND = musl ] || rm -r $W/$KIND/*/lib");
+    ok("umoci new --image $W/lay/l:$KIND && umoci insert --image $W/lay/l:$KIND $W/$KIND/old / && "
+       "skopeo --insecure-policy copy -q oci:$W/lay/l:$KIND docker-archive:$W/$KIND.tar:localhost/server:$KIND && "
+       "$CTR images import $W/$KIND.tar && $IMAGE image add server:$KIND dir:$W/$KIND/new");
+    for (const char* version : {"old", "new"}) {
+      ok("$CTR run -d --net-host --runtime io.containerd.runc.v2 --runc-binary $R --annotation "
+         "run.mx.new=image:server:$KIND localhost/server:$KIND s /server 17454");
+      const std::string task = "$CTR task ls | grep '^s ' | tr -s ' '", before = ok(task);
+      EXPECT_NE(before.find("RUNNING"), std::string::npos) << before;
+      crash_under_load(17454, version, false);
+      EXPECT_EQ(ok(task), before);  // id, pid, running
+      ok("$CTR task kill -s KILL s");
+      ASSERT_TRUE(wait_for("$CTR task ls | grep -q STOPPED"));
+      ok("$CTR task rm s; $CTR container rm s");
+    }
+  }
+  EXPECT_EQ(ok("ls $W/state"), "");
+}
+
 TEST_F(Containerd, TheExampleRuns) {
   EXPECT_NE(ok("CTR=\"$CTR\" MX=$IMAGE RUNTIME=$R NEW_TREE=$W/new " MX_SOURCE
                "/examples/containerd/run.sh")

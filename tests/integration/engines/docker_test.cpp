@@ -108,6 +108,25 @@ TEST_F(Docker, RedisServesOnWhenItsLeaderIsKilledUnderLoad) {
   EXPECT_EQ(ok("grep -c '\"failover\"' $W/store/reports/*/report.jsonl"), "1");
 }
 
+// The worker crashes, in either version.
+TEST_F(Docker, NginxServesOnWhenAWorkerCrashesUnderLoad) {
+  add_nginx(17452);
+  for (const char* version : {"old", "new"})
+    ok(std::string("tar -C $W/") + version + " -c . | $DOCKER import - nginx:" + version);
+  ok("$IMAGE image add --daemon-host unix://$W/d.sock nginx:new docker-daemon:nginx:new");
+  for (const char* version : {"old", "new"}) {
+    ok("$DOCKER run -d --name box --network host --runtime mx -e MX_NEW=image:nginx:new nginx:old "
+       "/usr/sbin/nginx -c /etc/nginx.conf");
+    const std::string before = inspect("box", ".Id") + inspect("box", ".State.Pid");
+    crash_under_load(17452, version, true);
+    EXPECT_EQ(inspect("box", ".Id") + inspect("box", ".State.Pid"), before);
+    EXPECT_EQ(inspect("box", ".State.Status") + " " + inspect("box", ".RestartCount"), "running 0");
+    ok("$DOCKER stop -t 10 box");
+    EXPECT_EQ(inspect("box", ".State.ExitCode"), "0");
+    ok("$DOCKER rm box");
+  }
+}
+
 // This daemon has no bridge: the host's network, by a second file.
 TEST_F(Docker, TheComposeFileRuns) {
   import_redis();

@@ -114,6 +114,23 @@ TEST_F(Podman, PrecreateHookWithAnUntouchedRuntime) {
       "old");
 }
 
+TEST_F(Podman, LighttpdServesOnWhenAVersionCrashesUnderLoad) {
+  add_lighttpd(17453);
+  ok("tar -C $W/old -c . | $PODMAN import - lighttpd:old; $IMAGE image add lighttpd:new dir:$W/new");
+  for (const char* version : {"old", "new"}) {
+    ok("$PODMAN --runtime mx run -d --name c ${OPTS/none/host} --annotation run.mx.new=image:lighttpd:new lighttpd:old "
+       "/usr/sbin/lighttpd -D -f /etc/lighttpd.conf");
+    const std::string about = "$PODMAN inspect -f '{{.Id}} {{.State.Pid}} {{.State.Status}} {{.RestartCount}}' c";
+    const std::string before = ok(about);
+    crash_under_load(17453, version, false);
+    EXPECT_EQ(ok(about), before);
+    EXPECT_NE(before.find(" running 0"), std::string::npos) << before;
+    ok("$PODMAN stop -t 10 c");
+    EXPECT_EQ(ok("$PODMAN inspect -f '{{.State.ExitCode}}' c"), "0");
+    ok("$PODMAN rm c");
+  }
+}
+
 // As a user without any rights: overlays in a user namespace, the image mounted by podman.
 TEST_F(Podman, TheExampleRunsRootless) {
   ok("mkdir -p $W/less/home $W/less/run && chown -R nobody $W/less && chmod 700 $W/less/run");

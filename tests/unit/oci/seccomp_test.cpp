@@ -63,13 +63,39 @@ TEST(Seccomp, YoungerCallsGiveEnosysAsRuncDoesIt) {
   EXPECT_EQ(errno_under(compile_profile(strict, true), SYS_getppid), EPERM);
 }
 
+// A profile older than clone3: glibc makes threads all the same, since runc answers ENOSYS. The widened one names younger calls.
+TEST(Seccomp, WideningLeavesYoungerCallsTheirEnosys) {
+  const Json old = profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "exit", "read", "write", "statx"}},
+                                               {"action", "SCMP_ACT_ALLOW"}}});
+  const std::string widened = compile_profile(widen_profile(old), true);
+  EXPECT_EQ(errno_under(widened, SYS_clone3), ENOSYS);
+  EXPECT_EQ(errno_under(widened, SYS_openat2), ENOSYS);
+  EXPECT_EQ(errno_under(widened, 460), ENOSYS);
+  EXPECT_EQ(errno_under(widened, SYS_pidfd_open, -1), EINVAL);  // the monitor's
+  EXPECT_EQ(errno_under(widened, SYS_swapoff), EPERM);
+  EXPECT_EQ(errno_under(compile_profile(widen_profile(old), false), SYS_clone3), ENOSYS);  // crun has no such rule
+}
+
+TEST(Seccomp, AProfileForASmallProgramIsNoneForTheMonitor) {
+  const Json small = profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "read", "write", "openat2"}}, {"action", "SCMP_ACT_ALLOW"}},
+                                                {{"names", {"getppid", "clone3"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 95}}});
+  const std::string widened = compile_profile(widen_profile(small), true);
+  EXPECT_EQ(errno_under(widened, SYS_epoll_create1, 1), EINVAL);
+  EXPECT_EQ(errno_under(widened, SYS_getppid), 95);     // said in so many words
+  EXPECT_EQ(errno_under(widened, SYS_clone3), ENOSYS);  // but this
+  EXPECT_EQ(errno_under(widened, SYS_clone, 0x10000000), EPERM);  // a new user namespace
+  EXPECT_EQ(errno_under(widened, SYS_swapoff), EPERM);
+  const Json allowing = profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "clone3"}}, {"action", "SCMP_ACT_ALLOW"}}});
+  EXPECT_EQ(errno_under(compile_profile(widen_profile(allowing), true), SYS_clone3), EINVAL);
+}
+
 TEST(Seccomp, WideningTouchesTheMonitorsCallsOnly) {
   const Json before =
       profile("SCMP_ACT_ERRNO",
               {{{"names", {"chroot", "kcmp"}}, {"action", "SCMP_ACT_ERRNO"}},
                {{"names", {"ptrace", "mount"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 1}}});
   const Json after = widen_profile(before);
-  ASSERT_EQ(after["syscalls"].size(), 2u);
+  ASSERT_EQ(after["syscalls"].size(), 5u);
   EXPECT_EQ(after["syscalls"][0]["names"], (Json{"mount"}));
   EXPECT_EQ(after["syscalls"][1]["action"], "SCMP_ACT_ALLOW");
   EXPECT_EQ(

@@ -96,9 +96,51 @@ void Workshop::make_trees() {
      " rm $W/new/etc/resolv.conf; ln -s ../run/systemd/resolv.conf $W/new/etc/resolv.conf");
 }
 
-void Workshop::add_redis() {
-  ok("for v in old new; do for f in /usr/bin/redis-server $(ldd /usr/bin/redis-server | grep -o "
-     "'/lib[^ ]*' | sort -u); do mkdir -p $W/$v$(dirname $f); cp -L $f $W/$v$f; done; done");
+void Workshop::add_program(const std::string& program) {
+  ok("for v in old new; do for f in " + program + " $(ldd " + program + " | grep -o '/lib[^ ]*' | sort -u); do "
+     "mkdir -p $W/$v$(dirname $f); cp -L $f $W/$v$f; done; done");
+}
+
+void Workshop::add_redis() { add_program("/usr/bin/redis-server"); }
+
+void Workshop::add_nginx(int port) {
+  add_program("/usr/sbin/nginx");
+  std::ofstream(folder_ / "nginx.conf")
+      << "user root root; daemon off; worker_processes 1; pid /tmp/pid; error_log stderr;\n"
+         "events { worker_connections 256; }\nhttp { access_log off; keepalive_requests 100000000; server { listen "
+      << port << "; root /srv; } }\n";
+  ok("for v in old new; do mkdir -p $W/$v/srv $W/$v/var/lib/nginx $W/$v/var/log/nginx; echo root:x:0: > $W/$v/etc/group; "
+     "cp $W/nginx.conf $W/$v/etc/; echo page > $W/$v/srv/index.html; done");
+}
+
+void Workshop::add_lighttpd(int port) {
+  add_program("/usr/sbin/lighttpd");
+  std::ofstream(folder_ / "lighttpd.conf")
+      << "server.document-root = \"/srv\"\nserver.port = " << port
+      << "\nserver.max-keep-alive-requests = 100000000\nindex-file.names = (\"index.html\")\netag.use-inode = \"disable\"\n"
+         "mimetype.assign = (\".html\" => \"text/html\")\n";
+  ok("for v in old new; do mkdir -p $W/$v/srv $W/$v/usr/lib; cp -a /usr/lib/lighttpd $W/$v/usr/lib/; cp $W/lighttpd.conf "
+     "$W/$v/etc/; echo page > $W/$v/srv/index.html; touch -d @1 $W/$v/srv/index.html; done");
+}
+
+void Workshop::crash_under_load(int port, const std::string& version, bool worker) {
+  const std::string url = "http://127.0.0.1:" + std::to_string(port) + "/";
+  ASSERT_TRUE(wait_for("curl -sf " + url)) << report();
+  ok("rm -f $W/wrk");
+  start_daemon("wrk -t 1 -c 20 -d 2s --timeout 30s " + url, folder_ / "wrk");
+  char clients[100];
+  snprintf(clients, sizeof clients, "[ $(grep -c ':%04X 01 ' /proc/net/tcp) -ge 20 ]", port);
+  ASSERT_TRUE(wait_for(clients));
+  std::string pid = host_pid_of(version);
+  if (worker) pid = ok("for p in $(cat /proc/" + pid + "/task/*/children); do ! grep -q worker /proc/$p/cmdline || echo $p; done");
+  ok(MX_SOURCE "/tests/integration/engines/support/ruin.py " + pid);
+  EXPECT_TRUE(wait_for("grep -q '\"crash\",\"version\":\"" + version + "\"' $W/state/*/out/report.jsonl")) << report();
+  EXPECT_TRUE(wait_for("grep -q Requests/sec $W/wrk"));
+  EXPECT_EQ(ok("grep -e 'Socket errors' -e Non-2xx $W/wrk || true"), "") << report();
+  EXPECT_EQ(ok("curl -sf " + url), "page");
+  const bool led = version == "old";
+  EXPECT_EQ(ok("grep -c '\"failover\".*\"from\":\"old\",\"to\":\"new\"' $W/state/*/out/report.jsonl || true"), led ? "1" : "0")
+      << report();
 }
 
 std::string Workshop::pid_of(const std::string& version) {

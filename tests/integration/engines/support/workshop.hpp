@@ -43,6 +43,14 @@ class Workshop : public ::testing::Test {
   void make_trees();
   // Adds redis-server and its libraries to both trees (dynamic programs: each version its own libc).
   void add_redis();
+  // Adds nginx (a master and a worker), or lighttpd, serving a page at this port.
+  void add_nginx(int port);
+  void add_lighttpd(int port);
+  // Copies a program of the host and the libraries it needs into both trees.
+  void add_program(const std::string& program);
+  // The only container serves HTTP at this port. Under load the program's code is ruined in one version: in its first process or,
+  // if `worker`, in the child of it that serves. No client may see anything of it.
+  void crash_under_load(int port, const std::string& version, bool worker);
   // The pid in the container of a version's first process, from the only report in $W/state.
   std::string pid_of(const std::string& version);
   // The pid on the host of a version's first process now, as `mx status` of the only container says it.
