@@ -24,6 +24,7 @@ Plan read_plan(const std::filesystem::path& file) {
   plan.lower = text("lower");
   plan.volume = text("volume");
   plan.volume_mount = text("volumeMount");
+  plan.volume_layers = oci::strings_at(in, "volumeLayers");
   plan.user_namespace = oci::bool_at(in, "userNamespace", false);
   plan.readonly = oci::bool_at(in, "readonly", false);
   plan.masked = oci::strings_at(in, "maskedPaths");

@@ -23,6 +23,7 @@ struct Plan {
   std::string lower;         // host folder of a stored image, or
   std::string volume;        // path in the container
   std::string volume_mount;  // the mount that holds it
+  std::vector<std::string> volume_layers;  // host folders of which that mount is an overlay, if it is a read-only one
   bool user_namespace = false;
   bool readonly = false;
   std::vector<std::string> masked, readonly_paths;

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 #include "hooks/mount_calls.hpp"
 #include "oci/base/failure.hpp"
@@ -78,21 +80,35 @@ std::string escaped(const std::string& path) {
 }
 
 // Links inside a volume are resolved inside it: the volume's content comes from an image.
-ScopedFd open_lower(const Plan& plan, int rootfs) {
-  if (!plan.lower.empty()) return open_tree_at(plan.lower, plan.lower);
-  const ScopedFd volume = open_place(rootfs, plan.volume_mount);
+ScopedFd open_in_volume(const Plan& plan, const ScopedFd& volume) {
   const std::string rest = plan.volume.substr(plan.volume_mount.size());
-  ScopedFd lower = open_in_root(volume.get(), rest.empty() ? "/" : rest, O_PATH | O_DIRECTORY);
-  if (!lower.valid())
-    throw system_failure(plan.setting + ": cannot open the folder " + plan.volume, errno);
-  return lower;
+  return open_in_root(volume.get(), rest.empty() ? "/" : rest, O_PATH | O_DIRECTORY);
+}
+
+// What the second root's overlay lies on, uppermost first.
+std::vector<ScopedFd> open_lowers(const Plan& plan, int rootfs) {
+  std::vector<ScopedFd> lowers;
+  if (!plan.lower.empty()) {
+    lowers.push_back(open_tree_at(plan.lower, plan.lower));
+    return lowers;
+  }
+  for (const std::string& layer : plan.volume_layers) {
+    ScopedFd lower = open_in_volume(plan, open_tree_at(layer, layer));
+    if (lower.valid()) lowers.push_back(std::move(lower));
+  }
+  if (plan.volume_layers.empty()) {
+    ScopedFd lower = open_in_volume(plan, open_place(rootfs, plan.volume_mount));
+    if (lower.valid()) lowers.push_back(std::move(lower));
+  }
+  if (lowers.empty()) throw system_failure(plan.setting + ": cannot open the folder " + plan.volume, errno);
+  return lowers;
 }
 
 void mount_overlay(const Plan& plan, int rootfs, int place) {
-  const ScopedFd lower = open_lower(plan, rootfs);
-  std::string options = "lowerdir=" + fd_path(lower.get()) +
-                        ",upperdir=" + escaped(plan.upper + "/upper") +
-                        ",workdir=" + escaped(plan.upper + "/work");
+  const std::vector<ScopedFd> lowers = open_lowers(plan, rootfs);
+  std::string options = "lowerdir=";
+  for (const ScopedFd& lower : lowers) options += (&lower == &lowers[0] ? "" : ":") + fd_path(lower.get());
+  options += ",upperdir=" + escaped(plan.upper + "/upper") + ",workdir=" + escaped(plan.upper + "/work");
   if (plan.user_namespace) options += ",userxattr";
   if (!plan.mount_label.empty()) options += ",context=\"" + plan.mount_label + "\"";
   mount_new(place, "overlay", 0, options, plan.own_folder + "/" + plan.second);

@@ -1,5 +1,7 @@
 #include "oci/rewrite/rewrite.hpp"
 
+#include <sstream>
+
 #include "oci/base/failure.hpp"
 #include "oci/base/files.hpp"
 #include "oci/rewrite/image_defaults.hpp"
@@ -30,6 +32,31 @@ void add_hooks(Json& config, const RewriteInput& in) {
   config["hooks"] = hooks;
 }
 
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+// The folders of which a mount is a read-only overlay; none if it is anything else. CRI-O's image volumes are overlays over
+// overlays, and the kernel stacks no third: the second root is made of what they are made of.
+std::vector<std::string> layers_of(const Json& config, const std::string& destination) {
+  std::vector<std::string> layers;
+  for (const Json& mount : array_at(config, "mounts")) {
+    if (string_at(mount, "destination", "") != destination) continue;
+    layers.clear();
+    if (string_at(mount, "type", "") != "overlay") continue;
+    for (const std::string& option : strings_at(mount, "options")) {
+      if (option.starts_with("upperdir=")) return {};
+      if (option.starts_with("lowerdir=") && option.find('\\') == std::string::npos) layers = split(option.substr(9), ':');
+    }
+  }
+  for (const std::string& layer : layers)
+    if (layer.empty() || layer[0] != '/') return {};
+  return layers;
+}
+
 Json make_plan(const Json& original, const RewriteInput& in,
                const start::ContainerSettings& settings) {
   const MappedRoot root = mapped_root(original);
@@ -54,7 +81,10 @@ Json make_plan(const Json& original, const RewriteInput& in,
     plan["lower"] = in.image->rootfs.string();
   else
     plan["volume"] = in.request.source.path;
-  if (!in.image) plan["volumeMount"] = volume_mount(original, in.request.source.path);
+  if (!in.image) {
+    plan["volumeMount"] = volume_mount(original, in.request.source.path);
+    plan["volumeLayers"] = layers_of(original, plan["volumeMount"]);
+  }
   Json folders = Json::object();
   for (const auto& version : settings.versions) folders[version.name] = version.cwd;
   plan["folders"] = folders;

@@ -311,6 +311,28 @@ TEST_F(Conformance, HooksOfTheBundle) {
   EXPECT_EQ(logs[0], logs[2]);
 }
 
+// Labels: what the kernel has (the program sees its own), or the same refusal where it has none.
+TEST_F(Conformance, LabelsOfTheBundle) {
+  for (const auto& [field, value] : {std::pair{"apparmorProfile", "unconfined"}, std::pair{"apparmorProfile", "mx-no-such-profile"},
+                                     std::pair{"selinuxLabel", "system_u:system_r:container_t:s0:c1,c2"}}) {
+    std::string said[3];
+    for (int i = 0; i < 3; ++i) {
+      Json config = default_config();
+      config["process"]["args"] = {"/bin/sh", "-c", "cat /proc/self/attr/current 2>&1; echo end"};
+      config["process"][field] = value;
+      if (i == 2) config["annotations"]["run.mx.new"] = "image:app:new";
+      write_config(config);
+      const Outcome outcome = shell("cd $W/bundle && " + (i == 0 ? std::string("runc") : runtime()) +
+                                    " --root $ROOT run c </dev/null 2>&1 | sed 's/time=\"[^\"]*\"//'; echo ${PIPESTATUS[0]}");
+      said[i] = outcome.output;
+      EXPECT_EQ(shell("runc --root $ROOT state c").status, 1) << field;
+    }
+    EXPECT_EQ(said[0], said[1]) << field;
+    EXPECT_EQ(said[0], said[2]) << field;
+  }
+  EXPECT_EQ(ok("ls $W/state $W/store/containers | grep -v : || true"), "");
+}
+
 // A hook that fails: the container is not made, and the same is said of it.
 TEST_F(Conformance, AHookThatFails) {
   for (const char* stage : {"prestart", "createRuntime", "createContainer", "startContainer"}) {
