@@ -15,7 +15,7 @@ from mxtest.measure import cpu_seconds, pss_bytes
 from mxtest.process import descendants
 from mxtest import settings
 
-from containers import container_start
+from containers import container_redis, container_start
 from recovery_cases import prepared, recovery
 
 BENCH = os.path.dirname(os.path.abspath(__file__))
@@ -262,7 +262,7 @@ def recovery_cost(context):
 
 
 CASES = [redis, redis_pipelined, lighttpd, nginx, failover_kill, failover_crash, start_up, calls, compute, memory,
-         recovery, recovery_cost, container_start]
+         recovery, recovery_cost, container_start, container_redis]
 
 # What issues 2, 3 and 5 ask for: (case, metric, kind, limit). Kinds: "ratio>=" and "ratio<=" of mx to native; "more<=" mx minus
 # native; "twice+" mx minus two times native; "mx<=", "mx>=" mx alone.
@@ -275,6 +275,8 @@ TARGETS = {
     ("start_up", "/bin/true [ms]"): ("more<=", 10),
     ("compute", "gzip [s]"): ("ratio<=", 1.05), ("compute", "python loop [s]"): ("ratio<=", 1.05),
     ("container_start", "handed on [ms]"): ("more<=", 5), ("container_start", "two versions [ms]"): ("more<=", 60),
+    ("container_redis", "GET [requests/s]"): ("ratio>=", 0.85), ("container_redis", "SET [requests/s]"): ("ratio>=", 0.85),
+    ("container_redis", "GET p99 [ms]"): ("ratio<=", 1.5), ("container_redis", "SET p99 [ms]"): ("ratio<=", 1.5),
     ("memory", "all processes [MiB]"): ("twice+", 96),
     ("recovery", "first [ms]"): ("mx<=", 150), ("recovery", "later, median [ms]"): ("mx<=", 10),
     **{("recovery_cost", f"{what}, on / off"): ("mx>=", 0.98) for what in ("SET", "GET", "10 KiB file")},
