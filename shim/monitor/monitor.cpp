@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
 
 #include "shim/monitor/clock.h"
@@ -154,9 +155,9 @@ void Monitor::watch() {
     timeout = sooner(timeout, remind());
     timeout = sooner(timeout, until_grown_ms());
     if (program_ended_) {
-      double left = deadline_ - seconds();
-      if (left <= 0) break;
-      timeout = static_cast<int>(left * 1000) + 1;
+      const double left = deadline_ - seconds();
+      if (left <= 0 || left_behind()) break;
+      timeout = std::min(static_cast<int>(left * 1000) + 1, Standstill::kLookMs);
     }
     serve_events(timeout);
     if (!program_ended_ && until_grown_ms() == 0) grow_up();
@@ -176,6 +177,21 @@ void Monitor::watch() {
     }
   }
   take_messages();
+}
+
+// The program has ended, and of the other version's processes none goes on: their threads wait for one another (Go: for a thread
+// that waits for an event of the leader's), and nobody else is there who could wake them.
+bool Monitor::left_behind() {
+  const int v = 1 - static_cast<int>(final_version_);
+  if (roots_[v].ended) return false;
+  std::vector<pid_t> pids = {roots_[v].pid};
+  for (Process& p : processes_taken(arena_.control()))
+    if (&p != &root() && p.alive[v].load() && p.real_pid[v] > 1) pids.push_back(p.real_pid[v]);
+  if (!last_steps_.lasts(pids, seconds())) return false;
+  report_.write("note", {{"version", name(static_cast<Version>(v))},
+                         {"pid", roots_[v].pid},
+                         {"reason", "stood still before its end when the program had ended, and was ended"}});
+  return true;
 }
 
 // Now and then only: each is a signal (handover.cpp).

@@ -24,6 +24,7 @@
 #include "shim/monitor/report.h"
 #include "shim/monitor/rules.h"
 #include "shim/monitor/site_service.h"
+#include "shim/monitor/standstill.h"
 #include "shim/monitor/transplants.h"
 #include "shim/monitor/want_of_memory.h"
 #include "shim/operator/state.h"
@@ -47,6 +48,7 @@ class Monitor {
   /// `failed`: why it could not start, null: it has.
   void follower_arrived(const Departure* arrived, std::exception_ptr failed);
   void go_without(stream::Version follower, const Error& why);
+  bool left_behind();
   void watch();
   void open_events();
   void on_message(stream::Message& m);
@@ -153,6 +155,7 @@ class Monitor {
   bool program_ended_ = false;
   stream::Version final_version_ = stream::Version::kOld;
   double deadline_ = 0;
+  Standstill last_steps_;  // of what is left when the program has ended
   double next_look_ = 0;  // when to look for followers that hang
 };
 

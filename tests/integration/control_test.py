@@ -237,6 +237,23 @@ class Compare(unittest.TestCase):
             self.assertEqual(127, missing.returncode)
 
 
+class LeftBehind(unittest.TestCase):
+    """A version that waits for ever when the program has ended, as Go's threads may: it is ended then, not at the hang timeout."""
+
+    def test_the_run_ends_with_the_program(self):
+        with tempfile.TemporaryDirectory(prefix="mx-left-") as folder:
+            for name, wait in (("old", ""), ("new", "syscall(SYS_futex, &word, 0, 0, 0, 0, 0);")):
+                pathlib.Path(f"{folder}/{name}.c").write_text(
+                    "#include <sys/syscall.h>\n#include <unistd.h>\nstatic int word;\n"
+                    f"int main(void) {{ if (write(1, \"out\\n\", 4) != 4) return 1; {wait} (void)word; return 0; }}\n", encoding="utf-8")
+                subprocess.run(["gcc", "-o", f"{folder}/{name}", f"{folder}/{name}.c"], check=True)
+            done = mx("run", "--old", f"{folder}/old", "--new", f"{folder}/new", "--hang-timeout", "1000", "--report",
+                      f"{folder}/report", check=False)        # within the minute that mx() grants
+            self.assertEqual((0, "out\n"), (done.returncode, done.stdout))
+            notes = [line["version"] for line in map(json.loads, open(f"{folder}/report", encoding="utf-8")) if line["event"] == "note"]
+            self.assertEqual(["new"], notes)
+
+
 if __name__ == "__main__":
     if not os.path.exists(REDIS):
         sys.exit("redis-server is not installed")
