@@ -21,7 +21,7 @@ def _until(condition, seconds, what):
 def _has_checkpoint(server, version):
     mx = str(settings.mx())
     runs = json.loads(subprocess.run([mx, "ps", "--json"], capture_output=True, check=True).stdout)
-    status = next(r["status"] for r in runs if r.get("status", {}).get("monitor") == server.pid)
+    status = next(r["status"] for r in runs if (r.get("status") or {}).get("monitor") == server.pid)
     return status["checkpoints"][version]["asleep"]
 
 

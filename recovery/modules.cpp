@@ -40,7 +40,8 @@ std::shared_ptr<const ElfView> view_of(const std::string& file) {
   auto it = known.find(key);
   if (it != known.end()) return it->second;
   auto view = ElfView::open(file);
-  return known[key] = view ? view.value() : nullptr;
+  // What is no program may be written to all the time (mx's arena): it would be another file each time.
+  return view ? known[key] = view.value() : nullptr;
 }
 
 // The kernel writes paths as the reader sees them, where it can (a version in another root tree); in another mount
@@ -60,17 +61,33 @@ std::string file_of(pid_t pid, const Line& line) {
   return exists;
 }
 
-void add_to_modules(pid_t pid, const Line& line, const std::string& program, std::vector<Module>& out) {
+struct File {
+  std::string path;
+  std::shared_ptr<const ElfView> elf;
+};
+using Files = std::map<std::pair<std::string, uint64_t>, File>;  // by the name in maps, and the inode
+
+const File& file_behind(pid_t pid, const Line& line, Files& files) {
+  const auto [at, fresh] = files.try_emplace({line.range.what, line.inode});
+  if (fresh) {
+    at->second.path = file_of(pid, line);
+    at->second.elf = view_of(at->second.path);
+  }
+  return at->second;
+}
+
+void add_to_modules(pid_t pid, const Line& line, const std::string& program, Files& files, std::vector<Module>& out) {
   if (line.inode == 0 || line.range.what.empty() || line.range.what[0] != '/') return;
   if (!out.empty() && out.back().path == line.range.what && out.back().elf) {
     out.back().end = std::max(out.back().end, line.range.end);
     return;
   }
+  const File& file = file_behind(pid, line, files);
+  if (!file.elf) return;
   Module m;
   m.path = line.range.what;
-  m.file = file_of(pid, line);
-  m.elf = view_of(m.file);
-  if (!m.elf) return;
+  m.file = file.path;
+  m.elf = file.elf;
   const ElfView::Segment* found = nullptr;
   for (const auto& s : m.elf->segments())
     if ((s.offset & ~uint64_t{4095}) == line.offset) {
@@ -100,12 +117,13 @@ analyzer::Result<AddressSpace> address_space(pid_t pid) {
   ssize_t n = readlink((base + "/exe").c_str(), program, sizeof program - 1);
   if (!maps || n <= 0) return analyzer::Error{"process " + std::to_string(pid) + " cannot be read"};
   AddressSpace out;
+  Files files;
   std::string text;
   while (std::getline(maps, text)) {
     Line line;
     if (!parse_line(text, line)) continue;
     out.ranges.push_back(line.range);
-    add_to_modules(pid, line, program, out.modules);
+    add_to_modules(pid, line, program, files, out.modules);
   }
   if (out.ranges.empty()) return analyzer::Error{"process " + std::to_string(pid) + " has no memory: it has ended"};
   std::stable_sort(out.modules.begin(), out.modules.end(), [](auto& a, auto& b) { return a.main > b.main; });
