@@ -64,9 +64,17 @@ static bool waits_for_futex(uint64_t op) {
   return op == kWait || op == kLockPi || op == kWaitBitset || op == kWaitRequeuePi || op == kLockPi2;
 }
 
+// fcntl, flock: for a lock, whatever the descriptor is.
+static bool waits_for_lock(const Call& c) {
+  constexpr uint64_t kSetlkw = 7, kOfdSetlkw = 38, kNonblocking = 4;  // F_*, LOCK_NB
+  if (c.d->nr == __NR_flock) return !(c.args[1] & kNonblocking);
+  return c.args[1] == kSetlkw || c.args[1] == kOfdSetlkw;
+}
+
 bool may_block(const Call& c) {
   if (!sys::has(*c.d, sys::attr::kBlocking)) return false;
   if (c.d->nr == __NR_futex && !waits_for_futex(c.args[1])) return false;
+  if (c.d->nr == __NR_fcntl || c.d->nr == __NR_flock) return waits_for_lock(c);
   if (c.d->fd_arg < 0) return true;
   return !never_blocks(c.t, static_cast<int>(c.args[c.d->fd_arg]));
 }

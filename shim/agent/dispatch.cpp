@@ -207,6 +207,21 @@ long route(Call& c) {
 
 bool is_event(const Call& c) { return c.d->treatment != Treatment::kLocal; }
 
+// Calls that each version makes for itself, without an event: the follower may be beyond this one
+// already, so that no handler can run before it in both.
+bool passes_by(Call& c) {
+  switch (c.r->nr) {
+    case __NR_rt_sigaction:
+    case __NR_sigaltstack: return true;
+    case __NR_rt_sigprocmask: return !unblocks(c);
+    case __NR_fcntl:
+    case __NR_flock: return false;  // may wait for a lock
+    default: break;
+  }
+  if (on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies)) return true;
+  return c.d->treatment == Treatment::kFile && private_path(c, c.d->path_arg);
+}
+
 void remember(const Call& c, long ret) {
   stream::History* h = c.t->history;
   if (!h) return;
@@ -255,7 +270,7 @@ void dispatch(Thread* t, Regs* r) {
   if (t->role == Role::kLeader) park_if_failing(t);
   bool event = is_event(c);
   if (must_look_up(t)) looked_up(t, event && d.treatment != Treatment::kQuery);
-  bool entered = t->pending && t->role != Role::kFollower && event &&
+  bool entered = t->pending && t->role != Role::kFollower && event && !passes_by(c) &&
                  deliver_pending(t, r, SignalPoint::kCallStart);
   if (!entered) {
     if (d.out_mask) read_size_words(c);

@@ -158,6 +158,10 @@ void take_ticket(Thread* t) {
   if (t->role == Role::kLeader) t->ticket = t->proc->shared->order.fetch_add(1) + 1;
 }
 
+bool has_turn(const Thread* t, const EventHeader& h) {
+  return !(h.flags & stream::kOrdered) || t->proc->shared->turn.load(std::memory_order_acquire) >= h.order;
+}
+
 void await_turn(Thread* t, const EventHeader& h) {
   if (!(h.flags & stream::kOrdered)) return;
   Process* p = t->proc->shared;

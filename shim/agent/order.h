@@ -14,6 +14,8 @@ void take_order(Thread* t, EventHeader& h);
 void take_ticket(Thread* t);
 /// Follower: waits until all earlier events of the process were consumed (or the leader is gone).
 void await_turn(Thread* t, const EventHeader& h);
+/// Follower: whether await_turn() would not wait.
+bool has_turn(const Thread* t, const EventHeader& h);
 /// What stands before `order` is consumed, or will never come.
 void pass_turns_before(Process* p, uint64_t order);
 /// Whether the lane's thread has an event to read that stands before `order` (~0: any event).

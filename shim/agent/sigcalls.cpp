@@ -48,36 +48,45 @@ long run_sigaction(Call& c) {
   return 0;
 }
 
+namespace {
+// rt_sigprocmask: the mask that it sets. 0, or the error.
+long next_mask(const Call& c, uint64_t& next) {
+  uint64_t set = 0;
+  if (!read_set(c.args[1], set)) return kEfault;
+  const uint64_t old = c.t->vmask;
+  switch (static_cast<int>(c.args[0])) {
+    case 0: next = old | set; break;
+    case 1: next = old & ~set; break;
+    case 2: next = set; break;
+    default: return kEinval;
+  }
+  next &= ~kUnblockable;
+  return 0;
+}
+}  // namespace
+
+bool unblocks(const Call& c) {
+  uint64_t next;
+  return c.args[3] == 8 && c.args[1] && next_mask(c, next) == 0 && (c.t->vmask & ~next);
+}
+
 // Unblocking may deliver: then it is an event, so that both versions run the handler here.
 long run_sigprocmask(Call& c) {
   Thread* t = c.t;
   if (c.args[3] != 8) return kEinval;
-  uint64_t old = t->vmask, set = 0;
-  bool unblocks = false;
-  if (c.args[1]) {
-    if (!read_set(c.args[1], set)) return kEfault;
-    uint64_t next;
-    switch (static_cast<int>(c.args[0])) {
-      case 0: next = old | set; break;
-      case 1: next = old & ~set; break;
-      case 2: next = set; break;
-      default: return kEinval;
-    }
-    next &= ~kUnblockable;
-    unblocks = old & ~next;
-    c.scratch[0] = next;
-  }
+  const uint64_t old = t->vmask;
+  if (c.args[1])
+    if (const long e = next_mask(c, c.scratch[0])) return e;
+  const bool event = unblocks(c);
   if (c.args[2]) {
     if (!writable(reinterpret_cast<void*>(c.args[2]), 8)) return kEfault;
     *reinterpret_cast<uint64_t*>(c.args[2]) = old;
   }
   if (!c.args[1]) return 0;
-  if (!unblocks) {
-    t->vmask = c.scratch[0];
-    if (t->role != Role::kFollower) apply_mask(t, t->trap);
-    return 0;
-  }
-  return run_event(c);
+  if (event) return run_event(c);
+  t->vmask = c.scratch[0];
+  if (t->role != Role::kFollower) apply_mask(t, t->trap);
+  return 0;
 }
 
 long perform_sigprocmask(Call& c) {

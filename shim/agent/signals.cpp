@@ -374,6 +374,8 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     lane_peek(t, 0, &h, sizeof h);
     if (h.kind == EventKind::kTermSignal) follow_term_signal(t, h);
     if (h.kind != EventKind::kSignal) return;
+    await_turn(t, h);  // what another thread did between the call's end and the signal comes first
+    if (follower_must_end(t)) end_follower(t);
     lane_skip(t, sizeof h);
     if (!lane_get(t, &body, sizeof body)) return;
     forget_sent(t, body.info.signo);  // before the event counts as consumed: who takes over sends what is left
@@ -399,7 +401,7 @@ void follow_trailing_signals(Thread* t, Regs* r) {
   t->limit = t->lane->head.load(std::memory_order_acquire);
   if (t->limit - t->pos < sizeof h) return;
   lane_peek(t, 0, &h, sizeof h);
-  if (h.kind == EventKind::kSignal && (h.flags & stream::kAsync))
+  if (h.kind == EventKind::kSignal && (h.flags & stream::kAsync) && has_turn(t, h))
     follow_signal(t, r, SignalPoint::kCallEnd);
 }
 
@@ -416,6 +418,7 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   if (t->limit - t->pos < sizeof h + sizeof body) return;
   lane_peek(t, 0, &h, sizeof h);
   if (h.kind != EventKind::kSignal || !(h.flags & stream::kAsync)) return;
+  if (!has_turn(t, h)) return arm_deferred(t);  // no waiting here: it may hold a lock
   lane_skip(t, sizeof h);
   lane_get(t, &body, sizeof body);
   forget_sent(t, body.info.signo);

@@ -67,6 +67,8 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc);
 // Handlers of calls (sigcalls.cpp).
 long run_sigaction(Call& c);
 long run_sigprocmask(Call& c);
+/// Whether this rt_sigprocmask takes a signal out of the mask.
+bool unblocks(const Call& c);
 long perform_sigprocmask(Call& c);
 long run_sigreturn(Call& c);
 long perform_sigpending(Call& c);
