@@ -2,6 +2,7 @@
 
 #include <linux/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 
@@ -67,6 +68,28 @@ void drop_engine_init(std::vector<std::string>& args) {
     }
 }
 
+// Limits of time, sizes and stacks are the program's, not the monitor's, which would end of them one day. (RLIMIT_AS is left: where
+// the arena does not fit into it no version can start, and the monitor says so.) It keeps what lets a version, without
+// CAP_SYS_RESOURCE, set them for itself: no hard limit is below the asked one.
+Json limits_for_monitor(const Json& process) {
+  Json out = Json::array();
+  for (Json limit : array_at(process, "rlimits")) {
+    const auto resource = start::limit_by_name(string_at(limit, "type", ""));
+    bool programs = false;
+    for (const int one : {RLIMIT_DATA, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_RSS})
+      programs = programs || resource == one;
+    rlimit now{};
+    if (programs && getrlimit(static_cast<__rlimit_resource>(*resource), &now) == 0) {
+      const Json* asked = find_member(limit, "hard");
+      const uint64_t hard = std::max<uint64_t>(now.rlim_max, asked != nullptr ? asked->get<uint64_t>() : 0);
+      limit["soft"] = hard;
+      limit["hard"] = hard;
+    }
+    out.push_back(limit);
+  }
+  return out;
+}
+
 uint32_t id_at(const Json& process, const std::string& path) {
   const int64_t id = integer_at(process, path, 0);
   if (id < 0 || id > 0xfffffffeLL)
@@ -117,6 +140,7 @@ Json process_for_monitor(const Json& process, const std::vector<std::string>& ar
   out["cwd"] = "/";
   out["user"] = {{"uid", 0}, {"gid", 0}};
   const start::VersionSettings user = version_from_process(process);
+  if (find_member(process, "rlimits") != nullptr) out["rlimits"] = limits_for_monitor(process);
   const uint64_t held = user.capabilities.bounding | user.capabilities.permitted |
                         user.capabilities.inheritable | monitor_capabilities();
   const auto names = start::capability_names(held);

@@ -159,6 +159,9 @@ const std::vector<Field>& fields() {
          c["process"]["rlimits"] = {
              {{"type", "RLIMIT_NOFILE"}, {"soft", 300}, {"hard", 400}},
              {{"type", "RLIMIT_CORE"}, {"soft", 0}, {"hard", 0}},
+             {{"type", "RLIMIT_CPU"}, {"soft", 60}, {"hard", 120}},
+             {{"type", "RLIMIT_DATA"}, {"soft", 1 << 28}, {"hard", 1 << 29}},
+             {{"type", "RLIMIT_FSIZE"}, {"soft", 1 << 28}, {"hard", 1 << 29}},
              {{"type", "RLIMIT_STACK"}, {"soft", 1 << 22}, {"hard", 1 << 22}}};
        },
        "cat /proc/self/limits"},
