@@ -14,6 +14,7 @@ import unittest
 BUILD, CACHE = (pathlib.Path(word).resolve() for word in sys.argv[1:3])
 PROGRAMS = ["usr/bin/mx", "usr/bin/mx-runtime", "usr/libexec/mx/mx-analyze", "usr/libexec/mx/mx-analyze-full",
             "usr/libexec/mx/mx-enter", "usr/libexec/mx/mx-hook", "usr/libexec/mx/mx-monitor", "usr/libexec/mx/mx-tables"]
+SOURCE = pathlib.Path(__file__).resolve().parents[3]
 CLEAN_PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 
 
@@ -83,6 +84,39 @@ class Package(unittest.TestCase):
         written = "".join(file.read_text() for file in (node / "etc/containerd").rglob("*.toml"))
         self.assertIn("# kept", written)
         self.assertIn('BinaryName = "/opt/mx/bin/mx-runtime"', written)
+
+    def test_installer_image(self):
+        """The DaemonSet's image, built by its Dockerfile over the clean Debian, does what its pod may do to a node."""
+        place, kubernetes = self.folder / "podman", SOURCE / "examples/kubernetes"
+        limits = ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"]    # root here may not raise them
+
+        def podman(*command):
+            return run("podman", "--root", place / "p", "--runroot", place / "r", "--tmpdir", place / "t", "--storage-driver",
+                       "overlay", "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", "runc", *command,
+                       stdin=subprocess.DEVNULL)
+
+        context, node = self.folder / "context", self.folder / "node"
+        (context / "examples/kubernetes").mkdir(parents=True)
+        run("cp", kubernetes / "install.sh", kubernetes / "Dockerfile", context / "examples/kubernetes")
+        run("cp", self.package, context / "mx.deb")
+        for name in ["opt/mx", "etc/mx", "etc/containerd"]:
+            (node / name).mkdir(parents=True)
+        (node / "etc/containerd/config.toml").write_text('version = 2\n# kept\n')
+        try:
+            podman("import", clean_debian(), "docker.io/library/debian:bookworm-slim")
+            podman("build", "--pull=never", "--isolation", "chroot", "--network", "host", *limits, "-f",
+                   context / "examples/kubernetes/Dockerfile", "--build-arg", "DEB=mx.deb", "-t", "mx-installer:0.1.0", context)
+            podman("run", "--rm", "--network", "none", *limits, "--cap-drop", "ALL", "--cap-add", "DAC_OVERRIDE", "--security-opt",
+                   "no-new-privileges", *[word for name in ["opt/mx", "etc/mx", "etc/containerd"]
+                                          for word in ("-v", f"{node}/{name}:/host/{name}")], "localhost/mx-installer:0.1.0")
+        finally:
+            podman("rmi", "--all", "--force")
+        written = (node / "etc/containerd/config.toml").read_text()
+        self.assertIn("# kept", written)
+        self.assertIn('BinaryName = "/opt/mx/bin/mx-runtime"', written)
+        self.assertTrue((node / "etc/mx/config.toml").exists())
+        # What was copied runs on the node itself, and finds the node's runtime.
+        self.assertEqual(run("runc", "--version"), run(node / "opt/mx/bin/mx-runtime", "--version"))
 
     def test_clean_debian(self):
         root = self.folder / "root"
