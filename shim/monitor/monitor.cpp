@@ -229,6 +229,7 @@ void Monitor::declare_killed_leader(pid_t pid) {
       p.state.load() != static_cast<uint32_t>(PairState::kPaired))
     return;
   roots_[v].declared_dead = true;
+  p.alive[v].store(0);  // before: the keeper answers for no living leader
   declare_dead(arena_.control(), p);
 }
 
@@ -320,7 +321,7 @@ void Monitor::on_root_end(Version v, int status) {
   const bool died = WIFSIGNALED(status);
   r.out_of_memory = died && WTERMSIG(status) == SIGKILL && want_of_memory_.struck();
   Process& p = root();
-  take_messages();
+  if (!declared) take_messages();        // else done, and what has come since comes after this
   if (!r.ended || r.pid != pid) return;  // a message told that another process stands for it
   bool announced = !p.alive[static_cast<int>(v)].exchange(0);
   if (program_ended_) return;
