@@ -1,5 +1,6 @@
 #include "shim/agent/checkpoint.h"
 
+#include "shim/agent/children.h"
 #include "shim/agent/copied_fds.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
@@ -8,6 +9,8 @@
 #include "shim/agent/rejoin.h"
 #include "shim/agent/rest.h"
 #include "shim/agent/threads.h"
+
+extern "C" long mx_clone_orphan(uint64_t flags, std::atomic<int32_t>* pid);
 
 namespace mx::agent {
 
@@ -20,6 +23,7 @@ using stream::SleeperState;
 namespace {
 
 constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
+constexpr uint64_t kWclone = 0x80000000;
 constexpr uint32_t kPassOver = 2000;  // calls, of a program that neither waits nor reads
 constexpr KernelTimespec kLongest{0, 50'000'000};
 
@@ -34,9 +38,9 @@ void set(Sleeper& s, SleeperState to) {
 
 bool may_copy(Thread* t, bool event) {
   Process* p = t->proc->shared;
-  return event && p->is_root && t->lane && t->role != Role::kSolo && !t->proc->is_vfork_child &&
-         !t->replays && !recovers(p) &&
-         p->state.load() == static_cast<uint32_t>(PairState::kPaired) && !p->failing.load();
+  return event && t->lane && t->role != Role::kSolo && !t->proc->is_vfork_child && !t->replays &&
+         !recovers(p) && p->state.load() == static_cast<uint32_t>(PairState::kPaired) &&
+         !p->failing.load();
 }
 
 // Everything that a copy needs to know of its place.
@@ -49,13 +53,24 @@ void note_places(Thread* t, uint32_t slot) {
   own(t).sleepers[slot].turn = t->role == Role::kLeader ? p->order.load() : p->turn.load();
 }
 
+// A child of the monitor: the first process is one, and so is a copy of it. The copy of another
+// process must not be a child of the program's, which would hear of its end.
+long clone_for_monitor(Thread* t, Sleeper& s) {
+  // A leader's descriptors are its own: see own_descriptors().
+  const uint64_t flags = kSettid | kSigchld | (t->role == Role::kLeader ? kCloneFiles : 0);
+  if (t->proc->shared->is_root) return sys(__NR_clone, kCloneParent | flags, 0, &s.pid, 0, 0);
+  const long between = mx_clone_orphan(flags, &s.pid);
+  if (between <= 0) return between;
+  sys(__NR_wait4, between, 0, kWclone, 0);
+  const int32_t copy = s.pid.load();
+  return copy > 0 ? copy : kEagain;
+}
+
 // 0 in the copy, when it has been woken.
 long clone_asleep(Thread* t, Sleeper& s) {
   uint64_t all = ~uint64_t{0}, old;
   sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  // A leader's descriptors are its own: see own_descriptors().
-  const uint64_t files = t->role == Role::kLeader ? kCloneFiles : 0;
-  long pid = sys(__NR_clone, kCloneParent | kSettid | files | kSigchld, 0, &s.pid, 0, 0);
+  long pid = clone_for_monitor(t, s);
   if (pid == 0)
     sleep_as_copy(t, s);
   else
@@ -132,11 +147,15 @@ bool looked_up(Thread* t, bool event) {
     own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kSharesMemory);
     return false;
   }
+  if (!t->proc->shared->is_root && adopted_within(t)) {
+    own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kAdopted);
+    return false;
+  }
   return make_copy(t);
 }
 
 void forget_checkpoint(Thread* t, CheckpointRefusal why) {
-  if (t->role == Role::kSolo || !t->proc->shared->is_root) return;
+  if (t->role == Role::kSolo) return;
   Checkpoint& c = own(t);
   for (Sleeper& s : c.sleepers)
     if (give_up(s)) c.refusal = static_cast<uint32_t>(why);
@@ -148,7 +167,7 @@ void forbid_checkpoints(Thread* t) {
 }
 
 bool can_recover(const Process* p, Version v) {
-  return control()->settings.recovery && p->is_root && !recovers(p) &&
+  return control()->settings.recovery && !recovers(p) &&
          is(current_of(p->checkpoint[static_cast<int>(v)]), SleeperState::kAsleep);
 }
 

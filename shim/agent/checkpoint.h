@@ -1,7 +1,7 @@
 // Checkpoints: a copy of this process that sleeps at a system-call boundary and holds its place in
 // the lanes, so that a version that fails can come back (rejoin.h, docs/recovery.md). The monitor
 // says when one is wanted (monitor/checkpoints.h); the first thread at the start of a system call
-// makes it. Only the first process of a program has them.
+// makes it.
 #pragma once
 #include "shim/agent/call.h"
 

@@ -99,9 +99,15 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
   LocalProcess* p = t->proc;
   if (Child* c = find_child(t, vpid)) {
     Process* pair = find_pair(vpid);
-    if (pair && pair->real_pid[version_index(t)] == c->real)
-      pair->alive[static_cast<int>(stream::other(p->version))].store(0);
-    if ((status & 0x7f) == kSigkill) sys(__NR_kill, c->real, kSigkill);  // from outside: so is ours
+    // A copy that came back has taken the place of the one that was born.
+    const int32_t own = pair ? pair->real_pid[version_index(t)] : 0;
+    if (own > 0) pair->alive[static_cast<int>(stream::other(p->version))].store(0);
+    const bool killed = (status & 0x7f) == kSigkill;  // from outside: so is ours
+    if (killed) sys(__NR_kill, c->real, kSigkill);
+    if (own > 0 && own != c->real) {
+      if (killed) sys(__NR_kill, own, kSigkill);
+      await_own_end(t, own);
+    }
     await_own_end(t, c->real);
     if (p->n_unreaped < kMaxChildren) p->unreaped[p->n_unreaped++] = c->real;
     forget(t, c);
@@ -127,7 +133,8 @@ int32_t ended_id(const Thread* t, int32_t vpid) {
 uint64_t wait_target(Thread* t, int64_t pid) {
   if (!t->proc->promoted) return static_cast<uint64_t>(pid);
   if (pid > 0) {
-    int32_t own = own_id(t, static_cast<int32_t>(pid));
+    const Child* c = find_child(t, static_cast<int32_t>(pid));
+    int32_t own = c ? c->real : own_id(t, static_cast<int32_t>(pid));
     if (own == pid && ended_id(t, own) > 0) own = ended_id(t, own);
     return static_cast<uint64_t>(int64_t{own});
   }
@@ -165,6 +172,18 @@ int32_t parent_above(const Process& child) {
 
 }  // namespace
 
+bool adopted_within(const Thread* t) {
+  constexpr int kDeepest = 64;
+  int32_t vpid = t->proc->shared->vppid;
+  for (int depth = 0; depth < kDeepest && vpid > 0; depth++) {
+    const Process* p = find_former(vpid);
+    if (!p) return false;
+    if (p->adopts) return true;
+    vpid = p->vppid;
+  }
+  return false;
+}
+
 long virtual_parent(Thread* t, long real) {
   int32_t parent = virtual_id(t, static_cast<int32_t>(real));
   if (parent != real || find_pair(parent)) return parent;
@@ -174,11 +193,12 @@ long virtual_parent(Thread* t, long real) {
 
 int32_t own_id(Thread* t, int32_t vpid) {
   if (vpid == t->proc->vpid) return t->proc->real_pid;
-  if (Child* c = find_child(t, vpid)) return c->real;
-  Process* pair = find_pair(vpid);
-  if (!pair) return vpid;
-  int32_t real = pair->real_pid[version_index(t)];
-  return real > 0 && pair->alive[version_index(t)].load() ? real : vpid;
+  const Child* c = find_child(t, vpid);
+  const int32_t born = c ? c->real : vpid;
+  const Process* pair = find_pair(vpid);
+  if (!pair) return born;
+  const int32_t real = pair->real_pid[version_index(t)];
+  return real > 0 && pair->alive[version_index(t)].load() ? real : born;
 }
 
 void await_children(Thread* t) {

@@ -205,6 +205,39 @@ mx_clone:
     jmp mx_resume
     .size mx_clone, .-mx_clone
 
+// long mx_clone_orphan(flags, int32_t* pid): forks a process whose parent ends at once, so that whoever
+// adopts orphans is its parent. Returns 0 in it; else the id of that parent, which is to be waited for (__WCLONE), and which
+// shares everything with the caller but makes no use of the stack. `*pid` is the new process, or unchanged.
+    .globl mx_clone_orphan
+    .type mx_clone_orphan, @function
+mx_clone_orphan:
+    mov %rdi, %r8
+    mov %rsi, %r9
+    mov $0x4500, %edi // CLONE_VM, CLONE_FILES, CLONE_VFORK; no signal to the parent
+    xor %esi, %esi
+    xor %edx, %edx
+    xor %r10d, %r10d
+    mov $__NR_clone, %eax
+    syscall
+    test %rax, %rax
+    jz 1f
+    ret
+1:  mov %r8, %rdi
+    xor %esi, %esi
+    mov %r9, %rdx
+    xor %r10d, %r10d
+    xor %r8d, %r8d
+    mov $__NR_clone, %eax
+    syscall
+    test %rax, %rax
+    jz 2f
+    xor %edi, %edi
+    mov $__NR_exit, %eax
+    syscall
+    ud2
+2:  ret
+    .size mx_clone_orphan, .-mx_clone_orphan
+
 // long mx_rest(Resting*): as setjmp: returns 0; returns 1 in a copy of the process, on a new kernel thread.
     .globl mx_rest
     .type mx_rest, @function

@@ -114,9 +114,9 @@ long follow_exec(Call& c, bool at) {
     t->intents = 0;
     finish_event(t, h);
     if (!at || !fd_private(t, static_cast<int>(c.args[0]))) close_all_private(t);
-    long ret = replace_image(c, at);
-    (void)ret;
-    leave_as_follower(t, "the follower could not start the program");
+    const long ret = replace_image(c, at);
+    leave_as_follower(t, ret == kEagain ? "the follower could not start the program: it was not attached to"
+                                        : "the follower could not start the program");
   }
 }
 

@@ -127,11 +127,11 @@ static bool replaced(Thread* t) {
 void park_if_failing(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader) return;
-  if (p->is_root && __builtin_expect(replaced(t), 0)) stand_for_good();
+  if (__builtin_expect(replaced(t), 0)) stand_for_good();
   if (!p->failing.load()) return;
   if (p->handover.load()) {
     park_for_handover(t);
-    if (p->is_root && replaced(t)) stand_for_good();
+    if (replaced(t)) stand_for_good();
     return;
   }
   stop_failed(t);
@@ -157,6 +157,16 @@ void stop_failed(Thread* t) {
   p->parked.fetch_add(1);
   futex_wake(&p->parked, 8);
   stand_for_good();
+}
+
+// Stands in for the process until that ends, then ends with its status.
+[[noreturn]] static void end_with_process(const Thread* t) {
+  Process* p = t->proc->shared;
+  for (uint32_t now; (now = p->husk.load()) != 2;) futex_wait(&p->husk, now, -1);
+  const int status = p->husk_status;
+  if (status & 0x7f) end_by_signal(t, status & 0x7f);
+  sys(__NR_exit_group, (status >> 8) & 0xff);
+  __builtin_unreachable();
 }
 
 void become_husk(Thread* t) {
@@ -185,11 +195,7 @@ void become_husk(Thread* t) {
   if (handover_committed(p)) give_memory_back(t);
   uint64_t none = 0;
   sys(__NR_rt_sigprocmask, 2, &none, nullptr, 8);
-  for (uint32_t now; (now = p->husk.load()) != 2;) futex_wait(&p->husk, now, -1);
-  int status = p->husk_status;
-  if (status & 0x7f) die_of(t, status & 0x7f);
-  sys(__NR_exit_group, (status >> 8) & 0xff);
-  __builtin_unreachable();
+  end_with_process(t);
 }
 
 bool leader_is_gone(Thread* t) {
@@ -260,6 +266,7 @@ bool recover_crashed_follower(Thread* t, uint64_t position) {
 void leave_as_crashed_follower(Thread* t, bool recovers) {
   constexpr int kLookMs = 100, kLongest = 100;
   if (!recovers) part_from_leader(t, "crashed");
+  if (recovers && !t->proc->shared->is_root) end_with_process(t);
   Word never{0};
   for (int i = 0; i < kLongest && sys(__NR_kill, control()->settings.monitor_pid, 0) != kEsrch; i++)
     futex_wait(&never, 0, kLookMs);
@@ -360,7 +367,6 @@ void kick_follower(Thread* t) {
 
 void tell_husk(Thread* t, int status) {
   Process* p = t->proc->shared;
-  if (!t->proc->promoted) return;
   p->husk_status = status;
   p->husk.store(2);
   futex_wake(&p->husk, 8);

@@ -69,7 +69,7 @@ void wake_producer(Thread* t);
 
 /// Sees to it that the follower looks at its lane although it makes no call.
 void kick_follower(Thread* t);
-/// The survivor ends with this wait(2) status: so must its stand-in.
+/// This process ends with this wait(2) status: so must who stands in for it before its parent.
 void tell_husk(Thread* t, int status);
 /// Test hook: see docs/testing.md, MX_FAULT.
 void inject_fault(Thread* t);

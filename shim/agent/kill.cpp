@@ -41,8 +41,9 @@ void also_to_follower(Thread* t, int32_t vpid, int sig) {
   Process* pair = vpid == t->proc->vpid ? nullptr : find_pair(vpid);
   if (!pair || !reaches_both(t, sig)) return;
   uint32_t follower = 1 - (pair->leader.load() & 1);
-  if (pair->alive[follower].load() && pair->real_pid[follower] > 0)
-    sys(__NR_kill, pair->real_pid[follower], sig);
+  if (!pair->alive[follower].load() || pair->real_pid[follower] <= 0) return;
+  if (sig == kSigkill) pair->alive[follower].store(0);  // it is not to come back
+  sys(__NR_kill, pair->real_pid[follower], sig);
 }
 
 // With a leader that was killed its children have changed to this version: the former ones only stand in for them.

@@ -89,6 +89,7 @@ void release_pair(Thread* t) {
       if (l.in_use.load() == 1 && l.process == index) l.in_use.store(0);
   }
   if (!p->is_root) {
+    forget_checkpoint(t);
     if (last || solo) p->state.store(static_cast<uint32_t>(PairState::kEnded));
   }
   p->alive[v].store(0);

@@ -58,6 +58,19 @@ void await_wake_up(Sleeper& s, int32_t self) {
   }
 }
 
+// Of a process that is no child of the monitor: its parent ends, see clone_for_monitor(). Only then
+// may it ask to end with its parent.
+bool await_adoption(const Thread* t) {
+  constexpr int kLongestMs = 5000;
+  if (t->proc->shared->is_root) return true;
+  Word never{0};
+  for (int waited = 0; sys(__NR_getppid) != control()->settings.monitor_pid; waited++) {
+    if (waited == kLongestMs) return false;
+    futex_wait(&never, 0, 1);
+  }
+  return true;
+}
+
 // What it was as a leader, or knew of events that come again.
 void become_follower(Thread* t) {
   t->role = Role::kFollower;
@@ -174,6 +187,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   int v = static_cast<int>(t->proc->version);
   auto self = static_cast<int32_t>(sys(__NR_getpid));
   char name[16];
+  if (!await_adoption(t)) sys(__NR_exit_group, 0);
   sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, 9);
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
@@ -186,7 +200,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   s.ready.store(1);
   futex_wake(&s.ready, 1);
   await_wake_up(s, self);
-  const bool elsewhere = leave_witness(t);
+  const bool elsewhere = leave_witness(t) || !p->is_root;  // the parent had no rseq area to inherit
   if (elsewhere) self = static_cast<int32_t>(sys(__NR_getpid));
 
   sys(__NR_prctl, kSetName, name);

@@ -429,14 +429,18 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
 }
 
 void die_of(Thread* t, int sig) {
-  if (t->role == Role::kFollower) {
-    uint64_t none[2] = {0, 0};
-    sys(__NR_setrlimit, 4 /*RLIMIT_CORE*/, none);
-  }
   stop_keeper(t);
   if (t->lane) t->lane->activity.store(static_cast<uint32_t>(Activity::kGone));
   if (!t->is_husk) tell_husk(t, sig);
   t->proc->shared->alive[static_cast<int>(t->proc->version)].store(0);  // an end both know of
+  end_by_signal(t, sig);
+}
+
+void end_by_signal(const Thread* t, int sig) {
+  if (t->role == Role::kFollower) {
+    uint64_t none[2] = {0, 0};
+    sys(__NR_setrlimit, 4 /*RLIMIT_CORE*/, none);
+  }
   KernelSigaction dfl{};
   sys(__NR_rt_sigaction, sig, &dfl, nullptr, 8);
   uint64_t mask = ~bit(sig);

@@ -51,6 +51,8 @@ void follow_trailing_signals(Thread* t, Regs* r);
 [[noreturn]] void follow_term_signal(Thread* t, const EventHeader& h);
 /// Ends this process by the default action of `sig`, as the kernel would.
 [[noreturn]] void die_of(Thread* t, int sig);
+/// Only the kernel's part of that.
+[[noreturn]] void end_by_signal(const Thread* t, int sig);
 /// Runs the program's action for a synchronous fault; fp: floating-point state to be saved.
 void deliver_fault(Thread* t, Regs* r, const Siginfo& info, Ucontext* uc);
 KernelStack agent_stack(const Thread* t);

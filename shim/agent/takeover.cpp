@@ -17,6 +17,7 @@
 #include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/special.h"
+#include "shim/agent/stand_ins.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/timers.h"
 
@@ -148,6 +149,7 @@ void lead(Thread* t) {
   t->proc->promoted = 1;
   await_other_threads(t);
   forget_history();
+  make_stand_ins(t);
   if (pairs) {
     count_from_here(p);
     p->gaps_before.store(p->order.load());

@@ -1,6 +1,7 @@
 #include "shim/agent/threads.h"
 
 #include "shim/agent/flight.h"
+#include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/signals.h"
 
@@ -189,8 +190,7 @@ uint32_t new_lane(uint32_t process) {
   l.vtid = 0;
   l.real_tid[0] = l.real_tid[1] = 0;
   l.users.store(2);
-  bool logs = c->settings.recovery && c->processes[process].is_root;
-  l.log_size = logs ? c->settings.log_size : 0;
+  l.log_size = c->settings.recovery ? stream::log_size_of(c->settings, c->processes[process]) : 0;
   l.logged.store(0);
   clear_staging(static_cast<uint32_t>(index));
   stream::note_taken(c->lanes_end, static_cast<uint32_t>(index));
@@ -210,7 +210,12 @@ Process* new_pair() {
   });
   if (index < 0) return nullptr;
   Process& p = c->processes[index];
+  const bool slept = p.checkpoint[0].count || p.checkpoint[1].count;
   memset(reinterpret_cast<uint8_t*>(&p) + sizeof p.state, 0, sizeof p - sizeof p.state);
+  // A copy of a process that was killed may still be asleep: it is nobody's now, and ends.
+  for (stream::Checkpoint& own : p.checkpoint)
+    for (stream::Sleeper& s : own.sleepers)
+      if (slept) futex_wake(&s.state, 1 << 30);
   stream::note_taken(c->processes_end, static_cast<uint32_t>(index));
   return &p;
 }
@@ -218,6 +223,7 @@ Process* new_pair() {
 void use_lane(Thread* t, uint32_t index) {
   t->lane_index = index;
   t->lane = &control()->lanes[index];
+  t->window_from = t->window_to = 0;
   if (t->role == Role::kLeader) {
     t->pos = t->limit = t->lane->head.load();
   } else {

@@ -9,7 +9,6 @@
 #include <csignal>
 
 #include "shim/monitor/clock.h"
-#include "shim/monitor/endings.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
 
@@ -69,16 +68,14 @@ void Monitor::wait_for_others() {
   e.events = EPOLLIN;
   e.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
-  Endings endings(epoll_);  // its processes are init's children now
   const double patience = options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
   double until = seconds() + patience;  // for who is to take over and not there yet
   while (others_lead() || (others_to_come() && seconds() < until)) {
     if (others_lead()) until = seconds() + patience;
     for (const Process& p : processes_taken(arena_.control()))
       for (int v : {0, 1})
-        if (p.alive[v].load() && p.real_pid[v] > 1) endings.watch(p.real_pid[v]);
-    // The status is its parent's to know; what had been announced is not alive any more.
-    for (pid_t pid : endings.ended()) on_sudden_end(pid, SIGKILL);
+        if (p.alive[v].load() && p.real_pid[v] > 1 && !process_watch_.watch(p.real_pid[v]))
+          on_sudden_end(p.real_pid[v], SIGKILL);  // the status is its parent's to know
     const int reminder = remind();
     const int timeout = sooner(handover_.timeout_ms(), crashes_.timeout_ms());
     serve_events(sooner(timeout, sooner(reminder, kLookMs)));

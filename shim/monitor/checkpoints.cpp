@@ -19,11 +19,15 @@ using nlohmann::ordered_json;
 
 namespace {
 
-constexpr double kHotFor = 30;         // seconds
-constexpr double kFirst = 0.1;         // a program that ends sooner pays nothing
-constexpr double kWithoutMemory = 60;  // seconds
-constexpr double kApart = 0.06;  // two versions' checkpoints: each costs a round of copied pages
-constexpr double kPatience = 1;  // for a thread to come by and make what was asked for
+constexpr double kHotFor = 30;  // seconds
+constexpr double kFirst = 0.1;  // a program that ends sooner pays nothing
+// Of a child: many live a moment only, and many wait all their lives.
+constexpr double kFirstOfChild = 1;     // seconds
+constexpr uint64_t kWorthwhile = 4096;  // bytes published
+constexpr size_t kMostChildren = 32;    // that have checkpoints, at a time
+constexpr double kWithoutMemory = 60;   // seconds
+constexpr double kApart = 0.06;         // two versions' checkpoints: each costs a round of copied pages
+constexpr double kPatience = 1;         // for a thread to come by and make what was asked for
 constexpr int kIdleMs = 500;
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
@@ -87,6 +91,8 @@ const char* text_of(uint32_t refusal) {
       return "the leader that failed did not let go of its descriptors";
     case CheckpointRefusal::kOutOfMemory:
       return "killed for want of memory";
+    case CheckpointRefusal::kAdopted:
+      return "the program adopts orphans (PR_SET_CHILD_SUBREAPER), and would adopt the copy";
   }
   return "?";
 }
@@ -107,63 +113,107 @@ std::string why_no_checkpoint(const Checkpoint& c) {
   return c.count ? "no checkpoint: the last one has just been used" : "no checkpoint yet";
 }
 
-const CheckpointPolicy& Checkpoints::policy(double now) const {
-  return recovered_ + kHotFor > now ? kHot : kCalm;
+namespace {
+
+const CheckpointPolicy& policy(double recovered, double now) {
+  return recovered + kHotFor > now ? kHot : kCalm;
 }
+
+std::vector<uint64_t> published_by_process(Control& c) {
+  std::vector<uint64_t> sums(processes_taken(c).last - processes_taken(c).first);
+  for (const Lane& l : lanes_taken(c))
+    if (l.in_use.load() && l.process < sums.size()) sums[l.process] += l.head.load();
+  return sums;
+}
+
+bool pairs(const Process& p) {
+  return p.state.load() == static_cast<uint32_t>(PairState::kPaired) && p.alive[0].load() &&
+         p.alive[1].load();
+}
+
+void end_sleepers(Process& p) {
+  for (Checkpoint& c : p.checkpoint)
+    for (Sleeper& s : c.sleepers) end_sleeper(s);
+}
+
+}  // namespace
 
 int Checkpoints::interval_ms() const {
   if (!on_) return -1;
-  return busy_ ? policy(next_).look_ms : kIdleMs;
+  if (!busy_) return kIdleMs;
+  return hot_ ? kHot.look_ms : kCalm.look_ms;
+}
+
+// Null: a process that is not worth it.
+Checkpoints::Watched* Checkpoints::watched(uint32_t process, double now) {
+  const Process& p = arena_.control().processes[process];
+  const auto found = watched_.find(process);
+  if (found != watched_.end() && found->second.vpid == p.vpid) return &found->second;
+  if (found == watched_.end() && watched_.size() > kMostChildren) return nullptr;
+  Watched& w = watched_[process] = {};
+  w.vpid = p.vpid;
+  w.began = now;
+  return &w;
 }
 
 void Checkpoints::look(double now) {
   if (!on_ || now < next_) return;
-  if (started_ == 0) started_ = now;
-  next_ = now + policy(now).look_ms / 2000.0;
   Control& c = arena_.control();
-  const Process& p = c.processes[0];
-  if (p.state.load() == static_cast<uint32_t>(PairState::kSolo))
-    end_all();  // nobody to come back to
-  if (p.state.load() != static_cast<uint32_t>(PairState::kPaired) || p.recovery.stage.load() != 0)
-    return;
-  uint64_t published = 0;
-  for (const Lane& l : lanes_taken(c))
-    if (l.in_use.load() && l.process == 0) published += l.head.load();
-  busy_ = published - published_ > kBusy;
-  published_ = published;
-  if (now - started_ < kFirst) return;
-  for (Version v : {Version::kOld, Version::kNew}) look_at(v, published, now);
+  std::erase_if(watched_, [&](const auto& w) {
+    const Process& p = c.processes[w.first];
+    return !p.is_root && (p.vpid != w.second.vpid || !(p.alive[0].load() || p.alive[1].load()));
+  });
+  const std::vector<uint64_t> published = published_by_process(c);
+  busy_ = hot_ = false;
+  for (uint32_t i = 0; i < published.size(); i++) {
+    Process& p = c.processes[i];
+    if (p.state.load() == static_cast<uint32_t>(PairState::kSolo))
+      end_sleepers(p);  // nobody to come back to
+    if (!pairs(p) || p.recovery.stage.load() != 0) continue;
+    if (Watched* w = watched(i, now)) look_at(i, *w, published[i], now);
+  }
+  next_ = now + interval_ms() / 2000.0;
 }
 
-void Checkpoints::look_at(Version v, uint64_t published, double now) {
-  Process& p = arena_.control().processes[0];
+void Checkpoints::look_at(uint32_t process, Watched& w, uint64_t published, double now) {
+  Process& p = arena_.control().processes[process];
+  w.busy = published - w.published > kBusy;
+  w.published = published;
+  busy_ |= w.busy;
+  hot_ |= w.recovered + kHotFor > now;
+  if (now - w.began < (p.is_root ? kFirst : kFirstOfChild)) return;
+  if (!p.is_root && published < kWorthwhile) return;
+  for (Version v : {Version::kOld, Version::kNew})
+    look_at(w, p, v, w.schedule[static_cast<int>(v)], now);
+}
+
+void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, double now) {
   const int i = static_cast<int>(v);
   const Checkpoint& c = p.checkpoint[i];
-  Schedule& s = schedule_[i];
   if (!p.alive[i].load() || p.real_pid[i] <= 1) return;
   if (c.made_tsc != s.made_tsc) {
     const Usage u = usage_of(p.real_pid[i]);
     const double cost = ticks_to_microseconds(c.cost_ticks) / 1e6;
-    s = {c.made_tsc, now, 0, u.minor_faults, published, u.cpu, 0, cost, s.sleeper_cost};
+    s = {c.made_tsc, now, 0, u.minor_faults, w.published, u.cpu, 0, cost, s.sleeper_cost};
   }
-  const Schedule& other = schedule_[1 - i];
+  const Schedule& other = w.schedule[1 - i];
   if (now - std::max(other.asked, other.made) < kApart) return;
-  if (!due(s, c, published, p.real_pid[i], now)) return;
+  const Situation at{asleep(c),
+                     w.busy,
+                     now - s.made,
+                     now - s.weighed,
+                     w.published - s.published,
+                     log_size_of(arena_.control().settings, p)};
+  if (!due(w, s, at, p.real_pid[i], now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
 }
 
-bool Checkpoints::due(Schedule& s, const Checkpoint& c, uint64_t published, pid_t pid,
+bool Checkpoints::due(const Watched& w, Schedule& s, const Situation& at, pid_t pid,
                       double now) const {
-  const CheckpointPolicy& rule = policy(now);
+  const CheckpointPolicy& rule = policy(w.recovered, now);
   if (s.asked > s.made && now - s.asked < std::min(kPatience, 2 * rule.shortest)) return false;
   if (s.made == 0) return true;
-  const Situation at{asleep(c),
-                     busy_,
-                     now - s.made,
-                     now - s.weighed,
-                     published - s.published,
-                     arena_.control().settings.log_size};
   if (!worth_weighing(at, rule)) return false;
   s.weighed = now;
   const Usage u = usage_of(pid);
@@ -178,28 +228,31 @@ double Checkpoints::burden(const Schedule& s, uint64_t faults) const {
                            : own;
 }
 
-void Checkpoints::soon(Version v, double now) {
-  recovered_ = now;
-  busy_ = true;
+void Checkpoints::soon(uint32_t process, Version v, double now) {
+  Watched* w = watched(process, now);
+  if (!w) return;
+  Process& p = arena_.control().processes[process];
+  const int i = static_cast<int>(v);
+  w->recovered = now;
+  w->busy = busy_ = hot_ = true;
   next_ = 0;
-  schedule_[static_cast<int>(v)] = {};
-  Process& p = arena_.control().processes[0];
-  schedule_[static_cast<int>(v)].made_tsc = p.checkpoint[static_cast<int>(v)].made_tsc;
-  schedule_[static_cast<int>(v)].asked = now;
-  p.look_up[static_cast<int>(v)].fetch_or(kWantCheckpoint);
+  w->schedule[i] = {};
+  w->schedule[i].made_tsc = p.checkpoint[i].made_tsc;
+  w->schedule[i].asked = now;
+  p.look_up[i].fetch_or(kWantCheckpoint);
 }
 
 void Checkpoints::child_ended(pid_t pid, bool out_of_memory, double used, double now) {
-  for (Version v : {Version::kOld, Version::kNew}) {
-    const int i = static_cast<int>(v);
-    Checkpoint& c = arena_.control().processes[0].checkpoint[i];
-    Sleeper* s = sleeper_of(c, pid);
-    if (!s) continue;
-    schedule_[i].sleeper_cost = used;
-    if (!was_wanted(*s) || !out_of_memory) continue;
-    c.refusal = static_cast<uint32_t>(CheckpointRefusal::kOutOfMemory);
-    next_ = now + kWithoutMemory;
-  }
+  for (auto& [process, w] : watched_)
+    for (int i : {0, 1}) {
+      Checkpoint& c = arena_.control().processes[process].checkpoint[i];
+      Sleeper* s = sleeper_of(c, pid);
+      if (!s) continue;
+      w.schedule[i].sleeper_cost = used;
+      if (!was_wanted(*s) || !out_of_memory) continue;
+      c.refusal = static_cast<uint32_t>(CheckpointRefusal::kOutOfMemory);
+      next_ = now + kWithoutMemory;
+    }
 }
 
 void end_sleeper(Sleeper& s) {
@@ -209,12 +262,18 @@ void end_sleeper(Sleeper& s) {
 }
 
 void Checkpoints::end_all() {
-  for (Checkpoint& c : arena_.control().processes[0].checkpoint)
-    for (Sleeper& s : c.sleepers) end_sleeper(s);
+  for (Process& p : processes_taken(arena_.control())) end_sleepers(p);
 }
 
-ordered_json Checkpoints::status(Version v) const {
-  const Checkpoint& c = arena_.control().processes[0].checkpoint[static_cast<int>(v)];
+std::vector<uint32_t> Checkpoints::children() const {
+  std::vector<uint32_t> indices;
+  for (const auto& [process, w] : watched_)
+    if (process != 0) indices.push_back(process);
+  return indices;
+}
+
+ordered_json Checkpoints::status(uint32_t process, Version v) const {
+  const Checkpoint& c = arena_.control().processes[process].checkpoint[static_cast<int>(v)];
   const bool sleeps = asleep(c);
   ordered_json j{
       {"asleep", sleeps},

@@ -182,6 +182,11 @@ void let_leader_go(Control& c, Process& p) {
   wake_lanes(c, p);
 }
 
+std::string why_ended(int signal, bool out_of_memory) {
+  if (signal != SIGKILL) return "ended by the kernel";
+  return out_of_memory ? "killed by the kernel for want of memory" : "killed";
+}
+
 std::string call_name(long nr) {
   const auto& d = sys::describe(nr);
   return d.nr == 0xffff ? "system call " + std::to_string(nr) : d.name;

@@ -36,6 +36,10 @@ bool remind_followers(stream::Control& c);
 void let_leader_go(stream::Control& c, stream::Process& p);
 void futex_wake(stream::Word& w);
 std::string call_name(long nr);
+/// For a person: a signal that ended a process unannounced. (One that the program dies of is
+/// announced by the agent.) Others are the kernel's doing: SIGKILL, and SIGSEGV without a handler
+/// where a process cannot go on (its rseq area is overwritten, say).
+std::string why_ended(int signal, bool out_of_memory);
 /// Ticks of the time-stamp counter.
 double ticks_to_microseconds(int64_t ticks);
 

@@ -115,26 +115,27 @@ double ticks_to_microseconds(int64_t ticks) { return ticks / tsc_per_microsecond
 bool Monitor::on_crash_of_copy(const Message& m) {
   const auto pid = static_cast<pid_t>(m.number[1]);
   if (recoveries_.was_given_up(pid)) return true;
-  if (!recoveries_.active() || recoveries_.copy() != pid ||
-      root().state.load() == static_cast<uint32_t>(PairState::kFailover))
+  PairRecovery* recovery = recoveries_.of_copy(pid);
+  if (!recovery || arena_.control().processes[m.process].state.load() ==
+                       static_cast<uint32_t>(PairState::kFailover))
     return false;
   ordered_json where = ordered_json::object();  // stays empty where nothing is known of the address
   if (m.number[0]) add_symbol(where, pid, static_cast<uint64_t>(m.number[2]));
-  recoveries_.failed("it failed again on the way: " +
-                     (m.number[0] ? "signal " + std::to_string(m.number[0]) + " at " +
-                                        where.value("symbol", hex(m.number[2]))
-                                  : "exit with status " + std::to_string(m.number[2])));
-  drop_root_follower(m.version, "it could not be recovered");
+  recovery->failed("it failed again on the way: " +
+                   (m.number[0] ? "signal " + std::to_string(m.number[0]) + " at " +
+                                      where.value("symbol", hex(m.number[2]))
+                                : "exit with status " + std::to_string(m.number[2])));
+  drop_follower_of(m.process, m.version, "it could not be recovered");
   return true;
 }
 
-void Monitor::on_crash(const Message& m, bool of_root) {
-  if (of_root && on_crash_of_copy(m)) return;
+void Monitor::on_crash(const Message& m) {
+  if (on_crash_of_copy(m)) return;
   Crash crash;
   crash.past = past_of(arena_, m.number[4] - 1);
   if (m.number[4] > 0 && m.number[4] <= static_cast<int64_t>(kMaxLanes))
     crash.tid = arena_.control().lanes[m.number[4] - 1].real_tid[static_cast<int>(m.version)];
-  if (of_root) start_recovery(static_cast<pid_t>(m.number[1]), true);
+  start_recovery(m.process, static_cast<pid_t>(m.number[1]), true);
   ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
   crash.version = m.version;
   crash.pid = static_cast<pid_t>(m.number[1]);
@@ -152,7 +153,7 @@ void Monitor::on_crash(const Message& m, bool of_root) {
     f["status"] = m.number[2];
   }
   write_crash(crash, f);
-  keep_bundle();
+  keep_bundle(m.process);
   report_recovery_start();
   if (m.number[5]) tell_of_no_recovery(arena_.control().processes[m.process], m.version, crash.pid);
   // Nobody looks at it: it has no folder.
@@ -190,7 +191,7 @@ void Monitor::on_message(Message& m) {
         report_.write("divergence", fields);
       break;
     case MessageKind::kCrash:
-      on_crash(m, &p == &root());
+      on_crash(m);
       break;
     case MessageKind::kRecovery:
       continue_recovery();
@@ -203,7 +204,7 @@ void Monitor::on_message(Message& m) {
       const pid_t failed_pid =
           &p == &root() ? failed.pid : p.real_pid[1 - static_cast<int>(m.version)];
       if (handover_.took_over(m.process, m.number[0], m.number[1])) {
-        if (&p == &root() && asked_.verb != op::Verb::kDrop) start_recovery(failed.pid, true);
+        if (asked_.verb != op::Verb::kDrop) start_recovery(m.process, failed_pid, true);
         break;
       }
       report_.write("failover",
@@ -213,19 +214,19 @@ void Monitor::on_message(Message& m) {
                      {"pid", p.real_pid[static_cast<int>(m.version)]},
                      {"descriptors", m.number[0]},
                      {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
-      if (&p == &root()) start_recovery(failed.pid, !failed.ended);
-      keep_bundle();
+      start_recovery(m.process, failed_pid,
+                     &p == &root() ? !failed.ended : !p.last_words.known.load());
+      keep_bundle(m.process);
       report_recovery_start();
       // (Its line may have come first, and begun the recovery.)
-      if (&p != &root() || !recoveries_.active())
-        tell_of_no_recovery(p, other(m.version), failed_pid);
+      if (!recoveries_.of(p).active()) tell_of_no_recovery(p, other(m.version), failed_pid);
       if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
       break;
     }
     case MessageKind::kDropped:
       if (recoveries_.was_given_up(static_cast<pid_t>(m.number[0]))) break;
-      if (&p == &root() && recoveries_.active() && recoveries_.version() == m.version)
-        recoveries_.failed(text_of(m));
+      if (PairRecovery& r = recoveries_.of(p); r.active() && r.version() == m.version)
+        r.failed(text_of(m));
       report_.write("dropped",
                     {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
       if (&p == &root()) {

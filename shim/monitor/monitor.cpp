@@ -43,10 +43,6 @@ uint32_t reserved_descriptor() {
   return static_cast<uint32_t>(top - 1);
 }
 
-const char* why_killed(bool out_of_memory) {
-  return out_of_memory ? "killed by the kernel for want of memory" : "killed";
-}
-
 void set_text(char (&to)[512], const std::string& from) {
   if (from.size() >= sizeof to) throw Error("path too long: " + from);
   std::memcpy(to, from.c_str(), from.size() + 1);
@@ -144,14 +140,15 @@ void Monitor::open_events() {
     e.data.fd = fd;
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &e) != 0) throw system_error("epoll_ctl");
   }
+  process_watch_.open(epoll_);
 }
 
 void Monitor::watch() {
   while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
     int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
     timeout = sooner(timeout, crashes_.timeout_ms());
-    timeout = sooner(timeout, recoveries_.active() ? recoveries_.timeout_ms(seconds())
-                                                   : checkpoints_.interval_ms());
+    timeout = sooner(timeout, recoveries_.any_active() ? recoveries_.timeout_ms(seconds())
+                                                       : checkpoints_.interval_ms());
     timeout = sooner(timeout, remind());
     timeout = sooner(timeout, until_grown_ms());
     if (program_ended_) {
@@ -164,7 +161,7 @@ void Monitor::watch() {
     continue_handover();
     continue_recovery();
     drop_hung_followers();
-    crashes_.fill(seconds(), recoveries_.active());
+    crashes_.fill(seconds(), recoveries_.any_active());
     int status;
     pid_t pid;
     rusage used{};
@@ -239,6 +236,10 @@ void Monitor::serve_events(int timeout_ms) {
   int n = epoll_wait(epoll_, events, 8, timeout_ms);
   for (int i = 0; i < n; i++) {
     if (control_.serve(events[i].data.fd)) continue;
+    if (const pid_t ended = process_watch_.serve(events[i].data.fd)) {
+      ended_.push_back(ended);
+      continue;
+    }
     if (events[i].data.fd == wake_) {
       uint64_t count;
       (void)!read(wake_, &count, sizeof count);
@@ -248,7 +249,8 @@ void Monitor::serve_events(int timeout_ms) {
     while (read(signals_, &info, sizeof info) == sizeof info)
       if (info.ssi_signo != SIGCHLD) forward_signal(info.ssi_signo, info.ssi_code, info.ssi_pid);
   }
-  take_messages();
+  take_messages();  // what they had to say themselves comes first
+  for (const pid_t pid : std::exchange(ended_, {})) on_child_of_program_end(pid);
 }
 
 void Monitor::take_messages() {
@@ -280,36 +282,8 @@ void Monitor::on_child(pid_t pid, int status, double used) {
   const bool out_of_memory =
       WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && want_of_memory_.struck();
   checkpoints_.child_ended(pid, out_of_memory, used, seconds());
+  if (PairRecovery* r = recoveries_.of_copy(pid)) return on_copy_end(*r);
   on_orphan_end(pid, status);
-}
-
-// A signal that the program dies of is announced by the agent. Others are the kernel's doing:
-// SIGKILL, and SIGSEGV without a handler where a process cannot go on (its rseq area is
-// overwritten, say).
-static std::string why_ended(int signal, bool out_of_memory) {
-  return signal == SIGKILL ? why_killed(out_of_memory) : "ended by the kernel";
-}
-
-// A process whose parent has ended: nobody else hears of its death.
-void Monitor::on_orphan_end(pid_t pid, int status) {
-  if (WIFSIGNALED(status)) on_sudden_end(pid, WTERMSIG(status));
-}
-
-void Monitor::on_sudden_end(pid_t pid, int signal) {
-  for (Process& p : processes_taken(arena_.control())) {
-    uint32_t v = p.leader.load() & 1;
-    bool led = p.real_pid[v] == pid && p.alive[v].load();
-    const bool follows =
-        p.alive[1 - v].load() || p.real_pid[1 - v] == 0;  // 0: it is yet to be born
-    if (!led || p.state.load() != static_cast<uint32_t>(PairState::kPaired) || !follows) continue;
-    p.alive[v].store(0);
-    report_.write("crash", {{"version", name(static_cast<Version>(v))},
-                            {"signal", signal},
-                            {"pid", pid},
-                            {"reason", why_ended(signal, false)}});
-    if (!p.last_words.known.load()) miss_last_words(p);
-    declare_dead(arena_.control(), p);
-  }
 }
 
 void Monitor::on_root_end(Version v, int status) {
@@ -325,11 +299,7 @@ void Monitor::on_root_end(Version v, int status) {
   if (!r.ended || r.pid != pid) return;  // a message told that another process stands for it
   bool announced = !p.alive[static_cast<int>(v)].exchange(0);
   if (program_ended_) return;
-  if (recoveries_.active() && recoveries_.version() == v && recoveries_.copy() == pid) {
-    recoveries_.failed("it ended while it caught up");
-    drop_root_follower(v, "it could not be recovered");
-    return;
-  }
+  if (PairRecovery& r = recoveries_.of(p); r.active() && r.copy() == pid) return on_copy_end(r);
   Root& twin = roots_[static_cast<int>(other(v))];
   auto state = static_cast<PairState>(p.state.load());
   if (declared ||
@@ -362,7 +332,7 @@ void Monitor::on_root_end(Version v, int status) {
     nlohmann::ordered_json line{{"version", name(v)}, {"signal", WTERMSIG(status)}, {"pid", r.pid}};
     line["reason"] = why_ended(WTERMSIG(status), r.out_of_memory);
     report_.write("crash", line);
-    if (recover_killed_follower(v)) return;
+    if (recover_killed_follower(p, v)) return;
     tell_of_no_recovery(p, v, pid);
     drop_root_follower(v, why_ended(WTERMSIG(status), r.out_of_memory).c_str());
   }
@@ -371,8 +341,7 @@ void Monitor::on_root_end(Version v, int status) {
 // A crashed follower has stood still to be looked at.
 void Monitor::on_looked_at(pid_t victim) {
   if (recoveries_.was_replaced(victim)) {
-    kill(victim, SIGKILL);
-    recoveries_.forget(victim);
+    end_replaced(victim);
     return;
   }
   for (Version v : {Version::kOld, Version::kNew}) {
@@ -382,7 +351,7 @@ void Monitor::on_looked_at(pid_t victim) {
   for (Process& p : processes_taken(arena_.control())) {
     const uint32_t follower = 1 - (p.leader.load() & 1);
     const bool solo = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
-    if (&p != &root() && solo && p.real_pid[follower] == victim && !p.husk.load())
+    if (&p != &root() && solo && p.real_pid[follower] == victim && p.husk.load() != 1)
       kill(victim, SIGKILL);
   }
 }
@@ -393,9 +362,18 @@ void Monitor::drop_root_follower(Version v, const char* reason) {
   report_.write("dropped", {{"version", name(v)}, {"reason", reason}});
 }
 
+void Monitor::drop_follower_of(uint32_t process, Version v, const char* reason) {
+  Process& p = arena_.control().processes[process];
+  if (&p == &root()) return drop_root_follower(v, reason);
+  const pid_t pid = p.real_pid[static_cast<int>(v)];
+  let_leader_go(arena_.control(), p);
+  report_.write("dropped", {{"version", name(v)}, {"pid", pid}, {"reason", reason}});
+  if (pid > 1 && !crashes_.looks_at(pid)) kill(pid, SIGKILL);
+}
+
 void Monitor::drop_hung_followers() {
   double now = seconds();
-  if (now < next_look_ || recoveries_.active()) return;
+  if (now < next_look_ || recoveries_.any_active()) return;
   next_look_ = now + follower_watch_.interval_ms() / 1000.0;
   for (uint32_t index : follower_watch_.look(arena_.control(), now)) {
     Process& p = arena_.control().processes[index];
@@ -403,14 +381,8 @@ void Monitor::drop_hung_followers() {
     pid_t pid = p.real_pid[static_cast<int>(v)];
     if (pid <= 1 || kill(pid, 0) != 0) continue;
     report_.write("hang", {{"version", name(v)}, {"pid", pid}});
-    if (&p == &root()) {
-      drop_root_follower(v, "takes no events");
-      kill_version(v);
-    } else {
-      let_leader_go(arena_.control(), p);
-      report_.write("dropped", {{"version", name(v)}, {"pid", pid}, {"reason", "takes no events"}});
-      kill(pid, SIGKILL);
-    }
+    drop_follower_of(index, v, "takes no events");
+    if (&p == &root()) kill_version(v);
   }
 }
 
@@ -443,7 +415,12 @@ void Monitor::on_trace_stop(pid_t pid, int status) {
 void Monitor::attach_for_exec(const Message& m) {
   auto pid = static_cast<pid_t>(m.number[0]);
   bool ok = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) == 0;
-  if (ok) traced_[pid] = {m.process, m.version};
+  if (ok)
+    traced_[pid] = {m.process, m.version};
+  else
+    report_.write("note", {{"version", name(m.version)},
+                           {"pid", pid},
+                           {"reason", std::string("cannot be traced at execve: ") + strerror(errno)}});
   answer_exec(arena_.control(), m.process, m.version,
               ok ? ExecState::kAttached : ExecState::kRefused);
 }

@@ -9,8 +9,10 @@
 #include <exception>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "shim/monitor/arena.h"
 #include "shim/monitor/checkpoints.h"
@@ -20,6 +22,7 @@
 #include "shim/monitor/handover.h"
 #include "shim/monitor/launch.h"
 #include "shim/monitor/options.h"
+#include "shim/monitor/process_watch.h"
 #include "shim/monitor/recoveries.h"
 #include "shim/monitor/report.h"
 #include "shim/monitor/rules.h"
@@ -52,7 +55,7 @@ class Monitor {
   void watch();
   void open_events();
   void on_message(stream::Message& m);
-  void on_crash(const stream::Message& m, bool of_root);
+  void on_crash(const stream::Message& m);
   bool on_crash_of_copy(const stream::Message& m);
   void write_crash(const Crash& crash, nlohmann::ordered_json& line);
   void on_looked_at(pid_t victim);
@@ -60,8 +63,13 @@ class Monitor {
   void take_messages();
   void on_child(pid_t pid, int status, double used = 0);  // `used`: seconds of processor
   pid_t next_child();
+  // Processes other than the first (child_ends.cpp).
   void on_orphan_end(pid_t pid, int status);
+  void on_child_of_program_end(pid_t pid);
   void on_sudden_end(pid_t pid, int signal);
+  void on_sudden_end_of(stream::Process& p, stream::Version v, int signal);
+  bool program_hears(pid_t pid) const;
+  void end_stand_ins(stream::Process& p, int status) const;
   void declare_killed_leader(pid_t pid);
   void on_root_end(stream::Version v, int status);
   void on_trace_stop(pid_t pid, int status);
@@ -70,6 +78,7 @@ class Monitor {
   void forward_signal(int sig, int code, pid_t sender);
   void kill_version(stream::Version v);
   void drop_root_follower(stream::Version v, const char* reason);
+  void drop_follower_of(uint32_t process, stream::Version v, const char* reason);
   // The operator's side (operator.cpp).
   void open_state();
   void make_state();
@@ -90,12 +99,15 @@ class Monitor {
   void drop_hung_followers();
   // Recovery (recovering.cpp).
   void prepare_transplants();
-  void start_recovery(pid_t crashed, bool stands);
+  void start_recovery(uint32_t process, pid_t crashed, bool stands);
   void tell_of_no_recovery(const stream::Process& p, stream::Version v, pid_t pid);
   void report_recovery_start();
-  void keep_bundle();
+  void keep_bundle(uint32_t process);
+  void on_copy_end(PairRecovery& r);
+  void end_replaced(pid_t victim);
+  void watch_children();
   void continue_recovery();
-  bool recover_killed_follower(stream::Version v);
+  bool recover_killed_follower(stream::Process& p, stream::Version v);
   void end_recoveries();
   void finish();
   void wait_for_others();
@@ -135,7 +147,9 @@ class Monitor {
   Checkpoints checkpoints_;
   Recoveries recoveries_{arena_, report_, transplants_, crashes_};
   std::set<pid_t> told_;  ///< of which processes it has been said that they do not come back
-  bool start_failed_ = false;
+  std::optional<uint32_t> start_failed_;  ///< the process whose recovery could not begin
+  ProcessWatch process_watch_;
+  std::vector<pid_t> ended_;  ///< of `process_watch_`, until the messages have been read
   bool prepared_ = false;  ///< the analysis of what differs has been started
   int epoll_ = -1, signals_ = -1, wake_ = -1;
   struct Root {

@@ -182,19 +182,23 @@ ordered_json Monitor::status() const {
     pairs++;
     if (!living(*shown)) shown = &p;
   }
-  ordered_json s{
-      {"id", options_.id},
-      {"monitor", getpid()},
-      {"leader", name(static_cast<Version>(shown->leader.load() & 1))},
-      {"state", text_of(static_cast<PairState>(shown->state.load()))},
-      {"uptime", std::round((seconds() - started_) * 1000) / 1000},
-      {"lockstep", options_.full_lockstep ? "full" : "window"},
-      {"processes", pairs},
-      {"versions",
-       {{"old", version_status(Version::kOld)}, {"new", version_status(Version::kNew)}}},
-      {"lag", lag_of(c)},
-      {"checkpoints",
-       {{"old", checkpoints_.status(Version::kOld)}, {"new", checkpoints_.status(Version::kNew)}}}};
+  ordered_json s{{"id", options_.id},
+                 {"monitor", getpid()},
+                 {"leader", name(static_cast<Version>(shown->leader.load() & 1))},
+                 {"state", text_of(static_cast<PairState>(shown->state.load()))},
+                 {"uptime", std::round((seconds() - started_) * 1000) / 1000},
+                 {"lockstep", options_.full_lockstep ? "full" : "window"},
+                 {"processes", pairs},
+                 {"versions",
+                  {{"old", version_status(Version::kOld)}, {"new", version_status(Version::kNew)}}},
+                 {"lag", lag_of(c)},
+                 {"checkpoints",
+                  {{"old", checkpoints_.status(0, Version::kOld)},
+                   {"new", checkpoints_.status(0, Version::kNew)}}}};
+  for (const uint32_t i : checkpoints_.children())
+    s["checkpoints"]["children"].push_back({{"pid", c.processes[i].vpid},
+                                            {"old", checkpoints_.status(i, Version::kOld)},
+                                            {"new", checkpoints_.status(i, Version::kNew)}});
   for (const char* event :
        {"failover", "divergence", "crash", "hang", "recovery", "promoted", "dropped", "refused"})
     s["counts"][event] = report_.count(event);
@@ -203,7 +207,9 @@ ordered_json Monitor::status() const {
   return s;
 }
 
-double Monitor::handover_limit() const { return options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10; }
+double Monitor::handover_limit() const {
+  return options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
+}
 
 void Monitor::promote(ControlSocket::Peer peer, Version v) {
   if (const std::string why = handover_.begin(v, handover_limit()); !why.empty()) {
@@ -238,7 +244,7 @@ void Monitor::drop(ControlSocket::Peer peer, Version v) {
 }
 
 void Monitor::drop_follower(Version v, const char* reason) {
-  recoveries_.failed(reason);
+  recoveries_.each_active([reason](uint32_t, PairRecovery& r) { r.failed(reason); });
   for (Process& p : processes_taken(arena_.control()))
     if (living(p) && p.leader.load() != static_cast<uint32_t>(v))
       let_leader_go(arena_.control(), p);
@@ -259,7 +265,10 @@ void Monitor::continue_handover() {
 
 void Monitor::finish_handover(bool done) {
   if (!handover_.planned()) {
-    if (!done) report_.write("note", {{"reason", "a child process came to no system call in time: it goes on with the version whose parent was killed"}});
+    if (!done)
+      report_.write("note", {{"reason",
+                              "a child process came to no system call in time: it goes on with the "
+                              "version whose parent was killed"}});
     return;
   }
   const Version to = handover_.to(), from = other(to);
@@ -281,14 +290,19 @@ void Monitor::finish_handover(bool done) {
                              {"descriptors", handover_.descriptors()},
                              {"microseconds", us}});
   const bool asked = asked_.verb == op::Verb::kDrop;
-  if (!asked && recoveries_.active() && recoveries_.version() == from) {
+  // It catches up, or has done so by now.
+  const bool follows = root().state.load() == static_cast<uint32_t>(PairState::kPaired) &&
+                       root().leader.load() == static_cast<uint32_t>(to);
+  if (!asked && follows) {
     control_.answer(
         peer,
         {{"ok", true}, {"leader", name(to)}, {"microseconds", us}, {"former_leader", "follows"}});
     return;
   }
-  recoveries_.failed("by the operator");
-  recoveries_.refuse();
+  for (Process& p : processes_taken(arena_.control())) {
+    recoveries_.of(p).failed("by the operator");
+    recoveries_.of(p).refuse();
+  }
   const char* reason = asked ? "by the operator" : "the former leader cannot follow";
   roots_[static_cast<int>(from)].was_dropped = true;
   report_.write(

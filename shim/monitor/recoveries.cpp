@@ -1,284 +1,33 @@
 #include "shim/monitor/recoveries.h"
 
-#include <sched.h>
-#include <signal.h>
-#include <sys/wait.h>
-
-#include "shim/monitor/checkpoints.h"
-#include "shim/monitor/events.h"
-#include "shim/monitor/stopped.h"
-#include "shim/stream/history.h"
+#include <algorithm>
 
 namespace mx::monitor {
 
-using namespace stream;
-using nlohmann::ordered_json;
-using recovery::Outcome;
-using recovery::Reason;
-
-namespace {
-
-constexpr double kLongest = 30;  // seconds that a version may take to come back
-constexpr size_t kMost = 200;    // recoveries of one version …
-constexpr double kWithin = 60;   // … in so many seconds
-constexpr int kLookMs = 50;
-
-bool is(const Process& p, RecoveryStage s) {
-  return p.recovery.stage.load() == static_cast<uint32_t>(s);
+PairRecovery& Recoveries::of(uint32_t process) {
+  return pairs_.try_emplace(process, arena_, process, records_, report_, transplants_, crashes_)
+      .first->second;
 }
 
-// Nobody may touch the lanes while the copy takes its place in them.
-void hold(pid_t pid) {
-  if (pid <= 1 || kill(pid, SIGSTOP) != 0) return;
-  siginfo_t info{};
-  waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WEXITED | WNOWAIT);
+PairRecovery& Recoveries::of(const stream::Process& p) {
+  return of(static_cast<uint32_t>(&p - arena_.control().processes));
 }
 
-}  // namespace
-
-bool Recoveries::too_many(double now) {
-  auto& times = times_[static_cast<int>(version_)];
-  while (!times.empty() && times.front() < now - kWithin) times.pop_front();
-  times.push_back(now);
-  return times.size() > kMost;
+PairRecovery* Recoveries::of_copy(pid_t pid) {
+  for (auto& [process, r] : pairs_)
+    if (r.active() && r.copy() == pid) return &r;
+  return nullptr;
 }
 
-pid_t Recoveries::begin(pid_t crashed, bool stands, double now, const std::string& why_not) {
-  Process& p = root();
-  version_ = static_cast<Version>(p.recovery.version & 1);
-  const int v = static_cast<int>(version_);
-  active_ = true;
-  copy_ = 0;
-  crashed_ = crashed;
-  deadline_ = now + kLongest;
-  functions_.clear(), left_.clear(), steps_.clear(), remark_.clear(), timeline_.clear();
-  stack_.clear();
-  Checkpoint& c = p.checkpoint[v];
-  mark("heard of");
-  if (!why_not.empty()) {
-    give_up(why_not);
-    return 0;
-  }
-  if (too_many(now)) {
-    give_up("it has failed " + std::to_string(kMost) + " times within " +
-            std::to_string(static_cast<int>(kWithin)) + " seconds");
-    return 0;
-  }
-  begun_.insert(crashed);
-  if (stands) (p.recovery.led ? stand_ins_ : replaced_).insert(crashed);
-  if (stands && !p.recovery.led) hold(crashed);
-  Sleeper& s = current_of(c);
-  const pid_t copy = s.pid.load();
-  const sched_param zero{};
-  if (copy > 1)
-    sched_setscheduler(copy, SCHED_OTHER, &zero);  // it is SCHED_BATCH: until it has caught up
-  keep_origin();
-  if (copy <= 1 || !stream::change(s, SleeperState::kAsleep, SleeperState::kWoken)) {
-    if (take_origin()) end_witness(arena_);
-    give_up(why_no_checkpoint(c));
-    return 0;
-  }
-  futex_wake(s.state);
-  sched_yield();  // it may have been put behind this thread, which has more to do
-  end_sleeper(c.sleepers[1 - (c.current.load() & 1)]);  // it failed while it made its next one
-  mark("woken");
-  copy_ = copy;
-  if (stands) stack_ = stack_of_crash(crashed);
-  return copy;
-}
-
-// The checkpoint has not looked yet.
-void Recoveries::keep_origin() {
-  origin_.reset();
-  why_no_origin_.clear();
-  if (!keeps_origins_) return;
-  const SavedRegisters r = registers_of_crash();
-  if (!r.valid)
-    why_no_origin_ = "it did not crash by itself";
-  else if (places_.contains(r.rip))
-    why_no_origin_ = "it has crashed at this place before, and there was one for that";
-  else if (!ask_for_witness(arena_))
-    why_no_origin_ = "the one of the crash before was still being written";
-  else
-    origin_ = replay_origin(arena_);
-  if (origin_) places_.insert(r.rip);
-}
-
-// Of the thread that crashed, as it told before it stood still.
-SavedRegisters Recoveries::registers_of_crash() const {
-  const uint32_t lane = root().recovery.lane;
-  if (lane == 0 || lane > kMaxLanes) return {};
-  return reinterpret_cast<const History*>(
-             arena_.at(history_offset(lane - 1, static_cast<int>(version_))))
-      ->registers;
-}
-
-std::vector<uint64_t> Recoveries::stack_of_crash(pid_t crashed) const {
-  const SavedRegisters r = registers_of_crash();
-  if (crashed <= 1 || !r.valid) return {};
-  return addresses_of(
-      recovery::walk_stack(crashed, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}));
+bool Recoveries::any_active() const {
+  return std::any_of(pairs_.begin(), pairs_.end(), [](const auto& p) { return p.second.active(); });
 }
 
 int Recoveries::timeout_ms(double now) const {
-  if (!active_) return -1;
-  return now > deadline_ ? 0 : kLookMs;
-}
-
-bool Recoveries::step(double now) {
-  if (!active_) return false;
-  Process& p = root();
-  if (is(p, RecoveryStage::kAtCrash)) {
-    mark("at the crash");
-    if (!at_crash(now)) return false;
-  } else if (is(p, RecoveryStage::kAtDivergence)) {
-    mark("over it");
-    if (!at_divergence()) return false;
-  } else if (is(p, RecoveryStage::kNone)) {
-    // The agents have ended it: the copy caught up, or was dropped (whoever did that says why).
-    if (p.state.load() != static_cast<uint32_t>(PairState::kSolo)) {
-      finish();
-      return true;
-    }
-  }
-  if (now > deadline_)
-    failed("it did not catch up within " + std::to_string(static_cast<int>(kLongest)) + " seconds");
-  return false;
-}
-
-void Recoveries::go_on(RecoveryStage from, RecoveryStage to) {
-  mark(to == RecoveryStage::kOver ? "code carried in" : "code put back");
-  auto expected = static_cast<uint32_t>(from);
-  root().recovery.stage.compare_exchange_strong(expected, static_cast<uint32_t>(to));
-  futex_wake(root().recovery.stage);
-}
-
-void Recoveries::mark(const char* step) {
-  if (!timeline_.empty() && timeline_.back().name == step) return;  // it still waits there
-  timeline_.push_back({step, static_cast<uint64_t>(microseconds())});
-}
-
-void Recoveries::note(const Outcome& o) {
-  steps_.insert(steps_.end(), o.steps.begin(), o.steps.end());
-  if (!o.sentence.empty()) remark_ = o.sentence;
-}
-
-// False: it waits for the analysis, or was given up.
-bool Recoveries::at_crash(double now) {
-  Process& p = root();
-  const pid_t survivor = p.real_pid[1 - static_cast<int>(version_)];
-  Outcome o;
-  {
-    Stopped stopped(copy_);
-    if (!stopped.good()) {
-      failed("the recovered process cannot be traced");
-      return false;
-    }
-    o = transplants_.apply(version_, copy_, p.recovery.tid, survivor, stopped.threads(), stack_);
-    if (o.ok() && !stopped.write_back()) {
-      failed("registers could not be written");
-      return false;
-    }
-  }
-  if (o.reason == Reason::kNoMapping && transplants_.busy() && now < deadline_) {
-    transplants_.hurry();
-    return false;
-  }
-  note(o);
-  // The same code on both sides: what made one of them fail was not the code.
-  if (!o.ok() && o.reason != Reason::kNothingChanged) {
-    failed(o.sentence);
-    return false;
-  }
-  functions_ = o.functions;
-  left_ = o.left;
-  go_on(RecoveryStage::kAtCrash, RecoveryStage::kOver);
-  return true;
-}
-
-bool Recoveries::at_divergence() {
-  if (!functions_.empty()) {
-    Stopped stopped(copy_);
-    Outcome o;
-    if (stopped.good())
-      o = transplants_.revert(version_, copy_, root().recovery.tid, stopped.threads());
-    if (!stopped.good() || !o.ok() || !stopped.write_back()) {
-      failed(o.sentence.empty() ? "its own code could not be put back" : o.sentence);
-      return false;
-    }
-    note(o);
-  }
-  go_on(RecoveryStage::kAtDivergence, RecoveryStage::kBack);
-  return true;
-}
-
-int64_t Recoveries::microseconds() const {
-  return static_cast<int64_t>(ticks_to_microseconds(
-      static_cast<int64_t>(__builtin_ia32_rdtsc() - root().recovery.started_tsc)));
-}
-
-void Recoveries::write(const char* result, const std::string& reason) {
-  ordered_json line{{"version", name(version_)}, {"result", result}, {"pid", copy_}};
-  if (!reason.empty()) line["reason"] = reason;
-  line["functions"] = functions_;
-  line["microseconds"] = microseconds();
-  for (const recovery::Step& s : steps_) line["steps"][s.name] = s.microseconds;
-  if (!left_.empty()) line["left"] = left_;
-  for (const recovery::Step& s : timeline_) line["timeline"][s.name] = s.microseconds;
-  report_.write("recovery", line);
-  crashes_.add_recovery(crashed_, line);
-}
-
-void Recoveries::finish() {
-  active_ = false;
-  write("resynchronised", remark_);
-}
-
-void Recoveries::failed(const std::string& reason) {
-  if (!active_) return;
-  give_up(reason);
-  report_start();
-}
-
-void Recoveries::none(const Process& p, Version v, pid_t pid) {
-  const std::string why = p.is_root
-                              ? why_no_checkpoint(p.checkpoint[static_cast<int>(v)])
-                              : "a child process: checkpoints are made of the first process only";
-  report_.write("recovery", {{"version", name(v)},
-                             {"result", "not possible"},
-                             {"pid", pid},
-                             {"reason", why},
-                             {"functions", ordered_json::array()},
-                             {"microseconds", 0}});
-}
-
-void Recoveries::refuse() {
-  Process& p = root();
-  if (active_ || !is(p, RecoveryStage::kAsked)) return;
-  let_leader_go(arena_.control(), p);
-  p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kNone));
-  futex_wake(p.recovery.stage);
-}
-
-void Recoveries::report_start() {
-  if (!why_not_.empty()) write("not possible", why_not_);
-  why_not_.clear();
-}
-
-void Recoveries::give_up(const std::string& reason) {
-  active_ = false;
-  why_not_ = reason;
-  Process& p = root();
-  if (p.state.load() == static_cast<uint32_t>(PairState::kFailover)) {
-    why_not_ += "; the other version has failed as well";
-    return;  // it is the last one: it may still come through
-  }
-  let_leader_go(arena_.control(), p);
-  p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kNone));
-  futex_wake(p.recovery.stage);
-  if (copy_ <= 1) return;
-  given_up_.insert(copy_);
-  kill(copy_, SIGKILL);
+  int soonest = -1;
+  for (const auto& [process, r] : pairs_)
+    if (const int t = r.timeout_ms(now); t >= 0 && (soonest < 0 || t < soonest)) soonest = t;
+  return soonest;
 }
 
 }  // namespace mx::monitor

@@ -1,20 +1,8 @@
-// Brings a version that failed back into lockstep (docs/recovery.md): wakes its checkpoint, has the
-// other version's code carried in where the crash was, and out again when it is over.
+// The recoveries of all pairs of processes.
 #pragma once
-#include <sys/types.h>
+#include <map>
 
-#include <deque>
-#include <optional>
-#include <set>
-#include <string>
-#include <vector>
-
-#include "shim/monitor/arena.h"
-#include "shim/monitor/crash.h"
-#include "shim/monitor/replay_bundle.h"
-#include "shim/monitor/report.h"
-#include "shim/monitor/transplants.h"
-#include "shim/stream/history.h"
+#include "shim/monitor/pair_recovery.h"
 
 namespace mx::monitor {
 
@@ -24,79 +12,35 @@ class Recoveries {
              const CrashFolders& crashes)
       : arena_(arena), report_(report), transplants_(transplants), crashes_(crashes) {}
 
-  /// An agent has asked for the recovery of a version of the first process (RecoveryStage::kAsked).
-  /// `crashed`: its process, which `stands` still or is gone. Returns the process that takes its
-  /// place; 0: there will be none, the leader goes on alone, and report_start() says why
-  /// (`why_not`, if that is not "").
-  pid_t begin(pid_t crashed, bool stands, double now, const std::string& why_not);
-  /// A version of process pair `p` has failed and will not be recovered: reports why.
-  void none(const stream::Process& p, stream::Version v, pid_t pid);
-  /// Writes what there is to say of the last begin(); the line of the crash itself comes first.
-  void report_start();
-  /// The copy has come to a new stage, or time has passed. True: the version is back.
-  bool step(double now);
-  /// The copy has ended, or was dropped: it does not come back.
-  void failed(const std::string& reason);
-  /// The operator does not want the version back that an agent has asked for.
-  void refuse();
-  bool active() const { return active_; }
-  stream::Version version() const { return version_; }
-  pid_t copy() const { return copy_; }
+  /// REQUIRES: process < kMaxProcesses.
+  PairRecovery& of(uint32_t process);
+  PairRecovery& of(const stream::Process& p);
+  /// The one whose copy this is, and that has not ended; null if there is none.
+  PairRecovery* of_copy(pid_t pid);
+  bool any_active() const;
+  /// Calls f(process, recovery) for each that has not ended.
+  template <typename F>
+  void each_active(F&& f) {
+    for (auto& [process, r] : pairs_)
+      if (r.active()) f(process, r);
+  }
   /// How long until step() has to be called, in milliseconds; -1: not at all.
   int timeout_ms(double now) const;
-  /// From now on what `mx replay` needs is kept of each crash, once for each place where it crashes.
-  void keep_origins() { keeps_origins_ = true; }
-  /// Of the last begin(), once; without one, `why_no_origin` says why.
-  std::optional<ReplayOrigin> take_origin() { return std::exchange(origin_, std::nullopt); }
-  std::string take_why_no_origin() { return std::exchange(why_no_origin_, {}); }
-  pid_t crashed() const { return crashed_; }
-  /// Processes that were replaced: to be ended when nobody looks at them any more.
-  /// Its recovery has begun, and what became of it is reported.
-  bool knows(pid_t pid) const { return begun_.contains(pid); }
-  /// A copy that was given up: what becomes of it is no news.
-  bool was_given_up(pid_t pid) const { return given_up_.contains(pid); }
-  bool was_replaced(pid_t pid) const { return replaced_.contains(pid); }
-  const std::set<pid_t>& replaced() const { return replaced_; }
-  /// Former leaders, which stand for their process id until the program ends.
-  const std::set<pid_t>& stand_ins() const { return stand_ins_; }
-  void forget(pid_t pid) { replaced_.erase(pid); }
+
+  bool knows(pid_t pid) const { return records_.begun.contains(pid); }
+  bool was_given_up(pid_t pid) const { return records_.given_up.contains(pid); }
+  bool was_replaced(pid_t pid) const { return records_.replaced.contains(pid); }
+  void forget(pid_t pid) { records_.replaced.erase(pid); }
+  const RecoveryRecords& records() const { return records_; }
+  void keep_origins() { records_.keeps_origins = true; }
 
  private:
-  stream::Process& root() const { return arena_.control().processes[0]; }
-  bool too_many(double now);
-  std::vector<uint64_t> stack_of_crash(pid_t crashed) const;
-  stream::SavedRegisters registers_of_crash() const;
-  void keep_origin();
-  bool at_crash(double now);
-  bool at_divergence();
-  void go_on(stream::RecoveryStage from, stream::RecoveryStage to);
-  void note(const recovery::Outcome& o);
-  void give_up(const std::string& reason);
-  void mark(const char* step);
-  void finish();
-  int64_t microseconds() const;
-  void write(const char* result, const std::string& reason);
-
   const Arena& arena_;
   Report& report_;
   Transplants& transplants_;
   const CrashFolders& crashes_;
-  bool active_ = false;
-  stream::Version version_ = stream::Version::kOld;
-  pid_t copy_ = 0, crashed_ = 0;
-  double deadline_ = 0;
-  bool keeps_origins_ = false;
-  std::optional<ReplayOrigin> origin_;
-  std::string why_no_origin_;
-  std::set<uint64_t> places_;  ///< of crashes whose origin was kept
-  std::vector<uint64_t> stack_;  ///< of the crash, innermost first
-  std::vector<std::string> functions_;
-  std::vector<std::string> left_;
-  std::string remark_, why_not_;
-  std::vector<recovery::Step> steps_;     ///< of the transplant
-  std::vector<recovery::Step> timeline_;  ///< microseconds since the crash, by stage
-  std::deque<double> times_[2];           ///< of earlier recoveries, by Version
-  std::set<pid_t> begun_, replaced_, stand_ins_, given_up_;
+  RecoveryRecords records_;
+  std::map<uint32_t, PairRecovery> pairs_;  ///< by process, once one of its versions has failed
 };
 
 }  // namespace mx::monitor

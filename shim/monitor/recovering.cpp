@@ -27,68 +27,106 @@ void Monitor::prepare_transplants() {
 }
 
 // `crashed`: the process that failed; `stands`: it can still be looked at.
-void Monitor::start_recovery(pid_t crashed, bool stands) {
-  if (!asked_for(root()) || recoveries_.active()) return;
-  const auto v = static_cast<Version>(root().recovery.version & 1);
+void Monitor::start_recovery(uint32_t process, pid_t crashed, bool stands) {
+  Process& p = arena_.control().processes[process];
+  PairRecovery& recovery = recoveries_.of(process);
+  if (!asked_for(p) || recovery.active()) return;
+  const auto v = static_cast<Version>(p.recovery.version & 1);
   Root& r = roots_[static_cast<int>(v)];
-  const char* why_not =
-      r.out_of_memory ? "it was killed for want of memory, and would need the same again" : "";
-  if (const pid_t copy = recoveries_.begin(crashed, stands, seconds(), why_not)) {
+  const char* why_not = p.is_root && r.out_of_memory
+                            ? "it was killed for want of memory, and would need the same again"
+                            : "";
+  const pid_t copy = recovery.begin(crashed, stands, seconds(), why_not);
+  if (!copy) {
+    start_failed_ = process;
+  } else if (p.is_root) {
     r.pid = copy;
     r.ended = r.was_dropped = false;
-    return;
   }
-  start_failed_ = true;
 }
 
 // The crash has its folder, and its checkpoint was woken.
-void Monitor::keep_bundle() {
-  if (const auto origin = recoveries_.take_origin())
-    crashes_.add_bundle(recoveries_.crashed(), *origin);
-  else if (const std::string why = recoveries_.take_why_no_origin(); !why.empty())
-    crashes_.add_no_bundle(recoveries_.crashed(), why);
+void Monitor::keep_bundle(uint32_t process) {
+  PairRecovery& recovery = recoveries_.of(process);
+  if (const auto origin = recovery.take_origin())
+    crashes_.add_bundle(recovery.crashed(), *origin);
+  else if (const std::string why = recovery.take_why_no_origin(); !why.empty())
+    crashes_.add_no_bundle(recovery.crashed(), why);
 }
 
 // After the line of the crash.
 void Monitor::report_recovery_start() {
   if (!start_failed_) return;
-  start_failed_ = false;
-  recoveries_.report_start();
-  const Version v = recoveries_.version();
-  Root& r = roots_[static_cast<int>(v)];
-  r.was_dropped = true;
+  const uint32_t process = *std::exchange(start_failed_, std::nullopt);
+  PairRecovery& recovery = recoveries_.of(process);
+  const Process& p = arena_.control().processes[process];
+  recovery.report_start();
+  const Version v = recovery.version();
+  const pid_t pid = p.is_root ? roots_[static_cast<int>(v)].pid : recovery.crashed();
   report_.write("dropped",
-                {{"version", name(v)}, {"pid", r.pid}, {"reason", "it could not be recovered"}});
-  if (v != leader() && !crashes_.looks_at(r.pid)) kill_version(v);
+                {{"version", name(v)}, {"pid", pid}, {"reason", "it could not be recovered"}});
+  const bool led = p.leader.load() == static_cast<uint32_t>(v);
+  if (p.is_root) roots_[static_cast<int>(v)].was_dropped = true;
+  if (led || crashes_.looks_at(pid)) return;
+  if (p.is_root)
+    kill_version(v);
+  else if (!p.recovery.led && pid > 1)
+    kill(pid, SIGKILL);
 }
 
 void Monitor::continue_recovery() {
   const double now = seconds();
-  if (recoveries_.active()) {
-    const Version v = recoveries_.version();
-    if (recoveries_.step(now))
-      checkpoints_.soon(v, now);
-    else if (!recoveries_.active())
-      drop_root_follower(v, "it could not be recovered");
-  } else {
+  if (!recoveries_.any_active()) {
     checkpoints_.look(now);
+    watch_children();
     prepare_transplants();
+    return;
+  }
+  recoveries_.each_active([this, now](uint32_t process, PairRecovery& r) {
+    const Version v = r.version();
+    if (r.step(now))
+      checkpoints_.soon(process, v, now);
+    else if (!r.active())
+      drop_follower_of(process, v, "it could not be recovered");
+  });
+}
+
+// They are no children of the monitor's.
+void Monitor::watch_children() {
+  for (const uint32_t i : checkpoints_.children()) {
+    const Process& p = arena_.control().processes[i];
+    for (int v : {0, 1})
+      if (p.checkpoint[v].count && p.alive[v].load()) process_watch_.watch(p.real_pid[v]);
   }
 }
 
+void Monitor::on_copy_end(PairRecovery& r) {
+  const Version v = r.version();
+  r.failed("it ended while it caught up");
+  drop_follower_of(r.process(), v, "it could not be recovered");
+}
+
+// It has been looked at. A process whose end the program would hear of stands for its child until
+// that ends.
+void Monitor::end_replaced(pid_t victim) {
+  kill(victim, program_hears(victim) ? SIGCONT : SIGKILL);
+  recoveries_.forget(victim);
+}
+
 // Killed from outside, or for want of memory: nothing has to be carried over, it only catches up.
-bool Monitor::recover_killed_follower(Version v) {
-  Process& p = root();
-  const Checkpoint& c = p.checkpoint[static_cast<int>(v)];
-  const bool asleep = is(current_of(c), SleeperState::kAsleep);
-  if (!options_.recovery || recoveries_.active() || !asleep || p.recovery.stage.load() != 0)
+bool Monitor::recover_killed_follower(Process& p, Version v) {
+  const auto i = static_cast<int>(v);
+  const bool asleep = is(current_of(p.checkpoint[i]), SleeperState::kAsleep);
+  const auto process = static_cast<uint32_t>(&p - arena_.control().processes);
+  if (!options_.recovery || recoveries_.of(process).active() || !asleep ||
+      p.recovery.stage.load() != 0)
     return false;
   p.recovery.version = static_cast<uint32_t>(v);
   p.recovery.lane = p.recovery.led = 0;
   p.recovery.crash_position = 0;
   p.recovery.started_tsc = __builtin_ia32_rdtsc();
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));
-  start_recovery(roots_[static_cast<int>(v)].pid, false);
+  start_recovery(process, p.is_root ? roots_[i].pid : p.real_pid[i], false);
   report_recovery_start();
   return true;
 }
@@ -96,14 +134,14 @@ bool Monitor::recover_killed_follower(Version v) {
 // Of a version that has failed and does not come back, once.
 void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
   if (!options_.recovery || recoveries_.knows(pid) || !told_.insert(pid).second) return;
-  recoveries_.none(p, v, pid);
+  recoveries_.of(p).none(p, v, pid);
 }
 
 void Monitor::end_recoveries() {
   checkpoints_.end_all();
   if (!crashes_.busy()) end_witness(arena_);
-  for (pid_t pid : recoveries_.replaced()) kill(pid, SIGKILL);
-  for (pid_t pid : recoveries_.stand_ins()) kill(pid, SIGKILL);
+  for (pid_t pid : recoveries_.records().replaced) kill(pid, SIGKILL);
+  for (pid_t pid : recoveries_.records().stand_ins) kill(pid, SIGKILL);
 }
 
 }  // namespace mx::monitor

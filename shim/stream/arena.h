@@ -225,6 +225,13 @@ struct Settings {
   char broker_name[64];                ///< abstract unix socket of the monitor's descriptor broker
 };
 
+inline constexpr uint64_t kLogOfChild = 4 * kLag;  ///< at most: there may be many
+
+/// Of each lane of a process, if recovery is on.
+inline uint64_t log_size_of(const Settings& s, const Process& p) {
+  return p.is_root || s.log_size < kLogOfChild ? s.log_size : kLogOfChild;
+}
+
 inline constexpr uint32_t kWrittenSlots = 16384;
 
 /// Digests of the names that a version has written on its own root (agent/written_names.h): a hash

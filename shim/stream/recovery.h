@@ -63,6 +63,7 @@ enum class CheckpointRefusal : uint32_t {
   kProcessChanged = 5,  ///< a thread or a child process came or went since
   kOutOfMemory = 6,     ///< the kernel has killed it for want of memory
   kHeldOpen = 7,        ///< the leader that failed did not let go of its descriptors
+  kAdopted = 8,         ///< a process of the program adopts orphans: it would hear of the copy
 };
 
 enum class RecoveryStage : uint32_t {

@@ -1,5 +1,7 @@
 // Answers each line of its standard input with its number. Each kind of line runs one mechanism of
 // recovery; compiled with BAD, each is the program's end.
+#include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -99,7 +101,7 @@ Kind kinds[] = {{"null", null_pointer}, {"divide", division}, {"assert", asserti
 
 }  // namespace
 
-int main() {
+int serve() {
   char line[64];
   answer("ready");
   while (next_line(line)) {
@@ -109,3 +111,20 @@ int main() {
   }
   return 5;
 }
+
+#ifdef WORKER
+// The parent looks after its worker now and then, as that of a server does; it ends as its worker
+// has ended.
+int main() {
+  const pid_t worker = fork();
+  if (worker == 0) return serve();
+  int status = 0;
+  for (pid_t ended; (ended = waitpid(worker, &status, WNOHANG)) != worker;) {
+    if (ended < 0) return 9;
+    poll(nullptr, 0, 20);
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+#else
+int main() { return serve(); }
+#endif
