@@ -17,20 +17,23 @@ namespace {
 
 using stream::ExecState;
 
+bool monitor_is_gone() { return sys(__NR_kill, control()->settings.monitor_pid, 0) == kEsrch; }
+
+// The monitor may have a lot to do, and no processor to do it.
 bool attach_monitor(Thread* t) {
-  Process* p = t->proc->shared;
-  p->exec_state[static_cast<int>(t->proc->version)].store(
-      static_cast<uint32_t>(ExecState::kRequested));
-  Message* m = new_message(t, MessageKind::kExecAttach);
-  if (!m) return false;
-  m->number[0] = t->tid;
-  send(m);
-  Word& state = p->exec_state[static_cast<int>(t->proc->version)];
-  for (int i = 0; i < 100; i++) {
-    uint32_t s = state.load();
+  constexpr int kLookMs = 100, kPatience = 100;
+  Word& state = t->proc->shared->exec_state[static_cast<int>(t->proc->version)];
+  state.store(static_cast<uint32_t>(ExecState::kRequested));
+  Message* m = nullptr;
+  for (int i = 0; i < kPatience || !monitor_is_gone(); i++) {
+    if (!m && (m = new_message(t, MessageKind::kExecAttach))) {
+      m->number[0] = t->tid;
+      send(m);
+    }
+    const uint32_t s = state.load();
     if (s == static_cast<uint32_t>(ExecState::kAttached)) return true;
     if (s == static_cast<uint32_t>(ExecState::kRefused)) return false;
-    futex_wait(&state, static_cast<uint32_t>(ExecState::kRequested), 100);
+    futex_wait(&state, static_cast<uint32_t>(ExecState::kRequested), kLookMs);
   }
   return false;
 }

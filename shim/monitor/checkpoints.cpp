@@ -160,8 +160,12 @@ void Checkpoints::look(double now) {
   if (!on_ || now < next_) return;
   Control& c = arena_.control();
   std::erase_if(watched_, [&](const auto& w) {
-    const Process& p = c.processes[w.first];
-    return !p.is_root && (p.vpid != w.second.vpid || !(p.alive[0].load() || p.alive[1].load()));
+    Process& p = c.processes[w.first];
+    if (p.is_root) return false;
+    if (p.vpid != w.second.vpid) return true;
+    const bool ended = !p.alive[0].load() && !p.alive[1].load();
+    if (ended) end_sleepers(p);  // both were killed
+    return ended;
   });
   const std::vector<uint64_t> published = published_by_process(c);
   busy_ = hot_ = false;

@@ -2,6 +2,8 @@
 
 #include <sched.h>
 
+#include <algorithm>
+
 #include "shim/monitor/pace.h"
 
 namespace mx::monitor {
@@ -41,6 +43,10 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
   std::vector<uint32_t> hung;
   if (limit_ <= 0) return hung;
   std::map<uint32_t, Progress> seen;
+  // A watch that comes late had no processor, and so had those it watches.
+  const double interval = interval_ms() / 1000.0, since = looked_ > 0 ? now - looked_ : 0;
+  const double late = since > 2 * interval ? since - interval : 0;
+  looked_ = now;
   uint32_t index = 0;
   for (Lane& lane : lanes_taken(control)) {
     uint32_t i = index++;
@@ -51,6 +57,7 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     auto known = lanes_.find(i);
     bool same = known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
     Progress progress = same ? known->second : Progress{head, tail, p.turn.load(), now, now, 0};
+    progress.moved = std::min(now, progress.moved + late);
     bool hang = hangs(progress, head, tail, p.turn.load(), now);
     // (Not of one whose other threads go on: jemalloc's background thread leaves looks at the clock
     // for long.)

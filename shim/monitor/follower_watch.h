@@ -28,7 +28,7 @@ class FollowerWatch {
   };
   bool hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const;
 
-  double limit_;
+  double limit_, looked_ = 0;
   std::map<uint32_t, Progress> lanes_;
 };
 

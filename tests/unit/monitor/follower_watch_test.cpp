@@ -21,33 +21,40 @@ class FollowerWatchTest : public testing::Test {
   }
   Lane& lane() { return control->lanes[0]; }
   Process& process() { return control->processes[0]; }
-  bool hangs_at(double now) { return !watch.look(*control, now).empty(); }
+  bool hangs_within(double from, double to) {
+    for (double now = from; now <= to; now++)
+      if (!watch.look(*control, now).empty()) return true;
+    return false;
+  }
 
   std::unique_ptr<Control> control;
   FollowerWatch watch{10};
 };
 
 TEST_F(FollowerWatchTest, OneThatTakesNothingHangs) {
-  EXPECT_FALSE(hangs_at(1));
-  EXPECT_FALSE(hangs_at(11));
-  EXPECT_TRUE(hangs_at(12));
+  EXPECT_FALSE(hangs_within(1, 11));
+  EXPECT_TRUE(hangs_within(12, 14));
 }
 
 TEST_F(FollowerWatchTest, OneThatTakesSomethingDoesNot) {
-  EXPECT_FALSE(hangs_at(1));
+  EXPECT_FALSE(hangs_within(1, 8));
   lane().tail.store(10);
-  EXPECT_FALSE(hangs_at(9));
-  EXPECT_FALSE(hangs_at(18));
+  EXPECT_FALSE(hangs_within(9, 18));
 }
 
 TEST_F(FollowerWatchTest, OneIsWatchedFromItsBirth) {
   process().real_pid[1] = 0;
-  EXPECT_FALSE(hangs_at(1));
-  EXPECT_FALSE(hangs_at(30));
+  EXPECT_FALSE(hangs_within(1, 30));
   process().real_pid[1] = 101;
-  EXPECT_FALSE(hangs_at(31));
-  EXPECT_FALSE(hangs_at(40));
-  EXPECT_TRUE(hangs_at(41));
+  EXPECT_FALSE(hangs_within(31, 40));
+  EXPECT_TRUE(hangs_within(41, 43));
+}
+
+// Where the watch had no processor, the follower had none either.
+TEST_F(FollowerWatchTest, TimeInWhichTheWatchDidNotLookDoesNotCount) {
+  EXPECT_FALSE(hangs_within(1, 3));
+  EXPECT_FALSE(hangs_within(33, 37));
+  EXPECT_TRUE(hangs_within(38, 44));
 }
 
 }  // namespace
