@@ -218,6 +218,7 @@ bool passes_by(Call& c) {
     case __NR_flock: return false;  // may wait for a lock
     default: break;
   }
+  if (long own; own_identity(c, own)) return true;
   if (on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies)) return true;
   return c.d->treatment == Treatment::kFile && private_path(c, c.d->path_arg);
 }

@@ -19,13 +19,19 @@ using stream::ExecState;
 
 bool monitor_is_gone() { return sys(__NR_kill, control()->settings.monitor_pid, 0) == kEsrch; }
 
-// The monitor may have a lot to do, and no processor to do it.
+bool program_has_ended() {
+  const Process& first = control()->processes[0];
+  return !first.alive[0].load() && !first.alive[1].load();
+}
+
+// The monitor may have a lot to do, and no processor to do it. (A process in a name space of its own
+// does not see it.)
 bool attach_monitor(Thread* t) {
   constexpr int kLookMs = 100, kPatience = 100;
   Word& state = t->proc->shared->exec_state[static_cast<int>(t->proc->version)];
   state.store(static_cast<uint32_t>(ExecState::kRequested));
   Message* m = nullptr;
-  for (int i = 0; i < kPatience || !monitor_is_gone(); i++) {
+  for (int i = 0; !monitor_is_gone() || (i < kPatience && !program_has_ended()); i++) {
     if (!m && (m = new_message(t, MessageKind::kExecAttach))) {
       m->number[0] = t->tid;
       send(m);

@@ -265,6 +265,14 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
   if (!in_call) arm_deferred(t);
 }
 
+// The timer's signal may come late, when it has been armed anew for a signal that has just come: the
+// tick that it expires at takes the processor away, and the kernel then has both to deliver.
+static bool is_armed(const Thread* t) {
+  int64_t spec[4] = {};
+  return t->defer_timer && sys(__NR_timer_gettime, t->defer_timer - 1, spec) == 0 &&
+         (spec[2] || spec[3]);
+}
+
 // SIGSYS that is not a trap: a request to build a frame, the deferral timer, or another thread.
 void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   if (t->build_frame) {
@@ -275,10 +283,11 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     deliver_at_sigreturn(t, uc);
     return;
   }
+  if (info->code == kSiTimer && is_armed(t)) return;
   t->kicked = 1;
   uint64_t rip = uc->mc.rip;
   if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) &&
-      rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != -2) {
+      rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != kSiTimer) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
   if (t->regs || in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
