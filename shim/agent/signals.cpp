@@ -256,13 +256,14 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
   // Its sender, or the child it tells of, as the program knows it.
   if (t->proc->promoted && (sig == kSigchld || info->code <= kSiUser) && info->code != kSiTimer)
     info->child.pid = virtual_id(t, info->child.pid);
+  const bool waits = t->pending;  // one that came before it: its time runs
   queue(t, *info);
   uint64_t rip = uc->mc.rip;
   if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) &&
       rip < reinterpret_cast<uint64_t>(mx_gate_end)) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
-  if (!in_call) arm_deferred(t);
+  if (!in_call && !waits) arm_deferred(t);
 }
 
 // The timer's signal may come late, when it has been armed anew for a signal that has just come: the
@@ -291,7 +292,8 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
   if (t->regs || in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
-    if (t->role == Role::kFollower && t->lane->head.load() != t->pos) arm_deferred(t);
+    if (t->role == Role::kFollower ? t->lane->head.load() != t->pos : t->pending && !t->regs)
+      arm_deferred(t);
     return;
   }
   if (must_look_up(t)) {

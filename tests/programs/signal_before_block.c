@@ -34,7 +34,7 @@ int main(void) {
     for (volatile int i = 0; i < 3000; i++) continue;
     protect(SIG_BLOCK);
     inside = 1;
-    CHECK(write(out, "x", 1) == 1);
+    CHECK(pwrite(out, "x", 1, 0) == 1);
     inside = 0;
     protect(SIG_UNBLOCK);
   }
