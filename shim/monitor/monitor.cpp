@@ -350,8 +350,10 @@ void Monitor::on_looked_at(pid_t victim) {
   }
   for (Process& p : processes_taken(arena_.control())) {
     const uint32_t follower = 1 - (p.leader.load() & 1);
-    const bool solo = p.state.load() == static_cast<uint32_t>(PairState::kSolo);
-    if (&p != &root() && solo && p.real_pid[follower] == victim && p.husk.load() != 1)
+    const auto state = static_cast<PairState>(p.state.load());
+    // (Its leader may have ended meanwhile.)
+    const bool alone = state == PairState::kSolo || state == PairState::kEnded;
+    if (&p != &root() && alone && p.real_pid[follower] == victim && p.husk.load() != 1)
       kill(victim, SIGKILL);
   }
 }
