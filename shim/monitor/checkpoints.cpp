@@ -201,7 +201,7 @@ void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, 
     s = {c.made_tsc, now, 0, u.minor_faults, w.published, u.cpu, 0, cost, s.sleeper_cost};
   }
   const Schedule& other = w.schedule[1 - i];
-  if (now - std::max(other.asked, other.made) < kApart) return;
+  if (w.busy && now - std::max(other.asked, other.made) < kApart) return;
   const Situation at{asleep(c),
                      w.busy,
                      now - s.made,
