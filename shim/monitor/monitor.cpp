@@ -185,9 +185,9 @@ bool Monitor::left_behind() {
   for (Process& p : processes_taken(arena_.control()))
     if (&p != &root() && p.alive[v].load() && p.real_pid[v] > 1) pids.push_back(p.real_pid[v]);
   if (!last_steps_.lasts(pids, seconds())) return false;
-  report_.write("note", {{"version", name(static_cast<Version>(v))},
-                         {"pid", roots_[v].pid},
-                         {"reason", "stood still before its end when the program had ended, and was ended"}});
+  report_.write("dropped", {{"version", name(static_cast<Version>(v))},
+                            {"pid", roots_[v].pid},
+                            {"reason", "stood still when the program had ended"}});
   return true;
 }
 

@@ -250,8 +250,8 @@ class LeftBehind(unittest.TestCase):
             done = mx("run", "--old", f"{folder}/old", "--new", f"{folder}/new", "--hang-timeout", "1000", "--report",
                       f"{folder}/report", check=False)        # within the minute that mx() grants
             self.assertEqual((0, "out\n"), (done.returncode, done.stdout))
-            notes = [line["version"] for line in map(json.loads, open(f"{folder}/report", encoding="utf-8")) if line["event"] == "note"]
-            self.assertEqual(["new"], notes)
+            dropped = [line["version"] for line in map(json.loads, open(f"{folder}/report", encoding="utf-8")) if line["event"] == "dropped"]
+            self.assertEqual(["new"], dropped)
 
 
 if __name__ == "__main__":
