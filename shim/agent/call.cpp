@@ -64,13 +64,6 @@ static bool waits_for_futex(uint64_t op) {
   return op == kWait || op == kLockPi || op == kWaitBitset || op == kWaitRequeuePi || op == kLockPi2;
 }
 
-// fcntl, flock: for a lock, whatever the descriptor is.
-static bool waits_for_lock(const Call& c) {
-  constexpr uint64_t kSetlkw = 7, kOfdSetlkw = 38, kNonblocking = 4;  // F_*, LOCK_NB
-  if (c.d->nr == __NR_flock) return !(c.args[1] & kNonblocking);
-  return c.args[1] == kSetlkw || c.args[1] == kOfdSetlkw;
-}
-
 bool may_block(const Call& c) {
   if (!sys::has(*c.d, sys::attr::kBlocking)) return false;
   if (c.d->nr == __NR_futex && !waits_for_futex(c.args[1])) return false;

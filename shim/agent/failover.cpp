@@ -163,10 +163,7 @@ void stop_failed(Thread* t) {
 [[noreturn]] static void end_with_process(const Thread* t) {
   Process* p = t->proc->shared;
   for (uint32_t now; (now = p->husk.load()) != 2;) futex_wait(&p->husk, now, -1);
-  const int status = p->husk_status;
-  if (status & 0x7f) end_by_signal(t, status & 0x7f);
-  sys(__NR_exit_group, (status >> 8) & 0xff);
-  __builtin_unreachable();
+  end_with_status(t, p->husk_status);
 }
 
 void become_husk(Thread* t) {

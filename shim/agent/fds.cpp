@@ -44,6 +44,12 @@ bool never_blocks(Thread* t, int fd) {
   return bits & (kFdRegular | kFdNonblock);
 }
 
+bool waits_for_lock(const Call& c) {
+  constexpr uint64_t kNonblocking = 4;  // LOCK_NB
+  if (c.d->nr == __NR_flock) return !(c.args[1] & kNonblocking);
+  return c.args[1] == kSetlkw || c.args[1] == kOfdSetlkw;
+}
+
 void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (!valid_fd(fd)) return;
   fd_bits(t, fd) = bits | kFdTouched | kFdOpen;

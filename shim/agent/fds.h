@@ -14,6 +14,8 @@ bool fd_reserved(int64_t fd);
 
 /// True if calls on it return promptly: a regular file, or non-blocking. Asks the kernel once.
 bool never_blocks(Thread* t, int fd);
+/// Of a fcntl or flock: whether it may wait for a lock, whatever the descriptor is.
+bool waits_for_lock(const Call& c);
 
 /// Records a new descriptor (bits) and raises the process's highest number.
 void fd_opened(Thread* t, int fd, uint16_t bits);

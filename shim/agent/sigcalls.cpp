@@ -77,13 +77,12 @@ long run_sigprocmask(Call& c) {
   const uint64_t old = t->vmask;
   if (c.args[1])
     if (const long e = next_mask(c, c.scratch[0])) return e;
-  const bool event = unblocks(c);
   if (c.args[2]) {
     if (!writable(reinterpret_cast<void*>(c.args[2]), 8)) return kEfault;
     *reinterpret_cast<uint64_t*>(c.args[2]) = old;
   }
   if (!c.args[1]) return 0;
-  if (event) return run_event(c);
+  if (old & ~c.scratch[0]) return run_event(c);
   t->vmask = c.scratch[0];
   if (t->role != Role::kFollower) apply_mask(t, t->trap);
   return 0;

@@ -461,6 +461,12 @@ void end_by_signal(const Thread* t, int sig) {
   __builtin_unreachable();
 }
 
+void end_with_status(const Thread* t, int status) {
+  if (status & 0x7f) end_by_signal(t, status & 0x7f);
+  sys(__NR_exit_group, (status >> 8) & 0xff);
+  __builtin_unreachable();
+}
+
 void follow_term_signal(Thread* t, const EventHeader& h) {
   int sig = h.nr;
   lane_skip(t, sizeof h + stream::padded(h.size));

@@ -53,6 +53,8 @@ void follow_trailing_signals(Thread* t, Regs* r);
 [[noreturn]] void die_of(Thread* t, int sig);
 /// Only the kernel's part of that.
 [[noreturn]] void end_by_signal(const Thread* t, int sig);
+/// Ends this process with a wait(2) status.
+[[noreturn]] void end_with_status(const Thread* t, int status);
 /// Runs the program's action for a synchronous fault; fp: floating-point state to be saved.
 void deliver_fault(Thread* t, Regs* r, const Siginfo& info, Ucontext* uc);
 KernelStack agent_stack(const Thread* t);

@@ -36,10 +36,7 @@ Known ask_kernel(int32_t real) {
       sys(__NR_exit_group, 1);
     futex_wait(&pair->husk, now, kLookMs);
   }
-  const int status = pair->husk_status;
-  if (status & 0x7f) end_by_signal(t, status & 0x7f);
-  sys(__NR_exit_group, status >> 8 & 0xff);
-  __builtin_unreachable();
+  end_with_status(t, pair->husk_status);
 }
 
 int32_t fork_stand_in(Thread* t, Process* pair, int32_t vpid) {

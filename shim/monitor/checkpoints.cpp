@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "shim/monitor/checkpoint_policy.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/page_cost.h"
+#include "shim/monitor/proc_stat.h"
 
 namespace mx::monitor {
 
@@ -37,19 +37,9 @@ struct Usage {
 };
 
 Usage usage_of(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string text, skip;
-  std::getline(in, text);
-  const size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return {};
-  std::istringstream fields(text.substr(name_end + 1));
-  // state ppid pgrp session tty tpgid flags minflt cminflt majflt cmajflt utime stime: proc(5)
-  Usage u;
-  uint64_t user = 0, system = 0;
-  for (int i = 0; i < 7; i++) fields >> skip;
-  fields >> u.minor_faults >> skip >> skip >> skip >> user >> system;
-  u.cpu = static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-  return u;
+  const ProcStat s = proc_stat(pid);
+  return {s.minor_faults,
+          static_cast<double>(s.ticks) / static_cast<double>(sysconf(_SC_CLK_TCK))};
 }
 
 uint64_t private_kib(pid_t pid) {

@@ -4,46 +4,19 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
-
 #include "shim/monitor/events.h"
 #include "shim/monitor/last_words.h"
 #include "shim/monitor/monitor.h"
+#include "shim/monitor/proc_stat.h"
 
 namespace mx::monitor {
 
 using namespace stream;
 
-namespace {
-
-struct Kin {
-  char state = 0;  ///< as in proc(5); 0: there is no such process any more
-  pid_t parent = 0;
-};
-
-Kin kin_of(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(in, text);
-  const size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos) return {};
-  Kin k;
-  std::istringstream(text.substr(name_end + 1)) >> k.state >> k.parent;
-  return k;
-}
-
-bool runs(pid_t pid) {
-  const char state = kin_of(pid).state;
-  return state && state != 'Z' && state != 'X';
-}
-
-}  // namespace
-
 // The kernel tells a process that acts for the program of the end of this one: it is the program's
 // own affair.
 bool Monitor::program_hears(pid_t pid) const {
-  const pid_t parent = kin_of(pid).parent;
+  const pid_t parent = proc_stat(pid).parent;
   for (const Process& p : processes_taken(arena_.control())) {
     const uint32_t v = p.leader.load() & 1;
     if (p.real_pid[v] == parent && p.alive[v].load()) return true;
@@ -53,7 +26,7 @@ bool Monitor::program_hears(pid_t pid) const {
 
 void Monitor::on_child_of_program_end(pid_t pid) {
   if (program_ended_) return on_sudden_end(pid, SIGKILL);  // init's children now: background.cpp
-  const Kin k = kin_of(pid);
+  const ProcStat k = proc_stat(pid);
   // Somebody has waited for it already: a process that follows does so only when the program has.
   if (!k.state) return;
   if (k.parent == getpid()) return;  // a copy: on_child()
@@ -84,7 +57,7 @@ void Monitor::on_sudden_end_of(Process& p, Version v, int signal) {
   const bool paired = p.state.load() == static_cast<uint32_t>(PairState::kPaired);
   const bool leads = p.leader.load() == static_cast<uint32_t>(v);
   const bool to_come = leads && p.real_pid[1 - i] == 0;  // its parent has not come as far yet
-  const bool survives = paired && (to_come || (p.alive[1 - i].load() && runs(p.real_pid[1 - i])));
+  const bool survives = paired && (to_come || (p.alive[1 - i].load() && proc_stat(p.real_pid[1 - i]).lives()));
   p.alive[i].store(0);
   if (survives)
     report_.write("crash", {{"version", name(v)},

@@ -299,7 +299,7 @@ void Monitor::on_root_end(Version v, int status) {
   if (!r.ended || r.pid != pid) return;  // a message told that another process stands for it
   bool announced = !p.alive[static_cast<int>(v)].exchange(0);
   if (program_ended_) return;
-  if (PairRecovery& r = recoveries_.of(p); r.active() && r.copy() == pid) return on_copy_end(r);
+  if (PairRecovery* copy = recoveries_.of_copy(pid)) return on_copy_end(*copy);
   Root& twin = roots_[static_cast<int>(other(v))];
   auto state = static_cast<PairState>(p.state.load());
   if (declared ||

@@ -5,11 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <string_view>
-
 #include "shim/monitor/checkpoints.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/proc_stat.h"
 #include "shim/monitor/stopped.h"
 #include "shim/stream/history.h"
 
@@ -32,12 +30,8 @@ bool is(const Process& p, RecoveryStage s) {
 }
 
 bool runs(pid_t pid) {
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(in, text);
-  const size_t name_end = text.rfind(')');
-  if (name_end == std::string::npos || name_end + 2 >= text.size()) return false;
-  return std::string_view("TtZX").find(text[name_end + 2]) == std::string_view::npos;
+  const ProcStat s = proc_stat(pid);
+  return s.lives() && s.state != 'T' && s.state != 't';
 }
 
 // Nobody may touch the lanes while the copy takes its place in them.
@@ -271,8 +265,8 @@ void PairRecovery::failed(const std::string& reason) {
   report_start();
 }
 
-void PairRecovery::none(const Process& p, Version v, pid_t pid) {
-  const std::string why = why_no_checkpoint(p.checkpoint[static_cast<int>(v)]);
+void PairRecovery::none(Version v, pid_t pid) {
+  const std::string why = why_no_checkpoint(pair().checkpoint[static_cast<int>(v)]);
   report_.write("recovery", {{"version", name(v)},
                              {"result", "not possible"},
                              {"pid", pid},

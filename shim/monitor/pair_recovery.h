@@ -47,8 +47,8 @@ class PairRecovery {
   /// place; 0: there will be none, the leader goes on alone, and report_start() says why
   /// (`why_not`, if that is not "").
   pid_t begin(pid_t crashed, bool stands, double now, const std::string& why_not);
-  /// A version of process pair `p` has failed and will not be recovered: reports why.
-  void none(const stream::Process& p, stream::Version v, pid_t pid);
+  /// A version has failed and will not be recovered: reports why.
+  void none(stream::Version v, pid_t pid);
   /// Writes what there is to say of the last begin(); the line of the crash itself comes first.
   void report_start();
   /// The copy has come to a new stage, or time has passed. True: the version is back.

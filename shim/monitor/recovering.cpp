@@ -134,7 +134,7 @@ bool Monitor::recover_killed_follower(Process& p, Version v) {
 // Of a version that has failed and does not come back, once.
 void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
   if (!options_.recovery || recoveries_.knows(pid) || !told_.insert(pid).second) return;
-  recoveries_.of(p).none(p, v, pid);
+  recoveries_.of(p).none(v, pid);
 }
 
 void Monitor::end_recoveries() {

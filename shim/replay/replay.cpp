@@ -10,12 +10,12 @@
 
 #include <cstring>
 #include <fstream>
-#include <sstream>
 
 #include "recovery/stack_walk.h"
 #include "shim/monitor/clock.h"
 #include "shim/monitor/crash_details.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/proc_stat.h"
 #include "shim/monitor/report.h"
 #include "shim/monitor/site_service.h"
 #include "shim/replay/restore.h"
@@ -61,17 +61,10 @@ struct Activity {
 
 Activity activity_of(pid_t pid) {
   Activity a;
-  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
-  std::string line, skip;
-  std::getline(in, line);
-  const size_t end = line.rfind(')');
-  if (end == std::string::npos) return a;
-  std::istringstream fields(line.substr(end + 1));
-  uint64_t user = 0, system = 0;
-  fields >> a.state;
-  for (int i = 0; i < 10; i++) fields >> skip;
-  fields >> user >> system;
-  a.ticks = user + system;
+  const monitor::ProcStat s = monitor::proc_stat(pid);
+  if (!s.state) return a;
+  a.state = s.state;
+  a.ticks = s.ticks;
   std::ifstream status("/proc/" + std::to_string(pid) + "/status");
   for (std::string key; status >> key;)
     if (key == "TracerPid:") status >> a.tracer;

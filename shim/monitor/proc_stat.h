@@ -1,0 +1,24 @@
+// /proc/PID/stat (proc(5)), of any process or, by its folder, of a thread.
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <filesystem>
+
+namespace mx::monitor {
+
+struct ProcStat {
+  char state = 0;  ///< as in proc(5); 0: there is no such process (any more)
+  pid_t parent = 0;
+  uint64_t minor_faults = 0;
+  uint64_t ticks = 0;  ///< of the clock (_SC_CLK_TCK), in user and kernel mode
+
+  /// Has not ended: what may be waited for still has an entry.
+  bool lives() const { return state && state != 'Z' && state != 'X'; }
+};
+
+ProcStat proc_stat(pid_t pid);
+/// `folder`: /proc/PID, or /proc/PID/task/TID.
+ProcStat proc_stat(const std::filesystem::path& folder);
+
+}  // namespace mx::monitor
