@@ -6,6 +6,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/lane.h"
+#include "shim/agent/memory_holder.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/rest.h"
 #include "shim/agent/threads.h"
@@ -104,6 +105,7 @@ bool make_copy(Thread* t) {
   if (pid > 0 && has_private_files(t))
     sys(__NR_futex, &s.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
   if (pid <= 0) set(s, SleeperState::kNone);
+  hold_memory(t);
   release_others(t);
   start_spare_keeper(t);
   return false;

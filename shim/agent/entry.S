@@ -291,6 +291,27 @@ mx_clone_rested:
     jmp *56(%rdi)
     .size mx_clone_rested, .-mx_clone_rested
 
+// long mx_clone_aside(flags, stack, int32_t* pid, f, argument): a process that calls f(argument) on `stack`, which is
+// aligned to 16 bytes. `pid`: for CLONE_PARENT_SETTID and CLONE_CHILD_CLEARTID. f does not return.
+    .globl mx_clone_aside
+    .type mx_clone_aside, @function
+mx_clone_aside:
+    sub $16, %rsi
+    mov %rcx, 0(%rsi)
+    mov %r8, 8(%rsi)
+    mov %rdx, %r10
+    xor %r8d, %r8d
+    mov $__NR_clone, %eax
+    syscall
+    test %rax, %rax
+    jz 1f
+    ret
+1:  pop %rax
+    pop %rdi
+    call *%rax
+    ud2
+    .size mx_clone_aside, .-mx_clone_aside
+
 // Restores the frame at rdi with the kernel's rt_sigreturn.
     .globl mx_sigreturn
 mx_sigreturn:

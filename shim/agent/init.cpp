@@ -5,6 +5,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/memory_holder.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/report.h"
@@ -60,6 +61,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   if (t->role == Role::kFollower) inherit_sent(t, p->shared->exec_sent[v]);
   sys(__NR_munmap, stream::kBootAddress, stream::kPage);
   if (!b.initial) {
+    leave_memory(t);
     close_other_lanes(t);
     p->shared->threads.store(1);
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, nullptr, 0);

@@ -121,9 +121,25 @@ bool pairs(const Process& p) {
          p.alive[1].load();
 }
 
+void end_holder(MemoryHolder& h) {
+  if (h.of.exchange(0)) futex_wake(h.of);
+  h.pid.store(0);  // it may be the last one that has the memory: agent/memory_holder.h
+}
+
 void end_sleepers(Process& p) {
-  for (Checkpoint& c : p.checkpoint)
+  for (Checkpoint& c : p.checkpoint) {
     for (Sleeper& s : c.sleepers) end_sleeper(s);
+    end_holder(c.memory_holder);
+  }
+}
+
+// Of a process that has ended.
+void end_idle_holders(Process& p) {
+  for (int v : {0, 1}) {
+    MemoryHolder& h = p.checkpoint[v].memory_holder;
+    const uint32_t of = h.of.load();
+    if (of && (of != static_cast<uint32_t>(p.real_pid[v]) || !p.alive[v].load())) end_holder(h);
+  }
 }
 
 }  // namespace
@@ -161,6 +177,7 @@ void Checkpoints::look(double now) {
   busy_ = hot_ = false;
   for (uint32_t i = 0; i < published.size(); i++) {
     Process& p = c.processes[i];
+    end_idle_holders(p);
     if (p.state.load() == static_cast<uint32_t>(PairState::kSolo))
       end_sleepers(p);  // nobody to come back to
     if (!pairs(p) || p.recovery.stage.load() != 0) continue;

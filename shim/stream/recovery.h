@@ -32,6 +32,13 @@ struct Sleeper {
   uint64_t turn;                ///< Process::turn at its place
 };
 
+/// A process that shares the memory of a version's process and does nothing (agent/memory_holder.h).
+struct MemoryHolder {
+  std::atomic<int32_t> pid;  ///< real; the kernel clears it when it ends, unless it is the last one
+                             ///< that has this memory
+  std::atomic<uint32_t> of;  ///< futex: whose memory (real); it ends when that changes
+};
+
 /// A version's checkpoint. The next one is made beside it, and takes its place when it sleeps.
 struct Checkpoint {
   Sleeper sleepers[2];
@@ -41,6 +48,7 @@ struct Checkpoint {
   uint64_t total_ticks;  ///< … all of them
   uint32_t count;
   uint32_t refusal;  ///< enum CheckpointRefusal of the last attempt
+  MemoryHolder memory_holder;
 };
 
 inline Sleeper& current_of(Checkpoint& c) { return c.sleepers[c.current.load() & 1]; }
