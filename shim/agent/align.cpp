@@ -26,7 +26,7 @@ bool harmless(const sys::Desc& d) {
 
 bool passing(const EventHeader& h) {
   return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
-         h.kind == EventKind::kLock;
+         h.kind == EventKind::kLock || h.kind == EventKind::kRandom;
 }
 
 bool may_skip(const EventHeader& h) {
@@ -153,6 +153,7 @@ Match follower_match(Call& c, EventHeader& h) {
       case EventKind::kQuery:
       case EventKind::kPrivateOpen:
       case EventKind::kLock:
+      case EventKind::kRandom:
         skip_event(t, h);
         continue;
       default:

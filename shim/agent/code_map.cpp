@@ -48,6 +48,14 @@ bool contains(const char* text, const char* part) {
   return false;
 }
 
+constexpr const char* kRandomLibraries[] = {"/libcrypto", "/libstdc++"};
+
+bool is_random_library(const char* path) {
+  for (const char* name : kRandomLibraries)
+    if (contains(path, name)) return true;
+  return false;
+}
+
 CodeKind kind_of(const char* path) {
   for (const char* name : {"/libjemalloc", "/libtcmalloc", "/libmimalloc"})
     if (contains(path, name)) return CodeKind::kAllocator;
@@ -111,6 +119,15 @@ int32_t entry_of(const CodeRegion& r, bool& fresh) {
 }
 
 }  // namespace
+
+bool is_random_library(int fd) {
+  char path[48] = "/proc/self/fd/", name[256];
+  append_number(path, 14, static_cast<uint64_t>(fd));
+  const long n = sys(__NR_readlink, path, name, sizeof name - 1);
+  if (n <= 0) return false;
+  name[n] = 0;
+  return is_random_library(name);
+}
 
 CodeKind code_kind(uint64_t address) {
   for (int i = 0; i < special_count; i++)

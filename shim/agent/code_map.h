@@ -25,6 +25,8 @@ inline constexpr int kMaxRegions = 256;
 CodeRegion* find_region(Thread* t, uint64_t address);
 /// Of the code at `address`; known for what is in a process when its second thread starts.
 CodeKind code_kind(uint64_t address);
+/// Whether a file that is mapped as code is a library whose random numbers are events. Asks /proc.
+bool is_random_library(int fd);
 void forget_regions(uint64_t begin, uint64_t end);
 /// Makes every executable mapping of a file known. Calls f for each.
 void each_region(Thread* t, void (*f)(Thread*, CodeRegion&));

@@ -4,16 +4,17 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/code_map.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/hooked_call.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/patch.h"
+#include "shim/agent/random.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/signals.h"
 #include "shim/sites/lock_entries.h"
 
 extern "C" {
-long mx_lock_step(long step, long a, long b, long c);
 extern char mx_lock_step_end[];
 extern char mx_run_aside[];
 }
@@ -26,20 +27,10 @@ namespace {
 
 using sites::LockKind;
 
-enum Step : long {
-  kAcquired = 0x6d780000,  ///< leader: function, result, errno
-  kAwait,                  ///< follower: function; the answer is a Plan
-  kDone,                   ///< follower: the lock is held (or will not be): passes the turn
-  kYield,                  ///< follower: somebody still holds it
-  kBackFromAside,          ///< Aside: what it interrupted goes on (entry.S knows the number)
-};
-
 enum Plan : long {
   kTake,   ///< the leader's event is there, its result in t->lock_event
   kAlone,  ///< the leader has no such event: in no particular order
 };
-
-using Function = long (*)(uint64_t, uint64_t, uint64_t, uint64_t);
 
 constexpr long kBusy = 16, kAgain = 11, kTimedOut = 110;
 
@@ -60,22 +51,13 @@ bool failed(LockKind kind, long result) {
 
 // --- on the program's stack, as a part of the program ------------------------------------------
 
-struct LockCall {
-  uint64_t args[4];
-  Function original;
-  uint32_t function;
-  LockKind kind;
-  CodeKind caller;
-  long run() const { return original(args[0], args[1], args[2], args[3]); }
-};
-
-long follow(Thread* t, const LockCall& c);
-long follow_condition(Thread* t, const LockCall& c);
+long follow(Thread* t, const HookedCall& c);
+long follow_condition(Thread* t, const HookedCall& c);
 
 // A thread of python that has waited 5 ms for the interpreter's lock asks its holder, through memory,
 // to give way between two instructions: which two the follower cannot know. A holder that reads,
 // writes or waits gives way by itself. So the thread is only let out after a longer time.
-long wait_longer(const LockCall& c) {
+long wait_longer(const HookedCall& c) {
   constexpr int64_t kLonger = 95'000'000, kSecond = 1'000'000'000;
   const int clock = c.function == sites::kConditionClockWait ? 1 : 0;
   KernelTimespec limit = *reinterpret_cast<const KernelTimespec*>(c.args[2 + clock]);
@@ -84,12 +66,12 @@ long wait_longer(const LockCall& c) {
     limit.nsec -= kSecond;
     limit.sec++;
   }
-  LockCall again = c;
+  HookedCall again = c;
   again.args[2 + clock] = reinterpret_cast<uint64_t>(&limit);
   return again.run();
 }
 
-long lead(Thread* t, const LockCall& c) {
+long lead(Thread* t, const HookedCall& c) {
   t->condition = c.kind == LockKind::kCondition ? c.args[0] : 0;
   long ret = c.run();
   if (ret == kTimedOut && c.kind == LockKind::kCondition && c.caller == CodeKind::kPython &&
@@ -111,7 +93,7 @@ long lead(Thread* t, const LockCall& c) {
 
 bool has_limit(uint32_t condition_function) { return condition_function != sites::kConditionWait; }
 
-long follow_condition(Thread* t, const LockCall& c) {
+long follow_condition(Thread* t, const HookedCall& c) {
   if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock])
     return c.run();
   call(sites::kMutexUnlock, c.args[1]);
@@ -129,7 +111,7 @@ long follow_condition(Thread* t, const LockCall& c) {
   return c.run();  // the leader has left the wait another way: it was cancelled
 }
 
-long follow(Thread* t, const LockCall& c) {
+long follow(Thread* t, const HookedCall& c) {
   if (c.kind == LockKind::kCondition) return follow_condition(t, c);
   long ret = 0;
   if (c.kind == LockKind::kBarrier) ret = c.run();  // all have to come before one may go on
@@ -263,7 +245,7 @@ void lock_step(Thread* t, Regs* r) {
   t->regs_redirected = 0;
   park_if_failing(t);
   if (must_look_up(t)) looked_up(t, false);
-  switch (static_cast<Step>(r->nr)) {
+  switch (static_cast<HookStep>(r->nr)) {
     case kAcquired:
       if (t->role == Role::kFollower) {  // in a copy: the event of the lock that is held already
         if (await_event(t, r, static_cast<uint16_t>(r->rdi)) == kTake) pass_lock(t);
@@ -284,6 +266,12 @@ void lock_step(Thread* t, Regs* r) {
     case kBackFromAside:
       back_from_aside(t, r);
       break;
+    case kMade:
+      publish_random(t, r);
+      break;
+    case kTakeMade:
+      take_random(t, r);
+      break;
     case kYield:
       if (follower_must_end(t)) end_follower(t);
       sys(__NR_sched_yield);
@@ -299,9 +287,12 @@ void lock_step(Thread* t, Regs* r) {
 using namespace mx::agent;
 
 // Every call of a hooked function comes here, on the program's stack.
-extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, Function original,
-                               uint32_t function) {
+extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                               HookedFunction original, uint32_t function) {
   Thread* t = this_thread();
+  const LockKind kind = mx::sites::kLockFunctions[function].kind;
+  if (is_random(kind))
+    return random_call(t, {{a, b, c, d}, original, function, kind, CodeKind::kOther});
   auto sp = reinterpret_cast<uint64_t>(__builtin_frame_address(0));
   bool inside = t->lock_sp && sp < t->lock_sp && t->lock_sp - sp < 64 * 1024;
   if (t->role == Role::kSolo || !t->proc->multi_threaded || inside) return original(a, b, c, d);
@@ -309,7 +300,7 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d, F
   // they read without a lock: keeping their order would hold up the program's threads for nothing.
   CodeKind caller = code_kind(reinterpret_cast<uint64_t>(__builtin_return_address(0)));
   if (caller == CodeKind::kAllocator) return original(a, b, c, d);
-  LockCall call{{a, b, c, d}, original, function, mx::sites::kLockFunctions[function].kind, caller};
+  HookedCall call{{a, b, c, d}, original, function, kind, caller};
   t->lock_sp = sp;
   long ret = t->role == Role::kLeader ? lead(t, call) : follow(t, call);
   t->lock_sp = 0;

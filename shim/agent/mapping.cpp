@@ -2,6 +2,7 @@
 // mapped by the leader, and the follower gets the descriptor from it for the moment of the call.
 #include "shim/agent/align.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/code_map.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
@@ -22,7 +23,10 @@ long map(const Call& c) {
 }
 
 void code_mapped(Call& c, long address) {
-  if (!is_error(address) && (c.args[2] & kExec)) note_code(c.t, address, c.args[1]);
+  if (is_error(address) || !(c.args[2] & kExec)) return;
+  note_code(c.t, address, c.args[1]);
+  if (!(c.args[3] & kAnonymous) && is_random_library(static_cast<int>(c.exec[4])))
+    hook_at_once(c.t, address);
 }
 
 long follow_shared_map(Call& c) {

@@ -204,6 +204,11 @@ void note_code(Thread* t, uint64_t address, uint64_t length) {
   if (CodeRegion* r = find_region(t, address)) patch_region(t, *r);
 }
 
+void hook_at_once(Thread* t, uint64_t address) {
+  if (t->proc->multi_threaded) return;  // done
+  if (CodeRegion* r = find_region(t, address)) patch_region(t, *r);
+}
+
 void patch_site(Thread* t, Regs* r) {
   t->restart = r->rip - 2;
   uint64_t at = r->rip - 2;

@@ -21,16 +21,25 @@ std::optional<uint8_t> number_of(std::string_view name) {
   return std::nullopt;
 }
 
+bool defines(const ElfImage& image, std::string_view function) {
+  return std::ranges::any_of(image.symbols(), [&](const Symbol& symbol) {
+    return symbol.function && symbol.name == function && image.code_at(symbol.address);
+  });
+}
+
 /// Addresses of the functions, each with its number in kLockFunctions.
 std::map<uint64_t, uint8_t> wanted_functions(const ElfImage& image) {
   std::map<uint64_t, uint8_t> found;
-  const bool has_threads = std::ranges::any_of(image.symbols(), [](const Symbol& symbol) {
-    return symbol.function && symbol.name == "pthread_create";
-  });
+  const bool has_threads = defines(image, "pthread_create"),
+             has_contexts = defines(image, "RAND_bytes_ex");
   for (const Symbol& symbol : image.symbols()) {
     if (!symbol.function || !image.code_at(symbol.address)) continue;
-    if (!has_threads && !symbol.name.starts_with("__cxa_")) continue;
-    if (const auto number = number_of(symbol.name)) found.emplace(symbol.address, *number);
+    const auto number = number_of(symbol.name);
+    if (!number) continue;
+    const LockKind kind = kLockFunctions[*number].kind;
+    if (has_contexts && kind == LockKind::kBytes) continue;
+    if (has_threads || is_random(kind) || symbol.name.starts_with("__cxa_"))
+      found.emplace(symbol.address, *number);
   }
   return found;
 }

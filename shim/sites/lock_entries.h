@@ -1,5 +1,7 @@
-// The functions of libc whose entries the agent hooks in a process with several threads, so that
-// the order in which threads get a lock is an event. Freestanding: shared with the agent.
+// The functions whose entries the agent hooks. Those of libc in a process with several threads, so
+// that the order in which threads get a lock is an event; and those that make random numbers from
+// what is not the same in both versions (addresses, the processor's instructions), so that what they
+// make is one. Freestanding: shared with the agent.
 #pragma once
 #include <cstdint>
 
@@ -13,6 +15,9 @@ enum class LockKind : uint8_t {
   kCondition,  ///< gives the mutex of argument 1 back, waits, takes it again
   kBarrier,    ///< one of the threads gets another result
   kAddress,    ///< not hooked: its address is wanted
+  kBytes,      ///< fills argument 0 with as many random bytes as argument 1 says
+  kBytesIn,    ///< the same, arguments 1 and 2: argument 0 is a library's context
+  kValue,      ///< its result is random, 32 bits
 };
 
 struct LockFunction {
@@ -48,7 +53,16 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"pthread_barrier_wait", LockKind::kBarrier},
     {"__cxa_guard_acquire", LockKind::kLock},
     {"pthread_cond_broadcast", LockKind::kAddress},
+    // OpenSSL 3; before, there are only the other two, which call these from then on.
+    {"RAND_bytes_ex", LockKind::kBytesIn},
+    {"RAND_priv_bytes_ex", LockKind::kBytesIn},
+    {"RAND_bytes", LockKind::kBytes},
+    {"RAND_priv_bytes", LockKind::kBytes},
+    {"_ZNSt13random_device9_M_getvalEv", LockKind::kValue},  // libstdc++: rdrand, rdseed
 };
+constexpr bool is_random(LockKind kind) {
+  return kind == LockKind::kBytes || kind == LockKind::kBytesIn || kind == LockKind::kValue;
+}
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
 inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
                           kConditionClockWait = 22, kConditionBroadcast = 25;

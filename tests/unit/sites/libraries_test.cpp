@@ -105,18 +105,28 @@ TEST(Libc, IsFoundInATenthOfASecond) {
   EXPECT_LT(best, 0.1);
 }
 
+bool hooked(std::string_view library, std::string_view function) {
+  const auto found = find_sites_file(std::string(library));
+  if (!found) return false;
+  const auto entries = found.value().lock_entries();
+  return std::ranges::any_of(entries, [&](const LockEntry& entry) {
+    return entry.len >= 5 && kLockFunctions[entry.function].name == function;
+  });
+}
+
 // What the agent hooks to keep the order of lock acquisitions: missing ones would be missed in silence.
 TEST(LockEntries, LibcHasThem) {
-  const auto found = find_sites_file("/lib/x86_64-linux-gnu/libc.so.6");
-  ASSERT_TRUE(found);
   for (const char* name : {"pthread_mutex_lock", "pthread_mutex_trylock", "pthread_cond_wait",
-                           "pthread_cond_timedwait", "pthread_rwlock_wrlock", "sem_wait"}) {
-    const auto entries = found.value().lock_entries();
-    const bool hooked = std::ranges::any_of(entries, [&](const LockEntry& entry) {
-      return entry.len >= 5 && std::string_view(kLockFunctions[entry.function].name) == name;
-    });
-    EXPECT_TRUE(hooked) << name;
-  }
+                           "pthread_cond_timedwait", "pthread_rwlock_wrlock", "sem_wait"})
+    EXPECT_TRUE(hooked("/lib/x86_64-linux-gnu/libc.so.6", name)) << name;
+}
+
+// … and what makes random numbers, in a process with one thread, too.
+TEST(LockEntries, RandomNumbers) {
+  const char* crypto = "/lib/x86_64-linux-gnu/libcrypto.so.3";
+  for (const char* name : {"RAND_bytes_ex", "RAND_priv_bytes_ex"}) EXPECT_TRUE(hooked(crypto, name)) << name;
+  EXPECT_FALSE(hooked(crypto, "RAND_bytes"));  // it calls the other one
+  EXPECT_TRUE(hooked("/lib/x86_64-linux-gnu/libstdc++.so.6", "_ZNSt13random_device9_M_getvalEv"));
 }
 
 TEST(LockEntries, ALibraryWithoutThreadsHasNone) {

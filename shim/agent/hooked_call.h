@@ -1,0 +1,33 @@
+// A call of a function whose entry is hooked (lock_entries.cpp). What serves it runs on the program's
+// stack, as a part of the program, and enters the agent by steps.
+#pragma once
+#include "shim/agent/code_map.h"
+#include "shim/sites/lock_entries.h"
+
+/// Enters the agent as a rewritten site does (entry.S); lock_step() serves it.
+extern "C" long mx_lock_step(long step, long a, long b, long c);
+
+namespace mx::agent {
+
+enum HookStep : long {
+  kAcquired = 0x6d780000,  ///< leader: function, result, errno
+  kAwait,                  ///< follower: function; the answer is a Plan
+  kDone,                   ///< follower: the lock is held (or will not be): passes the turn
+  kYield,                  ///< follower: somebody still holds it
+  kBackFromAside,          ///< Aside: what it interrupted goes on (entry.S knows the number)
+  kMade,                   ///< leader: a Made, what it has made
+  kTakeMade,               ///< follower: a Made, to be replaced by the leader's; 1 if it was
+};
+
+using HookedFunction = long (*)(uint64_t, uint64_t, uint64_t, uint64_t);
+
+struct HookedCall {
+  uint64_t args[4];
+  HookedFunction original;
+  uint32_t function;
+  sites::LockKind kind;
+  CodeKind caller;
+  long run() const { return original(args[0], args[1], args[2], args[3]); }
+};
+
+}  // namespace mx::agent
