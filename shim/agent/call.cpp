@@ -13,6 +13,7 @@
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_ids.h"
 #include "shim/agent/remainder.h"
 #include "shim/agent/report.h"
 #include "shim/agent/rest.h"
@@ -337,6 +338,7 @@ long run_event(Call& c) {
 
 long run_both(Call& c) {
   Thread* t = c.t;
+  name_own_ids(c);
   if (t->role == Role::kFollower) {
     long own = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
     EventHeader h;

@@ -92,11 +92,17 @@ int take_descriptors(Thread* t) {
 
 int fetch_descriptor(Thread* t, int fd) {
   if (t->replays) leave_as_follower(t, "it needs a descriptor that may be another one by now");
-  int32_t keeper = t->proc->shared->keeper_pid;  // shares the table, and may be asked by any user
-  long pidfd = sys(__NR_pidfd_open, keeper ? keeper : twin_pid(t), 0);
-  if (is_error(pidfd)) return static_cast<int>(pidfd);
-  long own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
-  sys(__NR_close, pidfd);
+  // The keeper shares the table; it has the rights with which it was made, and a program that has
+  // changed its user since may ask its leader only, which has changed as well.
+  const int32_t holders[] = {t->proc->shared->keeper_pid, twin_pid(t)};
+  long own = kEbadf;
+  for (const int32_t holder : holders) {
+    const long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
+    if (is_error(pidfd)) continue;
+    own = sys(__NR_pidfd_getfd, pidfd, fd, 0);
+    sys(__NR_close, pidfd);
+    if (!is_error(own)) break;
+  }
   return static_cast<int>(own);
 }
 

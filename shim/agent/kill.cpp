@@ -6,6 +6,7 @@
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_ids.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
@@ -62,13 +63,6 @@ Siginfo info_of(const Call& c, int sig, int32_t code, uint64_t given) {
 // Follower: the signal that the leader has just sent itself may be pending when it dies.
 void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
   if (c.t->role == Role::kFollower && c.consumed && c.ret == 0) note_sent(c.t, info_of(c, sig, code, given));
-}
-
-// The kernel's id of the thread that the program knows as `tid`, in a version that took over.
-uint64_t own_thread(Thread* t, int64_t tid) {
-  if (tid == t->vtid) return t->tid;
-  const Lane* l = lane_of(t->proc->shared, tid);
-  return l ? l->real_tid[index_of(t->proc->version)] : tid;
 }
 
 // Its place in the order is from before the kernel acts: another thread may take the signal, tell of that, and end, before

@@ -9,6 +9,7 @@
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_ids.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/vdso.h"
 
@@ -126,6 +127,7 @@ long follow_query(Call& c) {
       return c.r->rax;
     }
     if (CachedQuery* q = cached(t, nr, arg)) return answer(c, *q);
+    name_own_ids(c);
     return run_local(c);
   }
 }
@@ -134,9 +136,7 @@ long run_query(Call& c) {
   Thread* t = c.t;
   if (long own; own_identity(c, own)) return own;
   if (t->role == Role::kFollower) return follow_query(c);
-  bool other = asks_for_group(c.r->nr) && t->proc->promoted && c.d->nargs;
-  if (other && static_cast<int32_t>(c.args[0]) > 0)
-    c.exec[0] = static_cast<uint64_t>(int64_t{own_id(t, static_cast<int32_t>(c.args[0]))});
+  name_own_ids(c);
   if (const Hooks* hooks = hooks_of(c.r->nr); hooks->prepare) hooks->prepare(c);
   if (!vdso_call(c, c.ret))
     c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
