@@ -15,6 +15,7 @@
 #include "shim/agent/order.h"
 #include "shim/agent/own_ids.h"
 #include "shim/agent/remainder.h"
+#include "shim/agent/repeats.h"
 #include "shim/agent/report.h"
 #include "shim/agent/rest.h"
 #include "shim/agent/settle.h"
@@ -151,6 +152,43 @@ void announce(Call& c) {
 
 }  // namespace
 
+namespace {
+
+Travel plan_out(const Call& c, int i) {
+  const uint64_t n = out_size(c, i);
+  if (c.d->args[i].kind == sys::ArgKind::kOut)
+    return plan_travel(c.t, reinterpret_cast<void*>(c.args[i]), n);
+  return {static_cast<uint32_t>(n), 0, false};
+}
+
+bool publish_out(Call& c, int i, const Travel& how) {
+  Thread* t = c.t;
+  const uint64_t word = word_of(how), n = on_lane(how);
+  if (!lane_put(t, &word, 8)) return false;
+  if (!n) return true;
+  // (What is kept is put from where it is kept: another thread may write to the program's buffer.)
+  return (how.slot ? lane_put(t, slot_bytes(t, how), n) : put_out(c, i, n)) && lane_pad(t, n);
+}
+
+// Follower. False: the leader died before its event was complete.
+bool take_out(Call& c, int i, const Travel& how) {
+  Thread* t = c.t;
+  const uint64_t n = how.size;
+  if (!how.slot) return !n || (get_out(c, i, n) && lane_skip(t, stream::padded(n) - n));
+  if (!how.same) {
+    uint8_t* slot = slot_to_fill(t, how);
+    if (!slot) leave_as_follower(t, "a result cannot be kept");
+    if (!lane_get(t, slot, n) || !lane_skip(t, stream::padded(n) - n)) return false;
+    slot_filled(t, how);
+  }
+  const uint8_t* bytes = slot_bytes(t, how);
+  if (!bytes) leave_as_follower(t, "a result that comes again is not there");
+  put_in_place(c, i, bytes, n);
+  return true;
+}
+
+}  // namespace
+
 void publish(Call& c, EventKind kind, uint8_t flags) {
   Thread* t = c.t;
   if (follower_gone(t)) return;
@@ -161,11 +199,12 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   if (c.d->in_mask && c.ret != kEfault && inputs_were_read(c, c.ret))
     describe_inputs(c, e.h.digest, f);
   const uint32_t packed = pack(*c.d, f, e.packed);
-  uint64_t size[6], total = packed;
+  Travel out[6];
+  uint64_t total = packed;
   for (int i = 0; i < c.d->nargs; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
-    size[i] = out_size(c, i);
-    total += 8 + stream::padded(size[i]);
+    out[i] = plan_out(c, i);
+    total += 8 + stream::padded(on_lane(out[i]));
   }
   uint64_t blob = c.ret >= 0 ? c.blob_size : 0;
   if (c.blob_size) total += 8 + stream::padded(blob);
@@ -180,14 +219,15 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   if (!lane_put(t, &e, sizeof(EventHeader) + packed)) return;
   for (int i = 0; i < c.d->nargs; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
-    if (!lane_put(t, &size[i], 8)) return;
-    if (size[i] && (!put_out(c, i, size[i]) || !lane_pad(t, size[i]))) return;
+    if (!publish_out(c, i, out[i])) return;
   }
   if (c.blob_size) {
     if (!lane_put(t, &blob, 8)) return;
     if (blob && (!lane_put(t, reinterpret_cast<void*>(c.blob), blob) || !lane_pad(t, blob))) return;
   }
   lane_commit(t);
+  for (int i = 0; i < c.d->nargs; i++)
+    if (c.d->out_mask >> i & 1) slot_filled(t, out[i]);
   set_activity(t, Activity::kUser, c.r->nr);
 }
 
@@ -245,10 +285,11 @@ void follower_take(Call& c, const EventHeader& h) {
   t->saw_call = waits_for_work(h) ? kSawWait : takes_input(h) ? kSawInput : kSawCall;
   for (int i = 0; i < c.d->nargs && t->pos < end; i++) {
     if (!(c.d->out_mask >> i & 1)) continue;
-    uint64_t n;
-    if (!lane_get(t, &n, 8)) return;
-    if (n > end - t->pos) break;  // a damaged lane must not lead us astray
-    if (n && (!get_out(c, i, n) || !lane_skip(t, stream::padded(n) - n))) return;
+    uint64_t word;
+    if (!lane_get(t, &word, 8)) return;
+    const Travel how = travel_of(word);
+    if (on_lane(how) > end - t->pos) break;  // a damaged lane must not lead us astray
+    if (!take_out(c, i, how)) return;
   }
   if (c.blob_size && t->pos < end) {
     uint64_t n;

@@ -119,6 +119,13 @@ bool get_bounded(Thread* t, uint64_t to, uint64_t capacity, uint64_t n) {
   return lane_get(t, reinterpret_cast<void*>(to), fits) && lane_skip(t, n - fits);
 }
 
+// Of this version's buffer, when the leader's call has succeeded.
+uint64_t capacity(const Call& c, int i) {
+  const SizeRule rule = c.d->args[i].rule;
+  const uint32_t after = rule == SizeRule::kValueAt || rule == SizeRule::kSelf ? c.before[i] : 0;
+  return sys::bytes_out(*c.d, i, c.args, c.ret, c.before[i], after);
+}
+
 bool get_msg(Thread* t, Msghdr* m, uint64_t* used) {
   MsgSizes sizes;
   if (!lane_get(t, &sizes, sizeof sizes)) return false;
@@ -228,12 +235,14 @@ bool get_out(Call& c, int i, uint64_t n) {
       }
       return lane_skip(t, n - total);
     }
-    default: {
-      uint32_t after = a.rule == SizeRule::kValueAt || a.rule == SizeRule::kSelf ? c.before[i] : 0;
-      uint64_t capacity = sys::bytes_out(*c.d, i, c.args, c.ret, c.before[i], after);
-      return get_bounded(t, p, capacity, n);
-    }
+    default:
+      return get_bounded(t, p, capacity(c, i), n);
   }
+}
+
+void put_in_place(Call& c, int i, const void* bytes, uint64_t n) {
+  const uint64_t room = c.args[i] ? capacity(c, i) : 0;
+  memcpy(reinterpret_cast<void*>(c.args[i]), bytes, n < room ? n : room);
 }
 
 int64_t handed_over(const Call& c) {

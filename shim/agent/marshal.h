@@ -9,6 +9,8 @@ uint64_t out_size(const Call& c, int i);
 bool put_out(Call& c, int i, uint64_t n);
 /// `n`: as the leader wrote it; what does not fit this version's buffer is discarded.
 bool get_out(Call& c, int i, uint64_t n);
+/// From elsewhere than the lane, for an argument that is one buffer.
+void put_in_place(Call& c, int i, const void* bytes, uint64_t n);
 
 /// Copies up to `limit` first bytes that the program hands to the kernel (for the report).
 uint32_t sample_inputs(const Call& c, uint8_t* to, uint32_t limit);

@@ -83,6 +83,7 @@ struct SignalAction {
 
 struct Thread;
 struct Call;
+struct Repeats;
 
 struct TimerRecord {
   uint64_t used;
@@ -248,6 +249,8 @@ struct Thread {
   Siginfo held_info[32];  ///< by signal number
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
+  Repeats* repeats;         ///< null: nothing has come again yet, see repeats.h
+  uint32_t sightings[32];   ///< leader: of large results that it has seen once
   uint64_t window_from, window_to;  ///< a copy that catches up: what `window` holds of its lane
   char own_path[128];  ///< a path that names a process of the program, see own_proc_path
   uint8_t window[16 * 1024];  ///< see log.h; not touched by others

@@ -17,7 +17,8 @@ constexpr uint64_t kProcessStride = 64 << 20;
 constexpr uint32_t kMaxLocal = 64;
 static_assert(sizeof(LocalProcess) < kProcessStride && sizeof(LocalProcess) <= stream::kBlankSize);
 static_assert(sizeof(Thread) < 64 * 1024);
-static_assert(kProcesses + kMaxLocal * kProcessStride <= stream::kRangeEnd);
+constexpr uint64_t kRepeats = kProcesses + kMaxLocal * kProcessStride;
+static_assert(kRepeats + kMaxThreads * kRepeatsSize <= stream::kRangeEnd);
 static_assert(stream::kFirstThread + kBlock <= stream::kFirstProcess);
 static_assert(stream::kFirstProcess + sizeof(LocalProcess) <= stream::kArenaBase);
 
@@ -57,6 +58,16 @@ int64_t take_bit(std::atomic<uint64_t>& word) {
 }
 
 }  // namespace
+
+void* map_repeats(const Thread* t) {
+  const uint64_t at = kRepeats + t->block * kRepeatsSize;
+  return map_fixed(at, kRepeatsSize) ? reinterpret_cast<void*>(at) : nullptr;
+}
+
+static void unmap_block(uint64_t block) {
+  if (thread_of(block)->repeats) sys(__NR_munmap, kRepeats + block * kRepeatsSize, kRepeatsSize);
+  sys(__NR_munmap, block_base(block), kBlock);
+}
 
 static void collect_abandoned(int32_t pid);
 
@@ -107,7 +118,7 @@ Thread* new_thread(LocalProcess* p) {
 void free_thread(Thread* t) {
   uint64_t block = t->block;
   set_living(t, false);
-  sys(__NR_munmap, block_base(block), kBlock);
+  unmap_block(block);
   used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
 }
 
@@ -138,7 +149,7 @@ static void collect_abandoned(int32_t pid) {
     if (sys(__NR_tgkill, pid, tid, 0) != kEsrch) continue;
     uint64_t block = a.block;
     if (!a.tid.compare_exchange_strong(tid, 0)) continue;
-    sys(__NR_munmap, block_base(block), kBlock);
+    unmap_block(block);
     used_blocks[block / 64].fetch_and(~(uint64_t{1} << (block % 64)));
   }
 }

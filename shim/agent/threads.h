@@ -19,6 +19,9 @@ void only_living(const Thread* t);
 /// The blocks of running threads, a bit each, from block 64 * `word` on.
 uint64_t living_blocks_of(uint64_t word);
 Thread* thread_of(uint64_t block);
+/// Private memory for the thread's repeats.h, zeroed; null if there is none.
+inline constexpr uint64_t kRepeatsSize = 4 << 20;
+void* map_repeats(const Thread* t);
 /// Calls f(Thread&) for each running thread of a process.
 template <typename F>
 void each_thread(const LocalProcess* p, F&& f) {

@@ -6,9 +6,16 @@ namespace {
 
 constexpr double kWeigh = 2;  // seconds between two looks at what an idle version has used
 
-bool presses(const Situation& s) { return !s.asleep || s.since > s.log_size / 2; }
+bool presses(const Situation& s) { return !s.asleep || half_full(s); }
+bool fills(const Situation& s) { return s.asleep && s.since > s.log_size / 4 * 3; }
+
+double share_of(const Situation& s, const CheckpointPolicy& rule) {
+  return fills(s) ? rule.filling : presses(s) ? rule.pressing : rule.share;
+}
 
 }  // namespace
+
+bool half_full(const Situation& s) { return s.since > s.log_size / 2; }
 
 bool worth_weighing(const Situation& s, const CheckpointPolicy& rule) {
   if (presses(s)) return s.age >= kHot.shortest;
@@ -17,7 +24,7 @@ bool worth_weighing(const Situation& s, const CheckpointPolicy& rule) {
 }
 
 bool worth_making(const Situation& s, const CheckpointPolicy& rule, double burden, double cpu) {
-  if (s.age < burden / (presses(s) ? rule.pressing : rule.share)) return false;
+  if (s.age < burden / share_of(s, rule)) return false;
   return presses(s) || s.since > rule.bytes || cpu > rule.cpu || s.age > rule.age;
 }
 

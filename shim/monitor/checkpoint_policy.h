@@ -9,6 +9,7 @@ namespace mx::monitor {
 struct CheckpointPolicy {
   double share;     ///< of the time that checkpoints may cost
   double pressing;  ///< … when the log is half full, or there is none
+  double filling;   ///< … when it is nearly full: soon there would be none
   double shortest;  ///< seconds between two
   uint64_t bytes;   ///< published since the last one …
   double cpu;       ///< … or processor seconds that the version has used …
@@ -16,9 +17,9 @@ struct CheckpointPolicy {
   int look_ms;
 };
 
-inline constexpr CheckpointPolicy kCalm{0.01, 0.02, 0.2, 256 << 10, 0.1, 10, 50};
+inline constexpr CheckpointPolicy kCalm{0.01, 0.02, 0.1, 0.2, 256 << 10, 0.1, 10, 50};
 /// For some time after a recovery the next crash is thought to be near.
-inline constexpr CheckpointPolicy kHot{0.1, 0.2, 0.01, 32 << 10, 0.01, 1, 10};
+inline constexpr CheckpointPolicy kHot{0.1, 0.2, 0.3, 0.01, 32 << 10, 0.01, 1, 10};
 
 /// A version and its last checkpoint.
 struct Situation {
@@ -30,6 +31,9 @@ struct Situation {
   uint64_t log_size;    ///< bytes
 };
 
+/// More than half of the log is needed: the next one is looked for often, and does not keep apart
+/// from the other version's.
+bool half_full(const Situation& s);
 /// Cheap to know: whether it is time to look at what the version has used.
 bool worth_weighing(const Situation& s, const CheckpointPolicy& rule);
 /// `burden`: seconds that a checkpoint costs, `cpu`: seconds of processor that the version has used

@@ -208,13 +208,15 @@ void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, 
     s = {c.made_tsc, now, 0, u.minor_faults, w.published, u.cpu, 0, cost, s.sleeper_cost};
   }
   const Schedule& other = w.schedule[1 - i];
-  if (w.busy && now - std::max(other.asked, other.made) < kApart) return;
   const Situation at{asleep(c),
                      w.busy,
                      now - s.made,
                      now - s.weighed,
                      w.published - s.published,
                      log_size_of(arena_.control().settings, p)};
+  hot_ |= half_full(at);
+  const bool apart = w.busy && !half_full(at);
+  if (apart && now - std::max(other.asked, other.made) < kApart) return;
   if (!due(w, s, at, p.real_pid[i], now)) return;
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);

@@ -34,10 +34,16 @@ TEST(CheckpointPolicy, MuchPublishedIsCoveredAsSoonAsItsShareAllows) {
 TEST(CheckpointPolicy, AnExpensiveOneWaits) {
   constexpr double kBurden = 0.2;
   EXPECT_FALSE(worth_making(busy(1, 20 * kMiB), kCalm, kBurden, 1));
-  EXPECT_FALSE(worth_making(busy(9.9, 60 * kMiB), kCalm, kBurden, 4)) << "though the log is nearly full";
-  EXPECT_TRUE(worth_making(busy(10.1, 60 * kMiB), kCalm, kBurden, 4));
+  EXPECT_FALSE(worth_making(busy(9.9, 40 * kMiB), kCalm, kBurden, 4)) << "though the log is half full";
+  EXPECT_TRUE(worth_making(busy(10.1, 40 * kMiB), kCalm, kBurden, 4));
   EXPECT_FALSE(worth_making(busy(19.9, 20 * kMiB), kCalm, kBurden, 10));
   EXPECT_TRUE(worth_making(busy(20.1, 20 * kMiB), kCalm, kBurden, 10));
+}
+
+// 10 % of the time rather than none.
+TEST(CheckpointPolicy, AFullLogForcesOne) {
+  EXPECT_TRUE(worth_making(busy(2.1, 50 * kMiB), kCalm, 0.2, 1));
+  EXPECT_FALSE(worth_making(busy(1.9, 50 * kMiB), kCalm, 0.2, 1));
 }
 
 TEST(CheckpointPolicy, WithoutOneThereIsHasteButNotAtAnyPrice) {
