@@ -11,7 +11,7 @@ namespace {
 constexpr uint32_t kMost = 253;  // SCM_MAX_FD
 constexpr uint64_t kUnix = 1, kSeqpacket = 5, kCloexec = 02000000, kNonblock = 04000;
 constexpr int32_t kSocketLevel = 1, kRights = 1;
-constexpr uint64_t kDontWait = 0x40;
+constexpr uint64_t kDontWait = 0x40, kCmsgCloexec = 0x40000000;
 
 struct Rights {  // struct cmsghdr, with what it holds
   uint64_t size;
@@ -75,8 +75,15 @@ void put(int came, int32_t entry, bool flag) {
 
 // The number where each of them belongs is free, and so is every number between them that it has
 // come to: from the highest on, none is in another one's way.
-void place(const int32_t* list, const int32_t* came, uint32_t count) {
-  for (uint32_t i = count; i-- > 0;) put(came[i], list[i], false);
+void place(const int32_t* list, const int32_t* came, uint32_t count, bool flag) {
+  for (uint32_t i = count; i-- > 0;) put(came[i], list[i], flag);
+}
+
+// Whether most of them are to have FD_CLOEXEC: a call for each of the others.
+bool mostly_cloexec(const int32_t* list, uint32_t count) {
+  uint32_t with = 0;
+  for (uint32_t i = 0; i < count; i++) with += list[i] < 0;
+  return 2 * with > count;
 }
 
 void close_numbers(const int32_t* list, uint32_t count) {
@@ -128,11 +135,13 @@ uint32_t receive_descriptors(Thread* t, int holder, const int32_t* list, uint32_
   while (clear && at < count) {
     Letter l;
     l.rights.size = 0;
-    const long n = sys(__NR_recvmsg, socket, &l.header, kDontWait);
+    const uint32_t wanted = count - at < kMost ? count - at : kMost;
+    const bool flag = mostly_cloexec(list + at, wanted);
+    const long n =
+        sys(__NR_recvmsg, socket, &l.header, kDontWait | (flag ? kCmsgCloexec : 0));
     if (n != sizeof l.first || l.rights.size <= kRightsHeader || l.first != at) break;
     const auto came = static_cast<uint32_t>((l.rights.size - kRightsHeader) / 4);
-    const uint32_t wanted = count - at < kMost ? count - at : kMost;
-    place(list + at, l.rights.fd, came < wanted ? came : wanted);
+    place(list + at, l.rights.fd, came < wanted ? came : wanted, flag);
     at += came < wanted ? came : wanted;
     if (came < wanted) break;  // no more numbers are free: the rest of this letter is lost
   }

@@ -159,6 +159,13 @@ void declare_dead(Control& c, Process& p) {
   kick_follower(c, p);
 }
 
+void await_takeover(Process& p) {
+  constexpr timespec kStep{0, 2'000'000};
+  constexpr int kSteps = 5;
+  for (int i = 0; i < kSteps && p.state.load() == static_cast<uint32_t>(PairState::kFailover); i++)
+    syscall(SYS_futex, &p.taker, FUTEX_WAIT, p.taker.load(), &kStep, nullptr, 0);
+}
+
 bool awaits_follower(const Process& p) {
   return p.state.load() == static_cast<uint32_t>(PairState::kFailover) && !p.alive[0].load() &&
          !p.alive[1].load() && p.real_pid[1 - (p.leader.load() & 1)] == 0;

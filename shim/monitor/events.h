@@ -35,6 +35,9 @@ bool remind_followers(stream::Control& c);
 /// The follower of p is gone: the leader goes on alone.
 void let_leader_go(stream::Control& c, stream::Process& p);
 void futex_wake(stream::Word& w);
+/// Until the survivor of a killed leader leads, 10 ms at most: the processors are its own and the
+/// keeper's meanwhile.
+void await_takeover(stream::Process& p);
 std::string call_name(long nr);
 /// For a person: a signal that ended a process unannounced. (One that the program dies of is
 /// announced by the agent.) Others are the kernel's doing: SIGKILL, and SIGSEGV without a handler

@@ -228,6 +228,7 @@ void Monitor::declare_killed_leader(pid_t pid) {
   roots_[v].declared_dead = true;
   p.alive[v].store(0);  // before: the keeper answers for no living leader
   declare_dead(arena_.control(), p);
+  await_takeover(p);
 }
 
 // Sleeps until something happens, and serves it.
