@@ -17,6 +17,9 @@ from mxtest.debian import made_once, run, source  # noqa: E402
 
 PATCHES = pathlib.Path(__file__).resolve().parent / "patches"
 JOBS = str(min(4, os.cpu_count() or 1))
+# How the compiler is called. Another way than the usual one has folders of its own in the cache.
+USUAL = "-O2 -g"
+FLAGS = os.environ.get("MX_CRASH_FLAGS", USUAL)
 # redis puts its git commit and the time of the build into the program: they must not tell the builds apart.
 QUIET = {**os.environ, "MAKEFLAGS": "", "GIT_DIR": "/nonexistent", "SOURCE_DATE_EPOCH": "1600000000"}
 
@@ -115,7 +118,8 @@ def patch_file(program, bug):
 def folder_of(program, bug):
     """The folder's name holds a digest of the patch, so that a changed patch is built anew."""
     digest = "-" + hashlib.sha256(patch_file(program, bug).read_bytes()).hexdigest()[:8] if bug else ""
-    return settings.cache() / "crash" / f"{program}-{bug or 'good'}{digest}{_RECIPE.get(program, '')}"
+    flags = "" if FLAGS == USUAL else FLAGS.replace(" ", "")
+    return settings.cache() / "crash" / f"{program}-{bug or 'good'}{digest}{_RECIPE.get(program, '')}{flags}"
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 `out_before` says why nobody could carry it over as the leader: what is wrong has left the program before it crashes.
 """
 
+import contextlib
 import itertools
 import os
 import pathlib
@@ -280,8 +281,8 @@ class JsonDepth(OnPipes):
         return b"[" * 60_000 + b"\n", b"refused: Exceeded stackLimit in readValue().\n"
 
 
-class DnsmasqTftp(Case):
-    program, bug, kind = "dnsmasq", "tftp", "null pointer, in a function that is active at the event before the crash"
+class Dnsmasq(Case):
+    program = "dnsmasq"
 
     def __init__(self, box):
         super().__init__(box)
@@ -299,12 +300,21 @@ class DnsmasqTftp(Case):
     def talk(self):
         return Udp(self.address)
 
+    @staticmethod
+    def query(number):
+        """For the address of host.test."""
+        return struct.pack(">6H", number & 0xffff, 0x0100, 1, 0, 0, 0) + b"\4host\4test\0" + struct.pack(">2H", 1, 1)
+
+    @staticmethod
+    def answers(number):
+        return lambda answer: answer[:2] == struct.pack(">H", number & 0xffff) and answer.endswith(b"\x0a\1\2\3")
+
     def prepare(self, talk):
         """UDP tells nobody that it is being listened to."""
-        query = struct.pack(">6H", 7, 0x0100, 1, 0, 0, 0) + b"\4host\4test\0" + struct.pack(">2H", 1, 1)
         for _ in range(300):
             try:
-                Udp(self.address, silence=0.1).ask((self.port, query), lambda answer: True)
+                with contextlib.closing(Udp(self.address, silence=0.1)) as asking:
+                    asking.ask((self.port, self.query(7)), lambda answer: True)
                 return
             except (WrongReply, OSError):
                 pass
@@ -312,12 +322,22 @@ class DnsmasqTftp(Case):
 
     def plan(self, number):
         for n in itertools.count():
-            query = struct.pack(">6H", n & 0xffff, 0x0100, 1, 0, 0, 0) + b"\4host\4test\0" + struct.pack(">2H", 1, 1)
-            yield (self.port, query), lambda a, n=n: a[:2] == struct.pack(">H", n & 0xffff) and a.endswith(b"\x0a\1\2\3")
+            yield (self.port, self.query(n)), self.answers(n)
+
+
+class DnsmasqTftp(Dnsmasq):
+    bug, kind = "tftp", "null pointer, in a function that is active at the event before the crash"
 
     def deadly(self):
         return (69, b"\0\1file\0octet\0blksize\0"), lambda answer: answer == b"\0\3\0\1hello"
 
 
+class DnsmasqEdns(Dnsmasq):
+    bug, kind = "edns", "out of bounds"
+
+    def deadly(self):
+        return (self.port, self.query(8) + bytes(600)), self.answers(8)
+
+
 CASES = [RedisHmget, RedisXautoclaim, RedisAcl, RedisStruct, LighttpdEtag, NginxBody, MemcachedLru, BashPopd,
-         Sqlite3Stat1, JsonDepth, DnsmasqTftp]
+         Sqlite3Stat1, JsonDepth, DnsmasqTftp, DnsmasqEdns]

@@ -1,4 +1,4 @@
-"""Builds of the programs of the crash set beside redis and lighttpd: from Debian's sources, -O2 -g, with and without a bug of
+"""Builds of the programs of the crash set beside redis and lighttpd: from Debian's sources, with and without a bug of
 patches/. Kept in the cache: a good build once, and for each bug a copy of it in which only what the patch changes is built.
 
 As a command it builds all of them, or those named: crash/programs.py [PROGRAM[-BUG]…]
@@ -11,10 +11,9 @@ import sys
 
 import builds
 import roots
-from builds import JOBS, PATCHES
+from builds import FLAGS, JOBS, PATCHES
 from mxtest.debian import made_once, run, source
 
-FLAGS = "-O2 -g"
 RPATH = f"-Wl,-rpath,{roots.FOLDER}"
 OWN = pathlib.Path(__file__).resolve().parent / "own"
 # The build of one version must not be told from that of the other by the time or the folder.
@@ -59,19 +58,23 @@ def _sqlite_make(tree):
 
 def _jsoncpp_make(tree):
     """The library and jsonlines, a program of our own that reads lines of JSON and writes them back."""
-    flags = [*FLAGS.split(), "-std=c++17", "-Iinclude"]
-    _sh(tree, "g++", *flags, "-fPIC", "-shared", "-Wl,-soname,libjsoncpp.so.25", "-o", "libjsoncpp.so.25",
-        *sorted(str(p.relative_to(tree)) for p in tree.glob("src/lib_json/*.cpp")))
+    flags, objects = [*FLAGS.split(), "-std=c++17", "-Iinclude"], []
+    for file in sorted(p.relative_to(tree) for p in tree.glob("src/lib_json/*.cpp")):
+        objects.append(file.with_suffix(".o"))
+        if not (tree / objects[-1]).exists() or (tree / objects[-1]).stat().st_mtime < (tree / file).stat().st_mtime:
+            _sh(tree, "g++", *flags, "-fPIC", "-c", "-o", objects[-1], file)
+    _sh(tree, "g++", "-shared", "-Wl,-soname,libjsoncpp.so.25", "-o", "libjsoncpp.so.25", *objects)
     if not (tree / "jsonlines").exists():
         _sh(tree, "g++", *flags, "-o", "jsonlines", OWN / "jsonlines.cpp", "./libjsoncpp.so.25", RPATH)
 
 
 # program: (Debian's source package, configure, make, the executable in the tree)
 RECIPES = {
-    "nginx": ("nginx", _nginx_configure, _make, "objs/nginx"),
+    "nginx": ("nginx", _nginx_configure, lambda tree: _make(tree, "-f", "objs/Makefile", "objs/nginx"), "objs/nginx"),
     "memcached": ("memcached", _memcached_configure, lambda tree: _make(tree, "memcached"), "memcached"),
-    "dnsmasq": ("dnsmasq", None, lambda tree: _make(tree, f"CFLAGS={FLAGS}"), "src/dnsmasq"),
-    "bash": ("bash", _bash_configure, _make, "bash"),
+    # (`sum` is a digest of the folder's name too: a copy would be built anew.)
+    "dnsmasq": ("dnsmasq", None, lambda tree: _make(tree, f"CFLAGS={FLAGS}", "sum=0"), "src/dnsmasq"),
+    "bash": ("bash", _bash_configure, lambda tree: _make(tree, "bash"), "bash"),
     "sqlite3": ("sqlite3", _sqlite_configure, _sqlite_make, "sqlite3"),
     "jsoncpp": ("libjsoncpp", None, _jsoncpp_make, "jsonlines"),
 }
