@@ -4,10 +4,13 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/pair.h"
 
+extern "C" long mx_clone_aside(uint64_t flags, void* stack, int32_t* pid, void (*f)(void*),
+                               void* argument);
+
 namespace mx::agent {
 
 namespace {
-constexpr uint64_t kCloneFiles = 0x400, kParentSetTid = 0x100000;
+constexpr uint64_t kCloneVm = 0x100, kCloneFiles = 0x400, kParentSetTid = 0x100000;
 constexpr uint64_t kClones = 0x80000000 /*__WCLONE*/, kNoHang = 1;
 constexpr uint64_t kUserEnd = 0x7ffffffff000;
 
@@ -75,14 +78,14 @@ void become_user(uint32_t uid, uint32_t gid) {
   __builtin_unreachable();
 }
 
-[[noreturn]] void keep(Thread* t, uint32_t seen) {
+[[noreturn]] void keep(Thread* t, uint32_t seen, bool young) {
   Process* p = t->proc->shared;
   auto self = static_cast<int32_t>(sys(__NR_getpid));
   const int32_t of = t->proc->real_pid;
   sys(__NR_setsid);
-  allow_takeover();
+  if (!young) allow_takeover();  // else it is as its maker
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
-  give_memory_back(t);
+  if (!young) give_memory_back(t);
   while (!asked(p, self)) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();
@@ -95,6 +98,11 @@ void become_user(uint32_t uid, uint32_t gid) {
   sys(__NR_exit_group, 0);
   __builtin_unreachable();
 }
+
+alignas(16) char young_stack[16 * 1024];
+uint32_t young_saw;
+
+[[noreturn]] void keep_young(void* maker) { keep(static_cast<Thread*>(maker), young_saw, true); }
 
 // Of a keeper that is a child of this process and not wanted any more. Not by a signal: the program
 // may have given up the right to send one to it (setuid).
@@ -109,7 +117,7 @@ long make_keeper(Thread* t, int32_t* pid) {
   sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
   const uint32_t seen = t->proc->shared->keeper_wake.load();
   const long made = sys(__NR_clone, kCloneFiles | kParentSetTid, 0, pid, 0, 0);
-  if (made == 0) keep(t, seen);
+  if (made == 0) keep(t, seen, false);
   sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
   return made;
 }
@@ -124,9 +132,22 @@ bool is_living_child(int32_t pid) {
 }
 }  // namespace
 
+void start_young_keeper(Thread* t) {
+  Process* p = t->proc->shared;
+  uint64_t all = ~uint64_t{0}, old;
+  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
+  young_saw = p->keeper_wake.load();
+  p->keeper_is_young = 1;
+  const long made = mx_clone_aside(kCloneFiles | kCloneVm | kParentSetTid, young_stack + sizeof young_stack,
+                                   &p->keeper_pid, keep_young, t);
+  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  if (is_error(made)) start_keeper(t);
+}
+
 void start_keeper(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader) return;
+  p->keeper_is_young = 0;
   const int32_t previous = p->keeper_pid;
   if (is_error(make_keeper(t, &p->keeper_pid)) || !previous) return;
   end_keeper(p, previous);
@@ -142,6 +163,7 @@ void take_spare_keeper(Thread* t) {
   const int32_t spare = p->spare_keeper;
   const bool good = is_living_child(spare);
   p->keeper_pid = good ? spare : 0;
+  p->keeper_is_young = 0;
   p->spare_keeper = 0;  // after it has become the keeper: it is always one of the two
   if (!good) start_keeper(t);
 }
@@ -157,7 +179,9 @@ void stop_spare_keeper(Thread* t) {
 void keep_if_wanted(Thread* t) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
   if (__builtin_expect(!(word.load() & stream::kWantKeeper), 1)) return;
-  if ((word.fetch_and(~stream::kWantKeeper) & stream::kWantKeeper) && !t->proc->shared->keeper_pid)
+  const Process* p = t->proc->shared;
+  if ((word.fetch_and(~stream::kWantKeeper) & stream::kWantKeeper) &&
+      (!p->keeper_pid || p->keeper_is_young))
     start_keeper(t);
 }
 

@@ -40,10 +40,6 @@ void on_sigsys(int, siginfo_t* info, void* context) {
 
 }  // namespace
 
-Gate::~Gate() {
-  if (enter_ != nullptr) munmap(reinterpret_cast<void*>(stream::kTextAddress), stream::kPage);
-}
-
 bool Gate::map() {
   void* p = mmap(reinterpret_cast<void*>(stream::kTextAddress), stream::kPage, PROT_READ | PROT_WRITE | PROT_EXEC,
                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);

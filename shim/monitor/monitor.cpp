@@ -123,7 +123,6 @@ int Monitor::run() {
   lane.in_use.store(1);
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start();
-  release_standard_streams();
   grown_at_ = seconds() + (options_.container ? 0 : kYouth);  // a container is a service
   open_control();                                             // its umask is no child's
   watch();

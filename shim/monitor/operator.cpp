@@ -97,6 +97,9 @@ void Monitor::appear() {
 
 void Monitor::grow_up() {
   young_ = false;
+  release_standard_streams();
+  // At its next call; one that sleeps has no more memory meanwhile.
+  root().look_up[root().leader.load() & 1].fetch_or(stream::kWantKeeper);
   appear();
   if (state_) op::clean_stale_runs();
 }

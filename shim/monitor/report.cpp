@@ -11,20 +11,15 @@
 #include <ctime>
 
 #include "shim/monitor/error.h"
+#include "shim/operator/utc_time.h"
 
 namespace mx::monitor {
 
 namespace {
-// RFC 3339 with microseconds, UTC.
 std::string now() {
   timespec ts;
   clock_gettime(CLOCK_REALTIME, &ts);
-  tm t;
-  gmtime_r(&ts.tv_sec, &t);
-  char text[40];
-  size_t n = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &t);
-  snprintf(text + n, sizeof text - n, ".%06ldZ", ts.tv_nsec / 1000);
-  return text;
+  return op::utc_microseconds(ts);
 }
 constexpr int kReaderMs = 20;  // what a reader of a pipe or a terminal may delay a failover
 

@@ -9,10 +9,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+
+#include "shim/operator/utc_time.h"
 
 namespace mx::op {
 
@@ -28,14 +29,7 @@ std::runtime_error failure(const std::string& what) {
   return std::runtime_error(what + ": " + std::strerror(errno));
 }
 
-std::string now() {
-  const time_t t = time(nullptr);
-  tm parts;
-  gmtime_r(&t, &parts);
-  char text[32];
-  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
-}
+std::string now() { return utc_seconds(time(nullptr)); }
 
 // Seven letters and digits without those that look alike; begins with a letter.
 std::string fresh_id() {

@@ -103,6 +103,7 @@ struct alignas(64) Process {
   int32_t husk_status;     ///< wait(2) status the husk shall end with
   Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
   int32_t keeper_pid;      ///< real pid of the descriptor keeper, 0: none
+  uint32_t keeper_is_young;  ///< it shares the leader's memory: see start_young_keeper()
   int32_t spare_keeper;    ///< of the follower's table, for the time when it leads, 0: none
   uint32_t survivor_uid, survivor_gid;  ///< who asks the keeper
   Word keeper_wake;                     ///< futex: counts reasons for the keeper to look up

@@ -12,8 +12,8 @@ inline constexpr uint32_t kStandStill =
     2;  ///< set by a thread that makes one: the others wait, it is a futex
 
 inline constexpr uint32_t kWantKeeper =
-    4;  ///< the process is nobody's child any more: a SIGKILL of its leader must not take the
-        ///< descriptors along (agent/keeper.h)
+    4;  ///< the process is nobody's child any more, or no young one: a SIGKILL of its leader must not take
+      ///< the descriptors along (agent/keeper.h)
 
 enum class SleeperState : uint32_t {
   kNone = 0,
