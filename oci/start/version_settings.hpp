@@ -31,6 +31,9 @@ struct ResourceLimit {
   bool operator==(const ResourceLimit&) const = default;
 };
 
+// What mx maps into a version's address space and counts there (shim/stream/layout.h), at most.
+inline constexpr uint64_t kAddressSpaceOfMx = uint64_t{17} << 30;
+
 // One version, as the bundle asked for its process. Paths are seen from the container's first root
 // unless said otherwise.
 struct VersionSettings {

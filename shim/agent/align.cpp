@@ -2,9 +2,11 @@
 
 #include "shim/agent/astray.h"
 #include "shim/agent/compared.h"
+#include "shim/agent/damage.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/form.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/query.h"
@@ -24,6 +26,19 @@ bool harmless(const sys::Desc& d) {
          d.nr == sys::kGetsockname || d.nr == sys::kGetpeername;
 }
 
+bool own_affair(uint64_t nr, uint64_t request) {
+  constexpr uint32_t kTcgets = 0x5401, kWindowSize = 0x5413, kGetfd = 1, kSetfd = 2;
+  const auto what = static_cast<uint32_t>(request);
+  switch (nr) {
+    case sys::kIoctl:
+      return what == kTcgets || what == kWindowSize;
+    case sys::kFcntl:
+      return what == kGetfd || what == kSetfd;
+    default:
+      return nr == sys::kRtSigprocmask;
+  }
+}
+
 bool passing(const EventHeader& h) {
   return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
          h.kind == EventKind::kLock || h.kind == EventKind::kRandom;
@@ -32,6 +47,21 @@ bool passing(const EventHeader& h) {
 bool may_skip(const EventHeader& h) {
   return passing(h) || (h.kind == EventKind::kCall && harmless(sys::describe(h.nr)));
 }
+
+namespace {
+bool by_request(uint64_t nr) { return nr == sys::kIoctl || nr == sys::kFcntl; }
+
+// The leader's call is this one's own affair there, see own_affair().
+bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
+  if (h.kind != EventKind::kCall) return false;
+  if (!by_request(h.nr)) return own_affair(h.nr, 0);
+  Compared leader;
+  return peek_compared(t, offset + sizeof h, h.nr, leader) && own_affair(h.nr, leader.values[1]);
+}
+
+}  // namespace
+
+bool may_pass(Thread* t, uint64_t offset, const EventHeader& h) { return may_skip(h) || is_own_affair(t, offset, h); }
 
 namespace {
 
@@ -54,12 +84,23 @@ uint64_t event_extent(const EventHeader& h) { return sizeof h + stream::padded(h
 
 // Number and descriptor (the first compared value of a kFd argument) must be the same.
 bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
-  if (h.nr != c.r->nr) return false;
   if (h.kind != EventKind::kCall && h.kind != EventKind::kIntent) return false;
-  if (c.d->fd_arg < 0) return true;
+  uint64_t time[2], other[6];
+  const bool alike = h.nr == c.nr;
+  if (!alike && !in_form(c, h.nr, time, other)) return false;
+  const sys::Desc& d = alike ? *c.d : sys::describe(h.nr);
+  const uint64_t* args = alike ? c.args : other;
+  if (d.fd_arg < 0) return true;
   Compared leader;
   if (!peek_compared(c.t, offset + sizeof h, h.nr, leader)) return false;
-  return leader.values[c.d->fd_arg] == sys::compared_value(*c.d, c.d->fd_arg, c.args);
+  if (leader.values[d.fd_arg] != sys::compared_value(d, d.fd_arg, args)) return false;
+  return !by_request(h.nr) || leader.values[1] == sys::compared_value(d, 1, args) ||
+         !(own_affair(h.nr, leader.values[1]) || own_affair(h.nr, args[1]));
+}
+
+// The same, and the call takes the leader's form.
+bool matches(Call& c, const EventHeader& h) {
+  return same_call(c, 0, h) && (h.nr == c.nr || take_form(c, h.nr));
 }
 
 // How many bytes of harmless events stand before one that matches; -1: none in sight.
@@ -69,7 +110,7 @@ int64_t distance_to_match(Call& c) {
   for (int k = 0; k < kLookAhead; k++) {
     if (!peek_event(c.t, offset, h)) return -1;
     if (same_call(c, offset, h)) return static_cast<int64_t>(offset);
-    if (!may_skip(h)) return -1;
+    if (!may_pass(c.t, offset, h)) return -1;
     offset += event_extent(h);
     if (offset > stream::kLag / 2) return -1;
   }
@@ -102,8 +143,12 @@ bool next_event(Thread* t, EventHeader& h) {
       take_over(t);
       return false;
     case Wait::kReady:
-      lane_peek(t, 0, &h, sizeof h);
-      return true;
+      if (t->limit - t->pos <= kMostUnread) {
+        lane_peek(t, 0, &h, sizeof h);
+        if (__builtin_expect(plausible(h), 1)) return true;
+      }
+      outlive_damage(t);
+      return false;
   }
   return false;
 }
@@ -124,10 +169,10 @@ Match follower_match(Call& c, EventHeader& h) {
     if (follower_must_end(t)) end_follower(t);
     switch (h.kind) {
       case EventKind::kCall:
-        if (same_call(c, 0, h)) return Match::kMatched;
+        if (matches(c, h)) return Match::kMatched;
         break;
       case EventKind::kIntent:
-        if (same_call(c, 0, h)) {
+        if (matches(c, h)) {
           follower_agree(c, h);
           continue;
         }
@@ -162,9 +207,9 @@ Match follower_match(Call& c, EventHeader& h) {
     int64_t distance = distance_to_match(c);
     if (distance >= 0) {
       skip_bytes_to(c, distance);
-    } else if (harmless(*c.d)) {
+    } else if (harmless(*c.d) || own_affair(c.nr, c.args[1])) {
       return Match::kOnOwn;
-    } else if (may_skip(h)) {
+    } else if (may_pass(t, 0, h)) {
       skip_event(t, h);
     } else {
       return lose_step(c, h);

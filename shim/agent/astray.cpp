@@ -52,7 +52,7 @@ long stray_call(Call& c) {
   if (++t->proc->stray_calls > kMostCalls || monotonic_ns() - t->proc->stray_since > kPatienceNs ||
       !recovers(t->proc->shared))
     give_up(t);
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_exit_group:
     case __NR_exit:
       if ((c.args[0] & 0xff) == 0) give_up(t);
@@ -68,7 +68,7 @@ long stray_call(Call& c) {
       return 0;
     case __NR_getpid:
     case __NR_gettid:
-      return own_pid(t, c.r->nr);
+      return own_pid(t, c.nr);
     case __NR_rt_sigaction:
     case __NR_rt_sigprocmask:
     case __NR_close:
@@ -76,9 +76,9 @@ long stray_call(Call& c) {
     default:
       break;
   }
-  if (begins_work(static_cast<long>(c.r->nr))) give_up(t);  // it has done its work, and lives
+  if (begins_work(static_cast<long>(c.nr))) give_up(t);  // it has done its work, and lives
   if (c.d->treatment == sys::Treatment::kQuery)
-    return raw6(c.r->nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
+    return raw6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
   int64_t bytes = -1;
   if (c.d->in_mask && guarded([&] { bytes = handed_over(c); }) && bytes >= 0) return bytes;
   return kEnosys;

@@ -8,6 +8,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/form.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/locks.h"
 #include "shim/agent/marshal.h"
@@ -32,8 +33,8 @@ namespace {
 bool full_lockstep() { return control()->settings.full_lockstep; }
 
 // It brings something in, or says what shall be brought in: nobody outside sees anything of it.
-bool lets_nothing_out(const sys::Desc& d) {
-  return harmless(d) || begins_work(d.nr) || d.nr == __NR_epoll_ctl;
+bool lets_nothing_out(const Call& c) {
+  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) || c.nr == __NR_epoll_ctl;
 }
 
 // Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel
@@ -74,11 +75,11 @@ bool may_block(const Call& c) {
   return !never_blocks(c.t, static_cast<int>(c.args[c.d->fd_arg]));
 }
 
-long execute(Call& c) { return enter_kernel(c, c.r->nr, c.exec); }
+long execute(Call& c) { return enter_kernel(c, c.nr, c.exec); }
 
 long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   Thread* t = c.t;
-  const bool whole = nr == static_cast<long>(c.r->nr) &&
+  const bool whole = nr == static_cast<long>(c.nr) &&
                      divisible(nr);  // if not, the caller leaves out what has gone
   uint64_t rest[6];
   const uint64_t* now = args;
@@ -129,8 +130,8 @@ void announce(Call& c);
 void leader_begin(Call& c) {
   Thread* t = c.t;
   inject_fault(t);
-  set_activity(t, Activity::kEventCall, c.r->nr);
-  bool announced = full_lockstep() && !lets_nothing_out(*c.d) && !follower_gone(t);
+  set_activity(t, Activity::kEventCall, c.nr);
+  bool announced = full_lockstep() && !lets_nothing_out(c) && !follower_gone(t);
   if (announced && !recovers(t->proc->shared)) announce(c);
   begin_flight(c);
 }
@@ -146,7 +147,7 @@ void announce(Call& c) {
   fill_values(c, f);
   describe_inputs(c, e.h.digest, f);
   e.h.kind = EventKind::kIntent;
-  e.h.nr = static_cast<uint16_t>(c.r->nr);
+  e.h.nr = static_cast<uint16_t>(c.nr);
   e.h.size = pack(*c.d, f, e.packed);
   take_order(t, e.h);
   if (!lane_begin(t, sizeof(EventHeader) + e.h.size)) return;
@@ -214,7 +215,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   uint64_t blob = c.ret >= 0 ? c.blob_size : 0;
   if (c.blob_size) total += 8 + stream::padded(blob);
   e.h.size = static_cast<uint32_t>(total);
-  e.h.nr = static_cast<uint16_t>(c.r->nr);
+  e.h.nr = static_cast<uint16_t>(c.nr);
   e.h.kind = kind;
   if (c.ret > 0 && c.d->in_mask && c.ret == handed_over(c)) flags |= stream::kWhole;
   e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
@@ -233,7 +234,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   lane_commit(t);
   for (int i = 0; i < c.d->nargs; i++)
     if (c.d->out_mask >> i & 1) slot_filled(t, out[i]);
-  set_activity(t, Activity::kUser, c.r->nr);
+  set_activity(t, Activity::kUser, c.nr);
 }
 
 // Follower: compares what it was about to do with what the leader did.
@@ -305,6 +306,7 @@ void follower_take(Call& c, const EventHeader& h) {
   }
   if (t->pos < end) lane_skip(t, end - t->pos);
   c.consumed = true;
+  if (c.time_at) give_time_back(c);
   finish_event(t, h);
 }
 
@@ -327,19 +329,33 @@ long run_local(Call& c) {
 
 namespace {
 
+// A call that the leader has not made.
+long on_own(Call& c) {
+  if (c.nr == __NR_rt_sigprocmask) {
+    localise_sigprocmask(c);
+    return 0;
+  }
+  // The number may not exist here.
+  const auto fd = static_cast<int>(c.args[0]);
+  if (c.nr == __NR_fcntl && fd_known_open(c.t, fd)) return c.args[1] == 1 /*F_GETFD*/ && (fd_bits(c.t, fd) & kFdCloexec);
+  return raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+}
+
 // False: this version leads now, and has to execute the call.
-bool follow_event(Call& c, const Hooks* hooks) {
+bool follow_event(Call& c) {
   EventHeader h;
   switch (follower_match(c, h)) {
-    case Match::kMatched:
+    case Match::kMatched: {
       follower_take(c, h);
+      const Hooks* hooks = hooks_of(c.nr);
       if (hooks && hooks->localise) hooks->localise(c);
       return true;
+    }
     case Match::kRedirected:
       c.ret = c.r->rax;
       return true;
     case Match::kOnOwn:
-      c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+      c.ret = on_own(c);
       return true;
     case Match::kTakeover:
       return false;
@@ -365,12 +381,13 @@ long perform(Call& c, const Hooks* hooks) {
 
 long run_event(Call& c) {
   Thread* t = c.t;
-  const Hooks* hooks = hooks_of(c.r->nr);
+  const Hooks* hooks = hooks_of(c.nr);
   if (hooks && hooks->measure) hooks->measure(c);
   bool settled = false;
   do {
-    if (t->role == Role::kFollower && follow_event(c, hooks)) return c.ret;
+    if (t->role == Role::kFollower && follow_event(c)) return c.ret;
     settled = t->inherits && settle(c);
+    hooks = hooks_of(c.nr);  // it may have taken another form
     if (settled) break;
     c.ret = perform(c, hooks);
     if (c.ret == kFollowsNow) begin_anew(c);
@@ -386,7 +403,7 @@ long run_both(Call& c) {
   Thread* t = c.t;
   name_own_ids(c);
   if (t->role == Role::kFollower) {
-    long own = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+    long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
     EventHeader h;
     switch (follower_match(c, h)) {
       case Match::kMatched:

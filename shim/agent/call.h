@@ -13,6 +13,7 @@ struct Call {
   Thread* t;
   Regs* r;
   const mx::sys::Desc* d;
+  uint64_t nr;         ///< of the system call; a follower's may become another one, see form.h
   uint64_t args[6];    ///< as the program passed them
   uint64_t exec[6];    ///< as the kernel gets them (hooks may differ, e.g. epoll's user data)
   uint32_t before[6];  ///< size words before the call (SizeRule::kValueAt, kSelf)
@@ -23,6 +24,9 @@ struct Call {
   uint64_t blob_size;   ///< … and size; set by Hooks::measure
   bool may_rest;        ///< the caller of execute() understands kFollowsNow
   bool names_new;       ///< creates a new name: the leader's counts, see adopt_name
+  uint64_t time[2];     ///< a timeout in another form (form.h) …
+  uint64_t time_at;     ///< … and the program's own, for what is left of it; 0: there is none
+  bool time_in_ns;      ///< `time` is a struct timespec, the program's a struct timeval; else the other way
   uint64_t done;        ///< bytes of a write that have gone already, see remainder.h
 };
 

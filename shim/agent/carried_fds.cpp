@@ -68,7 +68,9 @@ int take_descriptors(Thread* t) {
     return -1;
   }
   auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
-  p->fd_count = leave_out_private(t, list, p->fd_count);
+  constexpr uint32_t kMostListed = stream::kLaneScratch / sizeof *list;
+  const uint32_t listed = p->fd_count;
+  p->fd_count = leave_out_private(t, list, listed < kMostListed ? listed : kMostListed);
   pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
   int taken = 0;
   forget_carried();

@@ -204,6 +204,11 @@ long pair_child(Call& c, const Request& q, const Born& born) {
   return vpid;
 }
 
+// A thread's event, or rubbish, names another pair.
+bool names_child(const Born& born, long vpid) {
+  return vpid < 0 || born.process >= stream::kMaxProcesses || control()->processes[born.process].vpid == vpid;
+}
+
 long fork_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   const bool shares = q.flags & kVm;
@@ -216,6 +221,7 @@ long fork_pair(Call& c, const Request& q) {
     if (m == Match::kRedirected) return c.r->rax;
     if (m == Match::kMatched) {
       follower_take(c, h);
+      if (!names_child(born, c.ret)) leave_as_follower(t, "the leader has made no child");
       return pair_child(c, q, born);
     }
   }
@@ -317,7 +323,9 @@ long thread_pair(Call& c, const Request& q) {
     }
     if (m == Match::kMatched) {
       follower_take(c, h);
-      if (c.ret < 0 || born.lane >= stream::kMaxLanes) {
+      const bool good = born.lane < stream::kMaxLanes &&
+                        &control()->processes[control()->lanes[born.lane].process % stream::kMaxProcesses] == t->proc->shared;
+      if (c.ret < 0 || !good) {
         free_thread(child);
         if (c.ret >= 0) leave_as_follower(t, "no lane for a thread");
         return c.ret;
@@ -353,7 +361,7 @@ long run_request(Call& c, const Request& q) {
 }  // namespace
 
 long run_fork(Call& c) {
-  return run_request(c, {c.r->nr == __NR_vfork ? 17 | kVm | kVfork : 17, 0, 0, 0, 0, 0});
+  return run_request(c, {c.nr == __NR_vfork ? 17 | kVm | kVfork : 17, 0, 0, 0, 0, 0});
 }
 
 long run_clone(Call& c) {

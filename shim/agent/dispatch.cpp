@@ -187,7 +187,7 @@ long refuse(Call& c) {
 }
 
 long route(Call& c) {
-  const Hooks& hooks = kHooks.at[c.r->nr <= sys::kMax ? c.r->nr : 0];
+  const Hooks& hooks = kHooks.at[c.nr <= sys::kMax ? c.nr : 0];
   if (c.d->treatment == Treatment::kRefuse) return refuse(c);
   if (hooks.run) return hooks.run(c);
   switch (c.d->treatment) {
@@ -210,7 +210,7 @@ bool is_event(const Call& c) { return c.d->treatment != Treatment::kLocal; }
 // Calls that each version makes for itself, without an event: the follower may be beyond this one
 // already, so that no handler can run before it in both.
 bool passes_by(Call& c) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_rt_sigaction:
     case __NR_sigaltstack: return true;
     case __NR_rt_sigprocmask: return !unblocks(c);
@@ -260,10 +260,11 @@ void dispatch(Thread* t, Regs* r) {
   c.t = t;
   c.r = r;
   c.d = &d;
+  c.nr = r->nr;
   for (int i = 0; i < 6; i++) c.args[i] = c.exec[i] = r->call_arg(i);
   c.ret = 0;
   c.consumed = false;
-  c.blob = c.blob_size = c.done = 0;
+  c.blob = c.blob_size = c.done = c.time_at = 0;
   c.names_new = c.may_rest = false;
   t->regs = r;
   t->regs_redirected = 0;

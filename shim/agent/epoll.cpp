@@ -121,7 +121,7 @@ long wait_for_events(Call& c, const EventWait& w, int64_t timeout_ms) {
 
 long perform_epoll_wait(Call& c) {
   stage_events(c);
-  bool plain = c.r->nr == __NR_epoll_wait || (c.r->nr == __NR_epoll_pwait && !c.args[4]);
+  bool plain = c.nr == __NR_epoll_wait || (c.nr == __NR_epoll_pwait && !c.args[4]);
   long n = plain ? wait_for_events(c, {__NR_epoll_wait, {c.exec[0], c.exec[1], c.exec[2], 0, 0, 0}, 3},
                                    static_cast<int>(c.args[3]))
                  : execute(c);

@@ -95,7 +95,7 @@ long replace_image(Call& c, bool at) {
   long ret = kEagain;
   if (attach_monitor(t)) {
     save_state(t);
-    ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
+    ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
     detach_monitor(t);
   }
   apply_mask(t, t->trap);
@@ -108,7 +108,7 @@ long follow_exec(Call& c, bool at) {
     EventHeader h;
     if (!next_event(t, h)) return replace_image(c, at);
     await_turn(t, h);
-    if (h.kind == EventKind::kIntent && h.nr == c.r->nr) {
+    if (h.kind == EventKind::kIntent && h.nr == c.nr) {
       follower_agree(c, h);
       continue;
     }

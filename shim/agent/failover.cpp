@@ -2,6 +2,7 @@
 
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
+#include "shim/agent/damage.h"
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
@@ -47,7 +48,7 @@ void report_hang(Thread* t) {  // of the other version
 bool follower_gone(Thread* t) {
   if (t->role == Role::kSolo) return true;
   if (is(t->proc->shared, PairState::kPaired)) return false;
-  if (t->proc->shared->failing.load()) return false;
+  if (t->proc->shared->failing.load() == 1) return false;
   t->role = Role::kSolo;
   return true;
 }
@@ -114,8 +115,12 @@ void wait_for_agreement(Thread* t) {
 // late.
 static bool replaced(Thread* t) {
   Process* p = t->proc->shared;
-  int v = index_of(t->proc->version);
-  return p->leader.load() != static_cast<uint32_t>(v) || p->real_pid[v] != t->proc->real_pid;
+  const Version v = t->proc->version;
+  const int32_t stands = p->real_pid[index_of(v)];
+  if (__builtin_expect(p->leader.load() == static_cast<uint32_t>(v) && stands == t->proc->real_pid, 1)) return false;
+  if (pair_damaged(p)) return false;
+  return p->leader.load() == static_cast<uint32_t>(other(v)) ||
+         (stands > 0 && stands != t->proc->real_pid && sys(__NR_kill, stands, 0) != kEsrch);
 }
 
 [[noreturn]] static void stand_for_good() {
@@ -128,7 +133,7 @@ void park_if_failing(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader) return;
   if (__builtin_expect(replaced(t), 0)) stand_for_good();
-  if (!p->failing.load()) return;
+  if (p->failing.load() != 1) return;
   if (p->handover.load()) {
     park_for_handover(t);
     if (replaced(t)) stand_for_good();

@@ -49,7 +49,7 @@ bool send_some(int socket, const int32_t* list, uint32_t first, uint32_t count) 
 
 // All that fit stand in the socket when the survivor opens it.
 void send_descriptors(Process* p) {
-  const auto* list = reinterpret_cast<const int32_t*>(lane_scratch(p->fd_list_lane));
+  const auto* list = reinterpret_cast<const int32_t*>(lane_scratch(p->fd_list_lane % stream::kMaxLanes));
   const uint32_t n = p->fd_count;
   int32_t ends[2];
   p->fd_socket = -1;

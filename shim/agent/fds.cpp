@@ -126,7 +126,7 @@ void close_all_private(Thread* t) {
 void localise_new_fd(Call& c) {
   if (c.ret < 0) return;
   uint64_t flags = 0;
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_accept4:
       flags = c.args[3];
       break;
@@ -147,17 +147,17 @@ void localise_new_fd(Call& c) {
     default:
       break;
   }
-  bool classified = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket;
-  bool signals = c.r->nr == __NR_signalfd || c.r->nr == __NR_signalfd4;
+  bool classified = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket;
+  bool signals = c.nr == __NR_signalfd || c.nr == __NR_signalfd4;
   fd_opened(c.t, c.ret,
             flags_to_bits(flags) | (classified ? kFdClassified : 0) | (signals ? kFdSignalfd : 0));
 }
 
 void localise_fd_pair(Call& c) {
   if (c.ret < 0) return;
-  bool pair = c.r->nr == __NR_socketpair;
+  bool pair = c.nr == __NR_socketpair;
   auto* fds = reinterpret_cast<int*>(c.args[pair ? 3 : 0]);
-  uint64_t flags = pair ? c.args[1] : c.r->nr == __NR_pipe2 ? c.args[1] : 0;
+  uint64_t flags = pair ? c.args[1] : c.nr == __NR_pipe2 ? c.args[1] : 0;
   fd_opened(c.t, fds[0], flags_to_bits(flags));
   fd_opened(c.t, fds[1], flags_to_bits(flags));
 }
@@ -173,8 +173,8 @@ void localise_dup(Call& c) {
   Thread* t = c.t;
   int from = static_cast<int>(c.args[0]), to = static_cast<int>(c.ret);
   if (from == to) return;
-  bool cloexec = (c.r->nr == __NR_dup3 && (c.args[2] & kCloexec)) ||
-                 (c.r->nr == __NR_fcntl && c.args[1] == kDupfdCloexec);
+  bool cloexec = (c.nr == __NR_dup3 && (c.args[2] & kCloexec)) ||
+                 (c.nr == __NR_fcntl && c.args[1] == kDupfdCloexec);
   bool was_private = fd_private(t, to);
   uint16_t bits = valid_fd(from) ? fd_bits(t, from) & ~(kFdCloexec | kFdEpoll) : 0;
   if (cloexec) bits |= kFdCloexec;

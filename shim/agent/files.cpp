@@ -89,7 +89,7 @@ struct OpenRequest {
 };
 
 OpenRequest describe_open(const Call& c) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_open: return {0, -1, c.args[1]};
     case __NR_creat: return {0, -1, 1 | kCreat | kTrunc};
     case __NR_openat: return {1, 0, c.args[2]};
@@ -149,7 +149,7 @@ PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h)
       t->limit = t->lane->head.load(std::memory_order_acquire);
       if (t->limit - t->pos < offset + sizeof h) break;
       lane_peek(t, offset, &h, sizeof h);
-      if (!may_skip(h)) break;
+      if (!may_pass(t, offset, h)) break;
       if (h.kind == EventKind::kPrivateOpen && h.digest == want) found = true;
       else offset += sizeof h + stream::padded(h.size);
     }
@@ -193,7 +193,7 @@ long run_new_name(Call& c, int path_arg) {
   c.blob_size = follows ? kLongestName : size;
   long ret = run_event(c);
   leader[kLongestName - 1] = 0;
-  if (follows && c.consumed && ret >= 0 && leader[0]) adopt_name(c, path_arg, leader);
+  if (follows && c.consumed && ret >= 0 && leader[0]) adopt_name(c, c.d->path_arg, leader);
   return ret;
 }
 
@@ -206,14 +206,14 @@ long open_private(Call& c, const OpenRequest& req) {
   Thread* t = c.t;
   use_own_program(c, req.path_arg);
   if (t->inherits) close_untold(c);
-  long own = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   if (is_error(own)) return own;
   bool cloexec = req.flags & kCloexec;
   uint64_t d = path_digest(c, req.path_arg);
   if (t->role != Role::kFollower) {
     fd_opened(t, own, kFdPrivate | kFdClassified | kFdRegular | (cloexec ? kFdCloexec : 0));
     if (t->role == Role::kLeader) {
-      EventHeader h{0, static_cast<uint16_t>(c.r->nr), EventKind::kPrivateOpen, 0, own, 0, d};
+      EventHeader h{0, static_cast<uint16_t>(c.nr), EventKind::kPrivateOpen, 0, own, 0, d};
       if (lane_begin(t, sizeof h) && lane_put(t, &h, sizeof h)) lane_commit(t);
     }
     return own;
@@ -294,13 +294,13 @@ long run_open(Call& c) {
   return ret;
 }
 
-long run_mkdir(Call& c) { return run_new_name(c, c.r->nr == __NR_mkdir ? 0 : 1); }
+long run_mkdir(Call& c) { return run_new_name(c, c.nr == __NR_mkdir ? 0 : 1); }
 
 void localise_sendfile(Call& c) {
   // The leader's kernel moved the position of a private input; ours must follow.
   if (c.t->role != Role::kFollower || c.ret <= 0) return;
-  int in = static_cast<int>(c.args[c.r->nr == __NR_sendfile ? 1 : 0]);
-  bool own_offset = c.r->nr == __NR_sendfile ? c.args[2] : c.args[1];
+  int in = static_cast<int>(c.args[c.nr == __NR_sendfile ? 1 : 0]);
+  bool own_offset = c.nr == __NR_sendfile ? c.args[2] : c.args[1];
   if (fd_private(c.t, in) && !own_offset) sys(__NR_lseek, in, c.ret, 1);
 }
 
@@ -320,7 +320,7 @@ long run_chdir(Call& c) {
   EventHeader h;
   Match match = follower_match(c, h);
   if (match == Match::kRedirected) return c.r->rax;
-  long own = raw6(c.r->nr, c.args[0]);
+  long own = raw6(c.nr, c.args[0]);
   if (match != Match::kMatched) return own;
   if (h.result == 0 && is_error(own)) follow_into_folder(c.t);
   follower_take(c, h);  // releases the leader, whose next calls may remove the folder

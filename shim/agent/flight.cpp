@@ -65,7 +65,7 @@ bool load_pieces(uint64_t iov, uint64_t n, Target& to) {
 
 // False: the call's arguments are not ones that can be staged; the kernel shall judge them.
 bool find_target(const Call& c, Target& to) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_read:
     case __NR_recvfrom:
       to.piece[0] = {c.args[1], c.args[2]};
@@ -140,7 +140,7 @@ bool is_regular(const Call& c) {
 
 long receive_staged(Call& c, const Target& to, uint64_t flags) {
   Received& r = received(c);
-  bool from = c.r->nr == __NR_recvfrom;
+  bool from = c.nr == __NR_recvfrom;
   Msghdr want{};
   if (from) {
     uint32_t size = 0;
@@ -188,14 +188,14 @@ long send_staged(Call& c, uint32_t messages, uint64_t flags) {
 
 long run_send(Call& c) {
   Sent& s = sent(c);
-  if (c.r->nr == __NR_sendmmsg) {
+  if (c.nr == __NR_sendmmsg) {
     uint64_t n = static_cast<uint32_t>(c.args[2]);
     if (n > kMaxMessages - 1) n = kMaxMessages - 1;
     if (!n || !copy_guarded(s.message, reinterpret_cast<void*>(c.args[1]), n * sizeof(Mmsghdr))) return execute(c);
     return send_staged(c, static_cast<uint32_t>(n), c.args[3]);
   }
   Msghdr& m = s.message[0].hdr;
-  if (c.r->nr == __NR_sendmsg) {
+  if (c.nr == __NR_sendmsg) {
     if (!copy_guarded(&m, reinterpret_cast<void*>(c.args[1]), sizeof m)) return execute(c);
     m.flags = 0;
     return send_staged(c, 1, c.args[2]);
@@ -210,7 +210,7 @@ long run_send(Call& c) {
 }
 
 long run_receive(Call& c) {
-  bool from = c.r->nr == __NR_recvfrom;
+  bool from = c.nr == __NR_recvfrom;
   uint64_t flags = static_cast<uint32_t>(c.args[from ? 3 : 2]);
   Target to;
   if ((flags & kPeek) || !find_target(c, to)) return execute(c);
@@ -258,7 +258,7 @@ uint64_t inode_of(const Call& c, int path, int dir) {
 
 uint64_t sight_before(const Call& c) {
   constexpr uint64_t kExclusive = 0200;
-  long nr = c.r->nr;
+  long nr = c.nr;
   if (nr == __NR_lseek || nr == __NR_getdents || nr == __NR_getdents64) {
     if (nr == __NR_lseek && (c.args[2] != 1 || !c.args[1])) return 0;
     long at = sys(__NR_lseek, c.args[0], 0, 1 /*SEEK_CUR*/);
@@ -276,7 +276,7 @@ void begin_flight(Call& c) {
   Lane* l = c.t->lane;
   Flight& f = l->flight;
   f.phase.store(0, std::memory_order_relaxed);
-  f.nr = static_cast<uint32_t>(c.r->nr);
+  f.nr = static_cast<uint32_t>(c.nr);
   f.head = c.t->pos;
   f.fd = c.d->fd_arg < 0 ? -1 : static_cast<int64_t>(c.args[c.d->fd_arg]);
   f.io[0] = l->io[0];
@@ -285,13 +285,13 @@ void begin_flight(Call& c) {
   f.carried = c.done;
   f.child = 0;
   f.shape.store(0, std::memory_order_relaxed);
-  if (c.d->path_arg >= 0 || c.r->nr == __NR_lseek || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
+  if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
     f.note = sight_before(c);
   f.phase.store(static_cast<uint32_t>(FlightPhase::kBegun), std::memory_order_release);
 }
 
 long execute_staged(Call& c) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_read:
     case __NR_readv: {
       Target to;
@@ -324,7 +324,7 @@ long deliver_message(const Call& c) {
   if (!scatter(to, stage_of(c).data, n)) return kEfault;
   uint64_t name = c.args[4], name_room = 0;
   Msghdr* out = nullptr;
-  if (c.r->nr == __NR_recvfrom) {
+  if (c.nr == __NR_recvfrom) {
     uint32_t room = 0;
     if (name && copy_guarded(&room, reinterpret_cast<void*>(c.args[5]), 4)) name_room = room;
     if (name && !copy_guarded(reinterpret_cast<void*>(c.args[5]), &got.namelen, 4)) return kEfault;
@@ -347,7 +347,7 @@ long deliver_sent(const Call& c) {
   const Sent& s = sent(c);
   uint32_t n = 0, limit = c.t->lane->flight.messages;
   while (n < limit && n < kMaxMessages - 1 && s.message[n].len != kNoMessage) n++;
-  if (c.r->nr != __NR_sendmmsg) return n ? static_cast<long>(s.message[0].len) : 0;
+  if (c.nr != __NR_sendmmsg) return n ? static_cast<long>(s.message[0].len) : 0;
   auto* out = reinterpret_cast<Mmsghdr*>(c.args[1]);
   for (uint32_t k = 0; k < n; k++)
     if (!copy_guarded(&out[k].len, &s.message[k].len, 4)) return kEfault;

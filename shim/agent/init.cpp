@@ -42,7 +42,8 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   p->shared->real_pid[v] = p->real_pid;
   p->vpid = p->shared->vpid;
   p->threads.store(1);
-  p->max_fd = static_cast<int32_t>(p->shared->max_fd.load());
+  const uint32_t highest = p->shared->max_fd.load();
+  p->max_fd = highest < kMaxFds ? static_cast<int32_t>(highest) : kMaxFds - 1;
 }
 
 [[noreturn]] void start(Thread* t, const BootInfo* info) {

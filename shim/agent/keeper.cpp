@@ -219,10 +219,10 @@ void publish_descriptor_list(Thread* t) {
   Process* p = t->proc->shared;
   uint32_t asked = 1;
   if (!p->fd_list_state.compare_exchange_strong(asked, 3)) return;
-  auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
+  auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane % stream::kMaxLanes));
   uint32_t n = 0, top = p->max_fd.load();
   // Beyond the highest number published there may be what the last call opened.
-  top = top < 16 ? 272 : top + 256;
+  top = top < 16 ? 272 : top < kMaxFds ? top + 256 : kMaxFds;
   for (uint32_t fd = 0; fd <= top && n < stream::kLaneScratch / sizeof *list; fd++) {
     if (fd == control()->settings.reserved_fd) continue;
     long flags = sys(__NR_fcntl, fd, 1 /*F_GETFD*/, 0);

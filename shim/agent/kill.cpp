@@ -102,7 +102,7 @@ long run_kill(Call& c) {
 // tkill, tgkill, rt_tgsigqueueinfo: thread ids are the leader's.
 void prepare_tgkill(Call& c) {
   Thread* t = c.t;
-  bool group = c.r->nr != __NR_tkill;
+  bool group = c.nr != __NR_tkill;
   come_before_receiver(c, group ? static_cast<int32_t>(c.args[0]) : t->proc->vpid,
                        static_cast<int32_t>(c.args[group ? 1 : 0]));
   if (!t->proc->promoted) return;
@@ -113,7 +113,7 @@ void prepare_tgkill(Call& c) {
 
 // SIGSYS by tgkill is the agent's kick: the program's carries a mark.
 long perform_tgkill(Call& c) {
-  bool group = c.r->nr == __NR_tgkill;
+  bool group = c.nr == __NR_tgkill;
   if (c.exec[group ? 2 : 1] != kSigsys) return execute(c);
   Siginfo info{};
   info.signo = kSigsys;
@@ -125,7 +125,7 @@ long perform_tgkill(Call& c) {
 
 long run_tgkill(Call& c) {
   Thread* t = c.t;
-  bool group = c.r->nr != __NR_tkill;
+  bool group = c.nr != __NR_tkill;
   int64_t tid = static_cast<int32_t>(c.args[group ? 1 : 0]);
   int64_t pid = group ? static_cast<int32_t>(c.args[0]) : t->proc->vpid;
   auto sig = static_cast<int>(c.args[group ? 2 : 1]);
@@ -134,7 +134,7 @@ long run_tgkill(Call& c) {
   const bool to_other = t->role == Role::kFollower && pid == t->proc->vpid && vtid > 0 && vtid != t->vtid;
   if (to_other) expect_sent(t, sig, vtid);
   long ret = run_event(c);
-  uint64_t given = c.r->nr == __NR_rt_tgsigqueueinfo ? c.args[3] : 0;
+  uint64_t given = c.nr == __NR_rt_tgsigqueueinfo ? c.args[3] : 0;
   if (to_other) confirm_sent(t, info_of(c, sig, kTkill, given), vtid, c.consumed && !t->regs_redirected && ret == 0);
   if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig, kTkill, given);
   return ret;

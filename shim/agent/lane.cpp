@@ -1,6 +1,7 @@
 #include "shim/agent/lane.h"
 
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/damage.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/log.h"
 #include "shim/agent/memory.h"
@@ -55,6 +56,10 @@ bool wait_for_space(Thread* t, uint64_t n) {
       return true;
     }
     if (follower_left(t)) return false;
+    if (t->pos - load_tail(l) > kMostUnread) {
+      drop_follower(t, "its place in the leader's events makes no sense: the shared arena was written over");
+      return false;
+    }
     if (make_room(t, n)) continue;
     if (l->consumer_waits.load() == 1) wake_consumer(l);
     if (spin < kSpins) {

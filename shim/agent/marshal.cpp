@@ -48,8 +48,8 @@ uint64_t address_bytes(const void* address, uint64_t n) {
 }
 
 bool takes_address(const Call& c, int i) {
-  return (c.r->nr == __NR_connect && i == 1) || (c.r->nr == __NR_bind && i == 1) ||
-         (c.r->nr == __NR_sendto && i == 4);
+  return (c.nr == __NR_connect && i == 1) || (c.nr == __NR_bind && i == 1) ||
+         (c.nr == __NR_sendto && i == 4);
 }
 
 // Calls f(bytes, n) for everything that argument i hands to the kernel.

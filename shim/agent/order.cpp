@@ -1,6 +1,7 @@
 #include "shim/agent/order.h"
 
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/damage.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/log.h"
@@ -29,6 +30,7 @@ void wake_who_is_next(Process* p) {
 bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
   uint64_t at = l.tail.load(std::memory_order_acquire),
            head = l.head.load(std::memory_order_acquire);
+  if (head - at > kMostUnread) return false;
   while (at <= head && head - at >= sizeof h) {
     if (!read_log(index, at, &h, sizeof h)) return false;
     if ((h.flags & stream::kOrdered) && h.order >= order) return true;

@@ -10,7 +10,7 @@ namespace {
 // The argument that names a process or a thread; -1: none.
 int named(const Call& c) {
   constexpr uint64_t kPrioProcess = 0, kIoprioWhoProcess = 1;
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_getpgid:
     case __NR_getsid:
     case __NR_sched_getparam:

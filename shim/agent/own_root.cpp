@@ -7,6 +7,7 @@
 #include "shim/agent/order.h"
 #include "shim/agent/paths.h"
 #include "shim/agent/written_names.h"
+#include "shim/syscalls/forms.h"
 
 namespace mx::agent {
 
@@ -75,8 +76,8 @@ bool leader_shares(Call& c) {
     if (t->limit - t->pos < offset + sizeof h) return false;
     lane_peek(t, offset, &h, sizeof h);
     bool is_call = h.kind == EventKind::kCall || h.kind == EventKind::kIntent;
-    if (is_call && h.nr == c.r->nr && (!h.digest || h.digest == mine)) return true;
-    if (!may_skip(h)) return false;
+    if (is_call && sys::normal_number(h.nr) == sys::normal_number(c.nr) && (!h.digest || h.digest == mine)) return true;
+    if (!may_pass(c.t, offset, h)) return false;
     offset += sizeof h + stream::padded(h.size);
   }
   return false;
@@ -113,7 +114,7 @@ bool on_own_root(Version v, int dirfd, const char* text, bool nofollow) {
 }  // namespace
 
 bool looks_at_link(const Call& c) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_lstat: case __NR_readlink: case __NR_readlinkat: case __NR_lgetxattr: case __NR_llistxattr:
       return true;
     case __NR_newfstatat: case __NR_faccessat2:
@@ -156,9 +157,9 @@ struct Change {
 };
 
 uint64_t open_flags(const Call& c) {
-  if (c.r->nr == __NR_creat) return 1 | kCreat;
-  if (c.r->nr == __NR_openat2) return *reinterpret_cast<uint64_t*>(c.args[2]);  // the kernel has read it
-  return c.args[c.r->nr == __NR_open ? 1 : 2];
+  if (c.nr == __NR_creat) return 1 | kCreat;
+  if (c.nr == __NR_openat2) return *reinterpret_cast<uint64_t*>(c.args[2]);  // the kernel has read it
+  return c.args[c.nr == __NR_open ? 1 : 2];
 }
 
 Change change_by_open(uint64_t flags) {
@@ -170,7 +171,7 @@ Change change_by_open(uint64_t flags) {
 
 Change change_of(const Call& c) {
   constexpr Change kContent{true, true, false}, kPlain{false, false, true}, kFolderOrLink{false, true, true};
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_open: case __NR_openat: case __NR_openat2: case __NR_creat:
       return change_by_open(open_flags(c));
     case __NR_truncate:
@@ -197,7 +198,7 @@ bool has_path(const Call& c, int i) {
 
 // The first name of a link is not changed by it.
 bool only_read(const Call& c, int i) {
-  return (c.r->nr == __NR_link && i == 0) || (c.r->nr == __NR_linkat && i == 1);
+  return (c.nr == __NR_link && i == 0) || (c.nr == __NR_linkat && i == 1);
 }
 
 void note_change(Call& c, int i, const Change& change) {
@@ -207,7 +208,7 @@ void note_change(Call& c, int i, const Change& change) {
   Path path;
   // By name and not by what it leads to, except that an open writes what a link leads to.
   bool nofollow = !change.content || change_of(c).listing;
-  if (c.r->nr == __NR_open || c.r->nr == __NR_openat) nofollow = looks_at_link(c);
+  if (c.nr == __NR_open || c.nr == __NR_openat) nofollow = looks_at_link(c);
   if (!reachable(c.t, dirfd, text) || !real_path(dirfd, text, nofollow, path)) return;
   Path above = path;
   if (!parent_of(above) || !on_own_root(me, kCwd, above.text, false)) return;
@@ -234,7 +235,7 @@ void mirror_change(Call& c) {
     Path path;
     // What is the leader's alone, or lies in such a folder, is not here.
     if (!real_path(dirfd, text, true, path) || inside_written(c.t->proc->version, path.text)) return;
-    raw6(c.r->nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
+    raw6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
     return;
   }
 }

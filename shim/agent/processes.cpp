@@ -38,7 +38,7 @@ int follow_exit(Call& c, int code) {
     EventHeader h;
     if (!next_event(t, h)) return code;
     await_turn(t, h);
-    if (may_skip(h)) {
+    if (may_pass(t, 0, h)) {
       skip_event(t, h);
       continue;
     }
@@ -106,7 +106,7 @@ long run_exit_group(Call& c) {
   if (t->role == Role::kLeader && !follower_gone(t)) {
     inject_fault(t);
     t->lane->verdict.store(0);
-    publish_plain(t, EventKind::kExit, 0, static_cast<uint16_t>(c.r->nr), code, nullptr, 0);
+    publish_plain(t, EventKind::kExit, 0, static_cast<uint16_t>(c.nr), code, nullptr, 0);
     if (code != 0 && lane_rendezvous(t, true) == Verdict::kLeaderFailed) stop_failed(t);
     lane_flush(t);
     t->lane->activity.store(static_cast<uint32_t>(Activity::kGone));
@@ -125,7 +125,7 @@ static bool follow_thread_exit(Call& c) {
       return true;
     if (!next_event(t, h)) break;
     await_turn(t, h);
-    if (may_skip(h)) {
+    if (may_pass(t, 0, h)) {
       skip_event(t, h);
       continue;
     }
@@ -165,7 +165,7 @@ long run_exit(Call& c) {
     return run_exit_group(c);
   }
   if (!follows) {
-    publish_plain(t, EventKind::kThreadExit, 0, static_cast<uint16_t>(c.r->nr), 0, nullptr, 0);
+    publish_plain(t, EventKind::kThreadExit, 0, static_cast<uint16_t>(c.nr), 0, nullptr, 0);
     if (t->role == Role::kLeader) lane_flush(t);
     t->proc->shared->threads.fetch_sub(1);
   }

@@ -6,6 +6,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/limits.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -68,7 +69,7 @@ bool find_ahead(Call& c, uint32_t arg) {
     if (t->limit - t->pos < offset + sizeof h) return false;
     lane_peek(t, offset, &h, sizeof h);
     if (h.kind != EventKind::kQuery) return false;
-    if (h.nr == c.r->nr && query_arg(h) == arg) return true;
+    if (h.nr == c.nr && query_arg(h) == arg) return true;
     offset += sizeof h + stream::padded(h.size);
   }
   return false;
@@ -85,10 +86,12 @@ bool asks_for_group(long nr) {
   return nr == __NR_getpgid || nr == __NR_getpgrp || nr == __NR_getsid;
 }
 
-void present_ids(Call& c) {
-  if (c.r->nr == __NR_getppid)
+void present(Call& c) {
+  if (c.nr == __NR_getrlimit && c.ret == 0)
+    present_limit(c.args[0], c.args[1]);
+  else if (c.nr == __NR_getppid)
     c.ret = virtual_parent(c.t, c.ret);
-  else if (asks_for_group(c.r->nr) && c.ret > 0)
+  else if (asks_for_group(c.nr) && c.ret > 0)
     c.ret = virtual_id(c.t, static_cast<int32_t>(c.ret));
 }
 
@@ -110,7 +113,7 @@ void remember_query(Thread* t, const EventHeader& h) {
 long follow_query(Call& c) {
   Thread* t = c.t;
   uint32_t arg = key(c);
-  auto nr = static_cast<uint16_t>(c.r->nr);
+  auto nr = static_cast<uint16_t>(c.nr);
   for (;;) {
     EventHeader h;
     if (!next_event(t, h)) return run_query(c);
@@ -137,17 +140,17 @@ long run_query(Call& c) {
   if (long own; own_identity(c, own)) return own;
   if (t->role == Role::kFollower) return follow_query(c);
   name_own_ids(c);
-  if (const Hooks* hooks = hooks_of(c.r->nr); hooks->prepare) hooks->prepare(c);
+  if (const Hooks* hooks = hooks_of(c.nr); hooks->prepare) hooks->prepare(c);
   if (!vdso_call(c, c.ret))
-    c.ret = raw6(c.r->nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
-  present_ids(c);
+    c.ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  present(c);
   if (t->role != Role::kLeader) return c.ret;
   inject_fault(t);
   QueryEvent e;
   const uint32_t size = is_error(c.ret) ? 0 : gather(c, e.bytes(), sizeof e.rest);
   const uint32_t rest = size > sizeof e.h.digest ? size - sizeof e.h.digest : 0;
   e.h.size = rest;
-  e.h.nr = static_cast<uint16_t>(c.r->nr);
+  e.h.nr = static_cast<uint16_t>(c.nr);
   e.h.kind = EventKind::kQuery;
   e.h.flags = 0;
   e.h.result = c.ret;

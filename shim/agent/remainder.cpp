@@ -36,7 +36,7 @@ bool cut_pieces(const Call& c, uint64_t iov, uint64_t count, uint64_t& to, uint6
 
 bool goes_on(Call& c, long ret) {
   Thread* t = c.t;
-  if (!t->kicked || t->pending || !t->lane || !divisible(c.r->nr)) return false;
+  if (!t->kicked || t->pending || !t->lane || !divisible(c.nr)) return false;
   if (c.done + ret >= asked(c)) return false;
   c.done += ret;
   if (t->role == Role::kLeader) {

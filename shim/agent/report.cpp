@@ -44,7 +44,7 @@ Message* divergence(Call& c, int what) {
   Message* m = new_message(c.t, MessageKind::kDivergence);
   if (!m) return nullptr;
   m->number[0] = what;
-  m->number[1] = c.r->nr;
+  m->number[1] = c.nr;
   m->number[2] = c.r->rip;
   m->number[3] = c.t->lane->follower_events;
   for (int i = 0; i < 6; i++) m->number[6 + i] = c.args[i];
@@ -104,7 +104,7 @@ void report_sequence_divergence(Call& c, const EventHeader& leader) {
 void report_refused(Call& c) {
   Message* m = new_message(c.t, MessageKind::kRefused);
   if (!m) return;
-  m->number[0] = c.r->nr;
+  m->number[0] = c.nr;
   send(m);
 }
 

@@ -2,6 +2,7 @@
 
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/form.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/pair.h"
@@ -71,7 +72,7 @@ bool file_of(const Call& c, uint64_t (&id)[2]) {
   uint64_t st[18];
   int path = c.d->path_arg;
   if (path < 0) return false;
-  long dir = c.r->nr == __NR_open || c.r->nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
+  long dir = c.nr == __NR_open || c.nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
   if (is_error(sys(__NR_newfstatat, dir, c.args[path], st, 0))) return false;
   id[0] = st[0];
   id[1] = st[1];
@@ -86,8 +87,8 @@ bool is_file(int fd, const uint64_t (&id)[2]) {
 // Numbers that the leader's table had and no event told of: up to `want` of them.
 int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   Thread* t = c.t;
-  bool socket = c.r->nr == __NR_accept || c.r->nr == __NR_accept4 || c.r->nr == __NR_socket ||
-                c.r->nr == __NR_socketpair;
+  bool socket = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket ||
+                c.nr == __NR_socketpair;
   auto reserved = static_cast<int>(control()->settings.reserved_fd);
   int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
   uint64_t file[2] = {};
@@ -103,11 +104,11 @@ int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
 
 bool settle_new_descriptor(Call& c) {
   int fd;
-  if (c.r->nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != 1030) return false;
+  if (c.nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != 1030) return false;
   if (find_new_descriptors(c, &fd, 1, true) != 1) return false;
   fd_opened(c.t, fd, 0);
   c.ret = fd;
-  bool accepts = c.r->nr == __NR_accept || c.r->nr == __NR_accept4;
+  bool accepts = c.nr == __NR_accept || c.nr == __NR_accept4;
   if (accepts && c.args[1]) sys(__NR_getpeername, fd, c.args[1], c.args[2]);
   return true;
 }
@@ -116,7 +117,7 @@ bool settle_descriptor_pair(Call& c) {
   int fds[2];
   if (find_new_descriptors(c, fds, 2, true) != 2) return false;
   for (int fd : fds) fd_opened(c.t, fd, 0);
-  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.r->nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
+  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
   c.ret = 0;
   return true;
 }
@@ -131,12 +132,12 @@ bool settle_bytes_read(Call& c, const Flight& f) {
   if (!n) return false;
   if (has_shape(f, StageShape::kBytes)) {
     if (n > stream::kStageBytes) return false;
-    if (c.r->nr == __NR_recvmsg) return false;
+    if (c.nr == __NR_recvmsg) return false;
     c.ret = deliver_bytes(c, n) ? static_cast<long>(n) : kEfault;
     return true;
   }
   // A file: its position has moved, its contents are still there.
-  if (c.r->nr != __NR_read && c.r->nr != __NR_readv) return false;
+  if (c.nr != __NR_read && c.nr != __NR_readv) return false;
   if (sys(__NR_lseek, c.args[0], -static_cast<int64_t>(n), 1 /*SEEK_CUR*/) < 0)
     doubt(c.t, c, ": what the killed leader read last is lost");
   return false;
@@ -152,17 +153,17 @@ void advance(uint64_t offset_at, uint64_t n) {
 
 bool settle_bytes_written(Call& c, const Flight& f) {
   uint64_t n = moved(f, kWritten);
-  if (divisible(c.r->nr)) {  // the rest is to be written, if there is one
+  if (divisible(c.nr)) {  // the rest is to be written, if there is one
     c.done = n + f.carried;
     return false;
   }
   if (!n) return false;
   c.ret = static_cast<long>(n);
-  if (c.r->nr == __NR_sendfile) {
+  if (c.nr == __NR_sendfile) {
     advance(c.args[2], n);
     if (!c.args[2] && fd_private(c.t, static_cast<int>(c.args[1]))) sys(__NR_lseek, c.args[1], n, 1);
   }
-  if (c.r->nr == __NR_copy_file_range) {
+  if (c.nr == __NR_copy_file_range) {
     advance(c.args[1], n);
     advance(c.args[3], n);
   }
@@ -188,7 +189,7 @@ bool bound(int fd) {
 
 // Errors that say that a call, made again, has already been made.
 bool says_done(const Call& c, const Flight& f, long error) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_epoll_ctl:
       return (c.args[1] == 1 && error == kEexist) || (c.args[1] == 2 && error == kEnoent);
     case __NR_connect:
@@ -225,17 +226,17 @@ bool made_again(long nr) {
 }
 
 bool repeat_and_judge(Call& c, const Flight& f) {
-  const Hooks* hooks = hooks_of(c.r->nr);
+  const Hooks* hooks = hooks_of(c.nr);
   if (hooks && hooks->prepare) hooks->prepare(c);
   c.ret = execute(c);
-  if (c.r->nr == __NR_connect && c.ret == kEalready) c.ret = kEinprogress;
+  if (c.nr == __NR_connect && c.ret == kEalready) c.ret = kEinprogress;
   if (says_done(c, f, c.ret)) c.ret = 0;
   return true;
 }
 
 // Calls whose effect nothing tells of, and which do harm when made twice.
 void warn_of_repetition(const Call& c) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_splice: case __NR_tee: case __NR_vmsplice: case __NR_msgsnd: case __NR_msgrcv: case __NR_semop:
     case __NR_semtimedop: case __NR_mq_timedsend: case __NR_mq_timedreceive: case __NR_kill: case __NR_tgkill:
     case __NR_recvmmsg: case __NR_rt_sigtimedwait:
@@ -248,8 +249,8 @@ void warn_of_repetition(const Call& c) {
 
 bool sent_to_oneself(const Call& c) {
   Thread* t = c.t;
-  bool direct = c.r->nr == __NR_kill || c.r->nr == __NR_tkill;
-  if (!direct && c.r->nr != __NR_tgkill) return false;
+  bool direct = c.nr == __NR_kill || c.nr == __NR_tkill;
+  if (!direct && c.nr != __NR_tgkill) return false;
   if (static_cast<int32_t>(c.args[0]) != t->proc->vpid) return false;
   uint64_t sig = c.args[direct ? 1 : 2];
   if (sig < 1 || sig > 64) return false;
@@ -258,14 +259,14 @@ bool sent_to_oneself(const Call& c) {
 
 // It is for another thread of this process, which has not taken it: it went with the leader.
 bool awaits_signal(const Call& c) {
-  bool group = c.r->nr == __NR_tgkill || c.r->nr == __NR_rt_tgsigqueueinfo;
-  if (!group && c.r->nr != __NR_tkill) return false;
+  bool group = c.nr == __NR_tgkill || c.nr == __NR_rt_tgsigqueueinfo;
+  if (!group && c.nr != __NR_tkill) return false;
   return is_expected(c.t, static_cast<int>(c.args[group ? 2 : 1]), static_cast<int32_t>(c.args[group ? 1 : 0]));
 }
 
 bool settle_sent(Call& c, const Flight& f) {
   c.ret = deliver_sent(c);
-  if (!divisible(c.r->nr)) return c.ret != 0;
+  if (!divisible(c.nr)) return c.ret != 0;
   c.done = c.ret + f.carried;
   return false;
 }
@@ -279,9 +280,9 @@ bool settle_by_class(Call& c, const Flight& f) {
     return true;
   }
   if (has_shape(f, StageShape::kEvents)) return settle_events(c);
-  if (has_shape(f, StageShape::kBytes) || moves(c.r->nr) == 1) return settle_bytes_read(c, f);
-  if (moves(c.r->nr)) return settle_bytes_written(c, f);
-  switch (c.r->nr) {
+  if (has_shape(f, StageShape::kBytes) || moves(c.nr) == 1) return settle_bytes_read(c, f);
+  if (moves(c.nr)) return settle_bytes_written(c, f);
+  switch (c.nr) {
     case __NR_pipe: case __NR_pipe2: case __NR_socketpair:
       return settle_descriptor_pair(c);
     case __NR_fcntl:
@@ -302,7 +303,7 @@ bool settle_by_class(Call& c, const Flight& f) {
   }
   if (c.d->ret == sys::RetKind::kFd) return settle_new_descriptor(c);
   if (sent_to_oneself(c)) return (c.ret = 0) == 0;
-  if (made_again(c.r->nr)) return repeat_and_judge(c, f);
+  if (made_again(c.nr)) return repeat_and_judge(c, f);
   warn_of_repetition(c);
   return false;
 }
@@ -336,8 +337,10 @@ bool settle(Call& c) {
   const bool killed = t->inherits == kKilledCall;
   t->inherits = kNoCall;
   if (!in_flight(*t->lane)) return false;
+  if (f.nr != c.nr) take_form(c, f.nr);
   int64_t fd = c.d->fd_arg < 0 ? -1 : static_cast<int64_t>(c.args[c.d->fd_arg]);
-  const bool same = f.nr == c.r->nr && f.fd == fd;
+  // (AT_FDCWD comes with and without its upper half.)
+  const bool same = f.nr == c.nr && static_cast<int32_t>(f.fd) == static_cast<int32_t>(fd);
   if (!killed) {  // it has stopped between two parts of a write, if in a call at all
     if (same && in_phase(f, FlightPhase::kBegun)) c.done = f.carried;
     return false;

@@ -150,7 +150,7 @@ void localise_shadowed(Call& c) {
   if (c.t->role != Role::kFollower || !c.consumed || c.ret < 0 || !shadow_count) return;
   Shadow* s = by_number(static_cast<int>(c.args[0]));
   if (!s) return;
-  if (c.r->nr == __NR_ftruncate) sys(__NR_ftruncate, s->memfd, c.args[1]);
+  if (c.nr == __NR_ftruncate) sys(__NR_ftruncate, s->memfd, c.args[1]);
   else sys(__NR_pwrite64, s->memfd, c.args[1], c.ret, c.args[3]);
 }
 

@@ -176,9 +176,9 @@ long run_sigsuspend(Call& c) {
 
 // ppoll, pselect6, epoll_pwait, epoll_pwait2: as given, but never blocking what the agent needs.
 long run_masked_wait(Call& c) {
-  int at = c.r->nr == __NR_ppoll ? 3 : c.r->nr == __NR_pselect6 ? 5 : 4;
+  int at = c.nr == __NR_ppoll ? 3 : c.nr == __NR_pselect6 ? 5 : 4;
   uint64_t mask;
-  if (c.args[at] && c.r->nr == __NR_pselect6) {
+  if (c.args[at] && c.nr == __NR_pselect6) {
     auto* pair = reinterpret_cast<uint64_t*>(c.args[at]);
     if (readable(pair, 16) && pair[0] && read_set(pair[0], mask)) {
       enter_suspend(c.t, mask);

@@ -4,6 +4,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/limits.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/query.h"
 #include "shim/agent/report.h"
@@ -15,7 +16,7 @@ constexpr uint64_t kRlimitNproc = 6;
 }
 
 bool own_identity(Call& c, long& result) {
-  switch (c.r->nr) {
+  switch (c.nr) {
     case __NR_getpid:
       result = c.t->proc->vpid;
       return true;
@@ -98,7 +99,7 @@ long run_arch_prctl(Call& c) {
 long run_registration(Call& c) {
   long ret = run_local(c);
   if (ret != 0) return ret;
-  bool rseq = c.r->nr == __NR_rseq;
+  bool rseq = c.nr == __NR_rseq;
   uint64_t* kept = rseq ? c.t->rseq : c.t->robust_list;
   for (int i = 0; i < (rseq ? 4 : 2); i++) kept[i] = c.args[i];
   if (rseq && (c.args[2] & 1 /*RSEQ_FLAG_UNREGISTER*/)) kept[0] = 0;
@@ -141,7 +142,9 @@ void restore_limits(Thread* t) {
 
 long run_setrlimit(Call& c) {
   bool processes = c.args[0] == kRlimitNproc && c.t->role == Role::kFollower;
-  return processes ? limit_processes(c, c.args[1]) : run_both(c);
+  if (processes) return limit_processes(c, c.args[1]);
+  c.exec[1] = limit_for_kernel(c.args[0], c.args[1], c.scratch);
+  return run_both(c);
 }
 
 // Both versions have the same limits, so each asks for itself (libcs ask more or less often).
@@ -149,6 +152,7 @@ long own_limit(Call& c) {
   long ret = run_local(c);
   const uint64_t* limit = c.t->proc->process_limit;
   bool other = c.args[1] == kRlimitNproc && c.t->role == Role::kFollower && (limit[0] || limit[1]);
+  if (ret == 0) present_limit(c.args[1], c.args[3]);
   if (ret == 0 && other && c.args[3]) memcpy(reinterpret_cast<void*>(c.args[3]), limit, 16);
   return ret;
 }
@@ -162,7 +166,10 @@ long run_prlimit(Call& c) {
   }
   if (c.args[1] == kRlimitNproc && c.args[2] && c.t->role == Role::kFollower) return limit_processes(c, c.args[2]);
   if (pid != 0) c.exec[0] = 0;
-  return run_both(c);
+  c.exec[2] = limit_for_kernel(c.args[1], c.args[2], c.scratch);
+  const long ret = run_both(c);
+  if (ret == 0 && !c.t->regs_redirected) present_limit(c.args[1], c.args[3]);  // the event has the kernel's
+  return ret;
 }
 
 // Segments are each version's own: the id is the leader's, the memory is not.
@@ -202,7 +209,7 @@ long run_shmat(Call& c) {
 // shmctl, msgctl, semctl: what IPC_STAT and its kin return.
 void measure_ipc_control(Call& c) {
   constexpr uint64_t kStat = 2, kInfo = 3, kVersion = 0x100;
-  bool semaphores = c.r->nr == __NR_semctl, messages = c.r->nr == __NR_msgctl;
+  bool semaphores = c.nr == __NR_semctl, messages = c.nr == __NR_msgctl;
   uint64_t command = c.args[semaphores ? 2 : 1] & ~kVersion;
   uint64_t stat_size = semaphores ? 104
                        : messages ? 120

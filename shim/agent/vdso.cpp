@@ -94,16 +94,16 @@ bool vdso_call(Call& c, long& result) {
   // A bad pointer from the program must give EFAULT, which only the kernel can: results go to the
   // agent's memory first.
   uint64_t value[2];
-  bool gettime = c.r->nr == __NR_clock_gettime;
-  if (gettime || c.r->nr == __NR_gettimeofday) {
+  bool gettime = c.nr == __NR_clock_gettime;
+  if (gettime || c.nr == __NR_gettimeofday) {
     uint64_t to = c.args[gettime];
-    if (to < stream::kPage || (!gettime && c.args[1]) || !read_clock(c.t, c.r->nr, c.args[0], value)) return false;
+    if (to < stream::kPage || (!gettime && c.args[1]) || !read_clock(c.t, c.nr, c.args[0], value)) return false;
     memcpy(reinterpret_cast<void*>(to), value, sizeof value);
     result = 0;
     return true;
   }
   ensure_read();
-  if (c.r->nr != __NR_time || !time_fn || c.args[0]) return false;
+  if (c.nr != __NR_time || !time_fn || c.args[0]) return false;
   result = time_fn(nullptr);
   return true;
 }

@@ -1,6 +1,8 @@
 #include "shim/monitor/arena.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "mx/agent_image.inc"
@@ -20,10 +22,27 @@ const uint8_t* AgentImage::boot_code() { return bytes() + (k_mx_boot_begin - kTe
 size_t AgentImage::boot_size() { return k_mx_boot_end - k_mx_boot_begin; }
 size_t AgentImage::boot_info_offset() { return k_mx_boot_info - k_mx_boot_begin; }
 
+// The limit of address space (ulimit -v) is the program's: it gets what it natively has, and sees its own values
+// (agent/limits.cpp).
+void Arena::raise_limit() {
+  rlimit now{};
+  if (getrlimit(RLIMIT_AS, &now) != 0 || now.rlim_cur == RLIM_INFINITY) return;
+  rlimit wanted{now.rlim_cur + kAddressSpace, now.rlim_max};
+  if (wanted.rlim_max < wanted.rlim_cur) wanted.rlim_max = now.rlim_max + kAddressSpace;
+  if (setrlimit(RLIMIT_AS, &wanted) != 0)
+    throw Error("the limit of address space (ulimit -v) leaves no room for the shared arena: " +
+                std::to_string(kAddressSpace >> 20) + " MiB of addresses, most of them never used; raise the hard limit by that");
+  raised_[0] = wanted.rlim_cur - now.rlim_cur;
+  raised_[1] = wanted.rlim_max - now.rlim_max;
+}
+
 Arena::Arena() {
-  fd_ = memfd_create("mx-arena", MFD_CLOEXEC);
+  raise_limit();
+  fd_ = memfd_create("mx-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd_ < 0) throw system_error("cannot create the shared arena (memfd_create)");
   if (ftruncate(fd_, kArenaFileSize) != 0) throw system_error("cannot size the shared arena");
+  // A version that made it smaller would end who touches what is gone.
+  fcntl(fd_, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   void* p = mmap(reinterpret_cast<void*>(kArenaBase), kArenaSize, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd_, 0);
   if (p != reinterpret_cast<void*>(kArenaBase)) {

@@ -7,6 +7,9 @@
 
 namespace mx::monitor {
 
+/// A word that the versions can change at any moment, read once: what was checked is what is used.
+inline uint32_t fetched(const uint32_t& word) { return *const_cast<const volatile uint32_t*>(&word); }
+
 class Arena {
  public:
   /// Creates the memfd and maps it at kArenaBase. Throws Error.
@@ -17,11 +20,16 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
+  /// What the soft and the hard limit of address space were raised by for it (0: there is none, or there was room).
+  const uint64_t (&raised() const)[2] { return raised_; }
   int fd() const { return fd_; }
   stream::Control& control() const { return *control_; }
   uint8_t* at(uint64_t offset) const { return base_ + offset; }
 
  private:
+  void raise_limit();
+
+  uint64_t raised_[2] = {0, 0};
   int fd_ = -1;
   uint8_t* base_ = nullptr;
   stream::Control* control_ = nullptr;

@@ -11,6 +11,7 @@
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
+#include "shim/monitor/own_processes.h"
 
 namespace mx::monitor {
 
@@ -28,7 +29,7 @@ bool Monitor::others_lead() const {
     const uint32_t v = p.leader.load() & 1;
     auto there = [&p](uint32_t version) {
       return p.alive[version].load() && p.real_pid[version] > 1 &&
-             kill(p.real_pid[version], 0) == 0;
+             signal_own(p.real_pid[version], 0) == 0;
     };
     if (there(v)) return true;
     // It may have been killed a moment ago, and the other version's may be yet to be born.

@@ -9,6 +9,7 @@
 
 #include "shim/monitor/checkpoint_policy.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/own_processes.h"
 #include "shim/monitor/page_cost.h"
 #include "shim/monitor/proc_stat.h"
 
@@ -271,7 +272,7 @@ void Checkpoints::child_ended(pid_t pid, bool out_of_memory, double used, double
 void end_sleeper(Sleeper& s) {
   if (change(s, SleeperState::kAsleep, SleeperState::kVoid) ||
       change(s, SleeperState::kMaking, SleeperState::kVoid))
-    if (const pid_t pid = s.pid.load(); pid > 1) kill(pid, SIGKILL);
+    if (const pid_t pid = s.pid.load(); pid > 1) signal_own(pid, SIGKILL);
 }
 
 void Checkpoints::end_all() {

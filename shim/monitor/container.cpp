@@ -2,10 +2,12 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 
@@ -14,6 +16,7 @@
 #include "shim/monitor/error.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
+#include "shim/stream/layout.h"
 
 namespace mx::monitor {
 
@@ -29,6 +32,21 @@ std::unique_ptr<Launch> launch_of(const Control& control, const VersionSettings&
   return std::make_unique<Launch>(version,
                                   filter == control.filters.end() ? std::vector<sock_filter>{} : filter->second,
                                   root == control.root_fds.end() ? -1 : root->second, control.settings.preserved_fds);
+}
+
+// The arena is mapped into a version's address space, and counts there: its limit is raised by that. Returns by what.
+uint64_t raise_address_space(VersionSettings& version) {
+  static_assert(stream::kAddressSpace <= start::kAddressSpaceOfMx);
+  uint64_t raised = 0;
+  for (start::ResourceLimit& limit : version.limits) {
+    if (limit.resource != RLIMIT_AS) continue;
+    for (uint64_t* value : {&limit.soft, &limit.hard}) {
+      if (*value >= RLIM_INFINITY - stream::kAddressSpace) continue;
+      *value += stream::kAddressSpace;
+      raised = stream::kAddressSpace;
+    }
+  }
+  return raised;
 }
 
 // The runtime gave the terminal to this process, the first of the session. The program shall have it.
@@ -103,7 +121,9 @@ int run_pair(const Control& control) {
   std::unique_ptr<Launch> launches[2];
   for (const VersionSettings& version : control.settings.versions) {
     const int i = version.name == "old" ? 0 : 1;
-    launches[i] = launch_of(control, version);
+    VersionSettings with_room = version;
+    o.address_space = std::max(o.address_space, raise_address_space(with_room));
+    launches[i] = launch_of(control, with_room);
     o.identity[i] = launches[i].get();
     o.program[i] = version.args[0];
     o.root[i] = version.root == "/" ? "" : version.root;

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "shim/monitor/error.h"
+#include "shim/monitor/own_processes.h"
 #include "shim/monitor/pace.h"
 #include "shim/syscalls/syscalls.h"
 
@@ -145,7 +146,7 @@ void kick_follower(Control& c, const Process& p) {
   if (p.real_pid[v] <= 1) return;
   for (const Lane& l : lanes_taken(c))
     if (l.in_use.load() && l.process == index && l.real_tid[v] > 1)
-      syscall(SYS_tgkill, p.real_pid[v], l.real_tid[v], SIGSYS);
+      signal_own_thread(p.real_pid[v], l.real_tid[v], SIGSYS);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "shim/monitor/arena.h"
 #include "shim/monitor/pace.h"
 
 namespace mx::monitor {
@@ -50,8 +51,9 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
   uint32_t index = 0;
   for (Lane& lane : lanes_taken(control)) {
     uint32_t i = index++;
-    if (lane.in_use.load() != 1 || lane.process >= kMaxProcesses) continue;
-    Process& p = control.processes[lane.process];
+    const uint32_t process = fetched(lane.process);
+    if (lane.in_use.load() != 1 || process >= kMaxProcesses) continue;
+    Process& p = control.processes[process];
     if (p.state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
     uint64_t tail = lane.tail.load(), head = lane.head.load();
     auto known = lanes_.find(i);
@@ -68,8 +70,8 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     // Its parent may be many short-lived processes behind.
     if (p.real_pid[1 - (p.leader.load() & 1)] == 0)
       progress.moved = now;
-    else if (hang && (hung.empty() || hung.back() != lane.process))
-      hung.push_back(lane.process);
+    else if (hang && (hung.empty() || hung.back() != process))
+      hung.push_back(process);
     seen.emplace(i, progress);
   }
   lanes_ = std::move(seen);

@@ -8,6 +8,7 @@
 
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/own_processes.h"
 #include "shim/monitor/report.h"
 
 namespace mx::monitor {
@@ -105,7 +106,7 @@ void Handover::kick(const Process& p) {
   if (pid <= 1 || p.husk.load()) return;
   for (const Lane& l : lanes_taken(arena_.control())) {
     const pid_t tid = l.real_tid[from];
-    if (l.in_use.load() && l.process == index && tid > 1) syscall(SYS_tgkill, pid, tid, SIGSYS);
+    if (l.in_use.load() && l.process == index && tid > 1) signal_own_thread(pid, tid, SIGSYS);
   }
 }
 

@@ -158,11 +158,12 @@ void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t a
 // The kernel counts bytes from the process's birth, the agent from here.
 void count_from_here(const Arena& arena, const Injection& in) {
   Process& p = arena.control().processes[in.process];
-  if (p.leader.load() != static_cast<uint32_t>(in.version) || p.lane >= kMaxLanes) return;
+  const uint32_t lane = fetched(p.lane);
+  if (p.leader.load() != static_cast<uint32_t>(in.version) || lane >= kMaxLanes) return;
   uint64_t io[2];
   if (!moved_bytes(in.pid, io)) return;
   for (int k : {kRead, kWritten}) {
-    arena.control().lanes[p.lane].io[k] = io[k];
+    arena.control().lanes[lane].io[k] = io[k];
     p.io_ended[k].store(0);
   }
 }

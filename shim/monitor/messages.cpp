@@ -12,6 +12,7 @@
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
+#include "shim/monitor/own_processes.h"
 #include "shim/monitor/pace.h"
 #include "shim/syscalls/syscalls.h"
 
@@ -135,19 +136,21 @@ void Monitor::on_crash(const Message& m) {
   crash.past = past_of(arena_, m.number[4] - 1);
   if (m.number[4] > 0 && m.number[4] <= static_cast<int64_t>(kMaxLanes))
     crash.tid = arena_.control().lanes[m.number[4] - 1].real_tid[static_cast<int>(m.version)];
-  start_recovery(m.process, static_cast<pid_t>(m.number[1]), true);
+  // Else it has ended meanwhile, or the number is rubbish: it would be stopped, and looked at.
+  const bool stands = is_own_process(static_cast<pid_t>(m.number[1]));
+  start_recovery(m.process, static_cast<pid_t>(m.number[1]), stands);
   ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
   crash.version = m.version;
   crash.pid = static_cast<pid_t>(m.number[1]);
   crash.signal = static_cast<int>(m.number[0]);
   crash.lane = m.number[4] - 1;
-  crash.stands = crash.pid > 1;
+  crash.stands = stands;
   crash.survivor =
       arena_.control().processes[m.process].real_pid[static_cast<int>(other(m.version))];
   if (m.number[0]) {
     f["address"] = hex(m.number[2]);
     f["fault_address"] = hex(m.number[3]);
-    add_symbol(f, crash.pid, static_cast<uint64_t>(m.number[2]));
+    if (stands) add_symbol(f, crash.pid, static_cast<uint64_t>(m.number[2]));
   } else {
     f["reason"] = "wrong exit";
     f["status"] = m.number[2];
@@ -171,9 +174,8 @@ void Monitor::write_crash(const Crash& crash, ordered_json& line) {
   report_.write("crash", line);
 }
 
-void Monitor::on_message(Message& m) {
-  if (m.process >= kMaxProcesses) return;
-  m.version = static_cast<Version>(static_cast<uint32_t>(m.version) & 1);
+void Monitor::on_message(const Message& m) {
+  if (m.process >= kMaxProcesses || static_cast<uint32_t>(m.version) > 1) return;
   Process& p = arena_.control().processes[m.process];
   switch (m.kind) {
     case MessageKind::kExecAttach:
@@ -233,7 +235,7 @@ void Monitor::on_message(Message& m) {
         roots_[static_cast<int>(m.version)].was_dropped = true;
         if (!crashes_.looks_at(roots_[static_cast<int>(m.version)].pid)) kill_version(m.version);
       } else if (m.number[0] > 1 && !crashes_.looks_at(static_cast<pid_t>(m.number[0]))) {
-        kill(static_cast<pid_t>(m.number[0]), SIGKILL);
+        signal_own(static_cast<pid_t>(m.number[0]), SIGKILL);
       }
       break;
     case MessageKind::kRefused:

@@ -18,6 +18,7 @@
 #include "shim/monitor/inject.h"
 #include "shim/monitor/last_words.h"
 #include "shim/monitor/own_mounts.h"
+#include "shim/monitor/own_processes.h"
 #include "shim/monitor/pace.h"
 
 namespace mx::monitor {
@@ -90,6 +91,7 @@ void Monitor::fill_settings() {
   s.recovery = options_.recovery;
   s.reserved_fd = reserved_descriptor();
   s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+  for (int i : {0, 1}) s.address_space[i] = arena_.raised()[i] + options_.address_space;
   s.monitor_pid = getpid();
   s.may_give_way = may_set_pace();
   uint64_t random;
@@ -110,6 +112,7 @@ int Monitor::run() {
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   Process& p = root();
   p.is_root = 1;
+  know_own_processes(arena_.fd(), static_cast<int>(arena_.control().settings.reserved_fd));
   if (getrandom(p.at_random, sizeof p.at_random, 0) < 0) throw system_error("getrandom");
   p.leader.store(static_cast<uint32_t>(options_.leader));
   p.threads.store(1);
@@ -125,6 +128,7 @@ int Monitor::run() {
   start();
   grown_at_ = seconds() + (options_.container ? 0 : kYouth);  // a container is a service
   open_control();                                             // its umask is no child's
+  sane_leader_ = static_cast<uint32_t>(options_.leader);
   watch();
   finish();
   return exit_code();
@@ -234,6 +238,7 @@ void Monitor::declare_killed_leader(pid_t pid) {
 void Monitor::serve_events(int timeout_ms) {
   epoll_event events[8];
   int n = epoll_wait(epoll_, events, 8, timeout_ms);
+  look_for_damage();  // who leads decides what follows
   for (int i = 0; i < n; i++) {
     if (control_.serve(events[i].data.fd)) continue;
     if (const pid_t ended = process_watch_.serve(events[i].data.fd)) {
@@ -255,18 +260,38 @@ void Monitor::serve_events(int timeout_ms) {
 
 void Monitor::take_messages() {
   Control& c = arena_.control();
-  for (;;) {
-    uint64_t at = c.mailbox_head.load();
-    if (at == c.mailbox_tail.load()) return;
-    Message& m = c.mailbox[at % kMailboxSlots];
+  for (size_t n = 0; n < kMailboxSlots; n++) {  // a mailbox full of rubbish does not hold this thread
+    const uint64_t tail = c.mailbox_tail.load();
+    if (tail == mailbox_at_) return;
+    if (tail - mailbox_at_ > kMailboxSlots) return mend_mailbox();
+    Message& m = c.mailbox[mailbox_at_ % kMailboxSlots];
     if (!m.ready.load(std::memory_order_acquire)) return;
-    on_message(m);
-    m.ready.store(0);
-    c.mailbox_head.store(at + 1);
+    take_message(m);
+    c.mailbox_head.store(++mailbox_at_);
   }
 }
 
+// A copy: a version could change it after it has been checked.
+void Monitor::take_message(Message& from) {
+  Message m;
+  std::memcpy(static_cast<void*>(&m), &from, sizeof m);
+  from.ready.store(0);
+  on_message(m);
+}
+
+// A version has scribbled over the places of the mailbox. What stands in it is read in any order, and it begins anew.
+void Monitor::mend_mailbox() {
+  Control& c = arena_.control();
+  tell_of_damage("the mailbox");
+  for (Message& m : c.mailbox)
+    if (m.ready.load(std::memory_order_acquire)) take_message(m);
+  mailbox_at_ = 0;
+  c.mailbox_head.store(0);
+  c.mailbox_tail.store(0);
+}
+
 void Monitor::on_child(pid_t pid, int status, double used) {
+  look_for_damage();
   if (WIFSTOPPED(status)) {
     on_trace_stop(pid, status);
     return;
@@ -354,7 +379,7 @@ void Monitor::on_looked_at(pid_t victim) {
     // (Its leader may have ended meanwhile.)
     const bool alone = state == PairState::kSolo || state == PairState::kEnded;
     if (&p != &root() && alone && p.real_pid[follower] == victim && p.husk.load() != 1)
-      kill(victim, SIGKILL);
+      signal_own(victim, SIGKILL);
   }
 }
 
@@ -370,7 +395,7 @@ void Monitor::drop_follower_of(uint32_t process, Version v, const char* reason) 
   const pid_t pid = p.real_pid[static_cast<int>(v)];
   let_leader_go(arena_.control(), p);
   report_.write("dropped", {{"version", name(v)}, {"pid", pid}, {"reason", reason}});
-  if (pid > 1 && !crashes_.looks_at(pid)) kill(pid, SIGKILL);
+  if (pid > 1 && !crashes_.looks_at(pid)) signal_own(pid, SIGKILL);
 }
 
 void Monitor::drop_hung_followers() {
@@ -381,7 +406,7 @@ void Monitor::drop_hung_followers() {
     Process& p = arena_.control().processes[index];
     auto v = static_cast<Version>(1 - (p.leader.load() & 1));
     pid_t pid = p.real_pid[static_cast<int>(v)];
-    if (pid <= 1 || kill(pid, 0) != 0) continue;
+    if (signal_own(pid, 0) != 0) continue;
     report_.write("hang", {{"version", name(v)}, {"pid", pid}});
     drop_follower_of(index, v, "takes no events");
     if (&p == &root()) kill_version(v);
@@ -416,7 +441,7 @@ void Monitor::on_trace_stop(pid_t pid, int status) {
 
 void Monitor::attach_for_exec(const Message& m) {
   auto pid = static_cast<pid_t>(m.number[0]);
-  bool ok = ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) == 0;
+  bool ok = is_own_process(pid) && ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEEXEC) == 0;
   if (ok)
     traced_[pid] = {m.process, m.version};
   else
@@ -446,7 +471,7 @@ void Monitor::forward_signal(int sig, int code, pid_t sender) {
   bool own = code == SI_KERNEL || sender == p.real_pid[0] || sender == p.real_pid[1];
   if (own && !options_.container) return;
   int target = p.real_pid[static_cast<int>(leader())];
-  if (target > 0) kill(target, sig);
+  signal_own(target, sig);
 }
 
 void Monitor::kill_version(Version v) {
@@ -456,7 +481,7 @@ void Monitor::kill_version(Version v) {
     bool follows = p.leader.load() != static_cast<uint32_t>(v);
     if (state == PairState::kFree || state == PairState::kEnded || !p.alive[i].load() || !follows)
       continue;
-    if (p.real_pid[i] > 1) kill(p.real_pid[i], SIGKILL);
+    signal_own(p.real_pid[i], SIGKILL);
   }
 }
 
@@ -467,8 +492,8 @@ void Monitor::kill_followers() {
     auto state = static_cast<PairState>(p.state.load());
     if (&p == &root() || state == PairState::kFree || p.real_pid[v] <= 1 || !p.alive[v].load())
       continue;
-    if (p.alive[1 - v].load() && kill(p.real_pid[1 - v], 0) == 0) continue;
-    kill(p.real_pid[v], SIGKILL);
+    if (p.alive[1 - v].load() && signal_own(p.real_pid[1 - v], 0) == 0) continue;
+    signal_own(p.real_pid[v], SIGKILL);
   }
 }
 
@@ -479,7 +504,7 @@ void Monitor::kill_keepers() {
     bool ended = !p.alive[0].load() && !p.alive[1].load();
     if (&p != &root() && (!ended || awaits_follower(p))) continue;
     for (int32_t* keeper : {&p.keeper_pid, &p.spare_keeper}) {
-      if (*keeper > 1) kill(*keeper, SIGKILL);
+      signal_own(*keeper, SIGKILL);
       *keeper = 0;
     }
   }
@@ -514,7 +539,7 @@ void Monitor::finish() {
   for (Version v : {Version::kOld, Version::kNew}) {
     Root& r = roots_[static_cast<int>(v)];
     if (r.ended) continue;
-    kill(r.pid, SIGKILL);
+    signal_own(r.pid, SIGKILL);
     waitpid(r.pid, nullptr, __WALL);
   }
   Process& p = root();

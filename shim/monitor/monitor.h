@@ -54,13 +54,18 @@ class Monitor {
   bool left_behind();
   void watch();
   void open_events();
-  void on_message(stream::Message& m);
+  void on_message(const stream::Message& m);
   void on_crash(const stream::Message& m);
   bool on_crash_of_copy(const stream::Message& m);
   void write_crash(const Crash& crash, nlohmann::ordered_json& line);
   void on_looked_at(pid_t victim);
   void await_crash_folders();
   void take_messages();
+  void take_message(stream::Message& from);
+  void mend_mailbox();
+  void tell_of_damage(const char* where);
+  bool root_is_sane() const;
+  void look_for_damage();
   void on_child(pid_t pid, int status, double used = 0);  // `used`: seconds of processor
   pid_t next_child();
   // Processes other than the first (child_ends.cpp).
@@ -118,7 +123,7 @@ class Monitor {
   bool awaits_leader(const stream::Process& p) const;
   int exit_code() const;
   stream::Process& root() const { return arena_.control().processes[0]; }
-  stream::Version leader() const { return static_cast<stream::Version>(root().leader.load()); }
+  stream::Version leader() const { return static_cast<stream::Version>(root().leader.load() & 1); }
 
   Options options_;
   WantOfMemory want_of_memory_;
@@ -146,6 +151,9 @@ class Monitor {
   Transplants transplants_;
   Checkpoints checkpoints_;
   Recoveries recoveries_{arena_, report_, transplants_, crashes_};
+  uint64_t mailbox_at_ = 0;  ///< next slot to be read; the arena's mailbox_head is for the agents
+  uint32_t sane_leader_ = 0;
+  std::set<std::string> told_of_damage_;
   std::set<pid_t> told_;  ///< of which processes it has been said that they do not come back
   std::optional<uint32_t> start_failed_;  ///< the process whose recovery could not begin
   ProcessWatch process_watch_;

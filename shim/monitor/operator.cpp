@@ -49,8 +49,9 @@ uint64_t events_of(Control& c, const Process& p, Version v) {
 ordered_json lag_of(Control& c) {
   uint64_t events = 0, bytes = 0;
   for (const Lane& l : lanes_taken(c)) {
-    if (!l.in_use.load() || l.process >= kMaxProcesses) continue;
-    if (c.processes[l.process].state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
+    const uint32_t process = fetched(l.process);
+    if (!l.in_use.load() || process >= kMaxProcesses) continue;
+    if (c.processes[process].state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
     const uint64_t head = l.head.load(), tail = l.tail.load();
     if (head > tail) bytes += head - tail;
     if (l.events > l.follower_events) events += l.events - l.follower_events;

@@ -28,6 +28,7 @@ struct Options {
   /// A container: this process is its first one, and each version starts as its identity says.
   bool container = false;
   const start::Launch* identity[2] = {nullptr, nullptr};
+  uint64_t address_space = 0;  ///< what their RLIMIT_AS has been raised by
   int host_tables = -1;            ///< folder of site tables from the host, opened
   bool terminal = false;           ///< standard input is the container's terminal
   std::vector<std::string> notes;  ///< sentences for the report

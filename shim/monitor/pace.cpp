@@ -1,4 +1,5 @@
 #include "shim/monitor/pace.h"
+#include "shim/monitor/own_processes.h"
 
 #include <dirent.h>
 #include <linux/capability.h>
@@ -37,7 +38,7 @@ bool may_set_pace() {
 }
 
 void set_pace(pid_t pid, int policy, uint64_t slice) {
-  if (pid <= 1) return;
+  if (!is_own_process(pid)) return;
   const std::string folder = "/proc/" + std::to_string(pid) + "/task";
   const std::unique_ptr<DIR, int (*)(DIR*)> threads(opendir(folder.c_str()), closedir);
   if (!threads) return;

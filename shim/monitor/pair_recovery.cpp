@@ -7,6 +7,7 @@
 
 #include "shim/monitor/checkpoints.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/own_processes.h"
 #include "shim/monitor/proc_stat.h"
 #include "shim/monitor/stopped.h"
 #include "shim/stream/history.h"
@@ -38,7 +39,7 @@ bool runs(pid_t pid) {
 void hold(pid_t pid) {
   constexpr int kLooks = 100;
   constexpr useconds_t kLookUs = 200;
-  if (pid <= 1 || kill(pid, SIGSTOP) != 0) return;
+  if (pid <= 1 || signal_own(pid, SIGSTOP) != 0) return;
   siginfo_t info{};
   if (waitid(P_PID, static_cast<id_t>(pid), &info, WSTOPPED | WEXITED | WNOWAIT) == 0) return;
   for (int i = 0; i < kLooks && runs(pid); i++) usleep(kLookUs);  // another process's child
@@ -122,7 +123,7 @@ void PairRecovery::keep_origin() {
 
 // Of the thread that crashed, as it told before it stood still.
 SavedRegisters PairRecovery::registers_of_crash() const {
-  const uint32_t lane = pair().recovery.lane;
+  const uint32_t lane = fetched(pair().recovery.lane);
   if (lane == 0 || lane > kMaxLanes) return {};
   return reinterpret_cast<const History*>(
              arena_.at(history_offset(lane - 1, static_cast<int>(version_))))
@@ -303,7 +304,7 @@ void PairRecovery::give_up(const std::string& reason) {
   }
   if (copy_ <= 1) return;
   records_.given_up.insert(copy_);
-  kill(copy_, SIGKILL);
+  signal_own(copy_, SIGKILL);
 }
 
 }  // namespace mx::monitor

@@ -3,6 +3,7 @@
 
 #include "shim/monitor/clock.h"
 #include "shim/monitor/monitor.h"
+#include "shim/monitor/own_processes.h"
 
 namespace mx::monitor {
 
@@ -71,7 +72,7 @@ void Monitor::report_recovery_start() {
   if (p.is_root)
     kill_version(v);
   else if (!p.recovery.led && pid > 1)
-    kill(pid, SIGKILL);
+    signal_own(pid, SIGKILL);
 }
 
 void Monitor::continue_recovery() {
@@ -109,7 +110,7 @@ void Monitor::on_copy_end(PairRecovery& r) {
 // It has been looked at. A process whose end the program would hear of stands for its child until
 // that ends.
 void Monitor::end_replaced(pid_t victim) {
-  kill(victim, program_hears(victim) ? SIGCONT : SIGKILL);
+  signal_own(victim, program_hears(victim) ? SIGCONT : SIGKILL);
   recoveries_.forget(victim);
 }
 
@@ -140,8 +141,8 @@ void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
 void Monitor::end_recoveries() {
   checkpoints_.end_all();
   if (!crashes_.busy()) end_witness(arena_);
-  for (pid_t pid : recoveries_.records().replaced) kill(pid, SIGKILL);
-  for (pid_t pid : recoveries_.records().stand_ins) kill(pid, SIGKILL);
+  for (pid_t pid : recoveries_.records().replaced) signal_own(pid, SIGKILL);
+  for (pid_t pid : recoveries_.records().stand_ins) signal_own(pid, SIGKILL);
 }
 
 }  // namespace mx::monitor

@@ -20,6 +20,7 @@ void Monitor::settle() {
   open_events();
   want_of_memory_.begin();
   c.settings.log_size = want_of_memory_.log_size();
+  c.settings.memory_is_limited = want_of_memory_.limited();
   c.lanes[0].log_size = options_.recovery ? c.settings.log_size : 0;
   arena_.put_agent_in();
 }

@@ -18,6 +18,8 @@ class WantOfMemory {
   void begin();
   /// Bytes that the log of a lane may take: a small part of the limit, a power of two above kLag.
   uint64_t log_size() const;
+  /// A control group limits the program's memory.
+  bool limited() const { return group_->limit().has_value(); }
   /// Gives every process the score that its part asks for (/proc/PID/oom_score_adj). Called by the
   /// monitor's thread whenever parts may have changed; costs nothing for processes that keep
   /// theirs.

@@ -70,6 +70,7 @@ inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;  // what is ma
 inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind what is mapped
 inline constexpr uint64_t kArenaFileSize = kLogsOffset + kMaxLanes * kLog;
 static_assert(kArenaBase + kArenaSize <= kHeapBase);
+inline constexpr uint64_t kAddressSpace = kArenaSize + (64 << 20);  // with what a process has of its own
 
 /// Where in the arena the place of a lane begins, its ring, its log, and its staging area.
 constexpr uint64_t lane_offset(uint64_t lane) { return kLanesOffset + lane * kLaneStride; }

@@ -29,6 +29,9 @@ RULES = """
 A call whose first descriptor is *private* (a read-only file of the version's own image) is executed by each version on
 its own, unless it changes the file. Marks in the second column: **h** the agent has a function of its own for the
 call, **w** it may wait for long, **r** it is begun again after a signal handler that was installed with SA_RESTART.
+
+Calls that the kernel defines as the same operation are compared as one where the versions make it by different numbers
+(two libcs): the notes say *as* which other call, with which arguments.
 """
 
 SPECIAL = {
@@ -85,4 +88,6 @@ def in_words(call):
 
 def notes(call):
     texts = [SPECIAL[a] for a in call.attributes if a in SPECIAL]
+    if call.form:
+        texts.append(f"As `{call.form_text}`.")
     return " ".join(texts + call.notes).replace("|", "\\|")

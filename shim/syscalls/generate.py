@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Turns syscalls.table into C++ data and into docs/syscalls.md.
 
-  generate.py TABLE --cpp DIR      writes DIR/{numbers,structs,handlers,descriptions,asserts}.inc
+  generate.py TABLE --cpp DIR      writes DIR/{numbers,structs,handlers,descriptions,forms,asserts}.inc
   generate.py TABLE --docs FILE    writes the documentation
   generate.py TABLE --docs FILE --check    exit status 1 if FILE is not what would be written
 """
@@ -87,6 +87,17 @@ def descriptions(table):
     return "".join(description(call) for call in table.calls)
 
 
+def forms(table):
+    """What calls the kernel defines as the same operation: see forms.h."""
+    by_name = {call.name: call for call in table.calls}
+
+    def row(call):
+        sources = ", ".join("{Source::%s, %d, %d}" % (constant(k), max(i, 0), v) for k, i, v in call.form.sources)
+        return f"{{{call.nr}, {by_name[call.form.normal].nr}, {{{sources}}}}},\n"
+
+    return "".join(row(call) for call in table.calls if call.form)
+
+
 def write_if_changed(path, text):
     """Leaves the time stamp alone when nothing changed, so that nothing is rebuilt."""
     try:
@@ -102,7 +113,7 @@ def write_if_changed(path, text):
 def write_cpp(table, folder):
     os.makedirs(folder, exist_ok=True)
     parts = {"numbers": numbers, "structs": structs, "handlers": handlers}
-    parts |= {"descriptions": descriptions, "asserts": asserts}
+    parts |= {"descriptions": descriptions, "forms": forms, "asserts": asserts}
     for name, make in parts.items():
         write_if_changed(os.path.join(folder, name + ".inc"), HEADER + make(table))
 

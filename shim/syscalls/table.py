@@ -49,6 +49,13 @@ class Arg:
 
 
 @dataclass
+class Form:
+    """The same operation as another call: where each of that call's arguments comes from."""
+    normal: str
+    sources: list  # (kind, index of an own argument or -1, constant)
+
+
+@dataclass
 class Call:
     nr: int
     name: str
@@ -58,6 +65,8 @@ class Call:
     args: list
     family: str
     notes: list = field(default_factory=list)
+    form: Form = None
+    form_text: str = ""
 
     def first_arg(self, *kinds):
         """Index of the first argument of one of the kinds, or -1."""
@@ -81,6 +90,7 @@ def parse(path):
             except (TableError, ValueError) as error:
                 raise TableError(f"{path}:{line_number}: {error}") from error
     calls.sort(key=lambda call: call.nr)
+    check_forms(calls)
     check_complete(calls)
     return Table(structs, families, calls)
 
@@ -96,6 +106,9 @@ def parse_line(line, structs, families, calls):
         families.append(text[1:-1])
     elif text.startswith("|"):
         calls[-1].notes.append(text[1:].strip())
+    elif text.startswith("="):
+        calls[-1].form = parse_form(text[1:].split(), calls[-1])
+        calls[-1].form_text = f"{calls[-1].form.normal}({', '.join(text[1:].split()[1:])})"
     else:
         calls.append(parse_call(text, families[-1], structs))
 
@@ -181,6 +194,43 @@ def resolve(arg, index, args, names):
         arg.size_arg = names.index(arg.size_arg_name)
     if arg.kind == "path" and index > 0 and args[index - 1].kind == "dirfd":
         arg.size_arg = index - 1
+
+
+NAMED = {"AT_FDCWD": -100, "AT_SYMLINK_NOFOLLOW": 0x100, "AT_REMOVEDIR": 0x200, "AT_EMPTY_PATH": 0x1000,
+         "O_CREAT|O_WRONLY|O_TRUNC": 0o1101, "SIGCHLD": 17, "CLONE_VM|CLONE_VFORK|SIGCHLD": 0x4111}
+CONVERTED = re.compile(r"^(?P<unit>ms|us)\((?P<name>\w+)\)$")
+
+
+def parse_form(words, call):
+    """= NORMAL source…"""
+    require(words and not call.form, f"{call.name}: one other form is wanted")
+    names = [a.name for a in call.args]
+    return Form(words[0], [parse_source(word, names) for word in words[1:]])
+
+
+def parse_source(word, names):
+    if word == "*":
+        return ("ignored", -1, 0)
+    if word == '""':
+        return ("empty", -1, 0)
+    if word in NAMED or re.match(r"^\d+$", word):
+        return ("constant", -1, NAMED[word] if word in NAMED else int(word))
+    match = CONVERTED.match(word)
+    kind, name = (match["unit"], match["name"]) if match else ("arg", word)
+    require(name in names, f"no argument '{name}' and no constant of that name")
+    return (kind, names.index(name), 0)
+
+
+def check_forms(calls):
+    by_name = {call.name: call for call in calls}
+    for call in calls:
+        if not call.form:
+            continue
+        normal = by_name.get(call.form.normal)
+        require(normal, f"{call.name}: no call '{call.form.normal}'")
+        require(not normal.form, f"{call.name}: '{normal.name}' has another form itself")
+        require(len(call.form.sources) == len(normal.args), f"{call.name}: '{normal.name}' has {len(normal.args)} arguments")
+        require(normal.result == call.result, f"{call.name}: '{normal.name}' has another kind of result")
 
 
 def check_complete(calls):

@@ -46,6 +46,18 @@ class Generator(unittest.TestCase):
     def test_unknown_treatment(self):
         self.refuses("fsync             leader", "fsync             follow", "no treatment 'follow'")
 
+    def test_form_of_an_unknown_call(self):
+        self.refuses("= dup3 oldfd newfd 0", "= dup4 oldfd newfd 0", "no call 'dup4'")
+
+    def test_form_with_too_few_arguments(self):
+        self.refuses("= dup3 oldfd newfd 0", "= dup3 oldfd newfd", "'dup3' has 3 arguments")
+
+    def test_form_with_an_unknown_argument(self):
+        self.refuses("= dup3 oldfd newfd 0", "= dup3 oldfd other 0", "no argument 'other'")
+
+    def test_form_of_a_call_that_has_a_form_itself(self):
+        self.refuses("= faccessat2 dirfd pathname mode 0", "= access pathname mode", "has another form itself")
+
     def test_unknown_attribute(self):
         self.refuses("fsync             leader blocking", "fsync             leader sleeping", "no attribute 'sleeping'")
 
