@@ -40,7 +40,7 @@ bool plausible(const EventHeader& h) {
     case EventKind::kTermSignal:
       return h.nr && h.nr <= kSignals;
     default:
-      return h.kind >= EventKind::kCall && h.kind <= EventKind::kLock;
+      return h.kind >= EventKind::kCall && h.kind <= stream::kLastKind;
   }
 }
 

@@ -562,6 +562,7 @@ void Monitor::finish() {
   if (goes_on) {
     // The program has left processes behind (a daemon): the monitor stays with them.
     appear();
+    release_standard_streams();  // it may have ended before it had grown up
     const pid_t background = fork();
     // Keepers of descriptors end when the monitor is gone.
     if (background >= 0) arena_.control().settings.monitor_pid = background ? background : getpid();

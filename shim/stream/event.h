@@ -22,6 +22,8 @@ enum class EventKind : uint8_t {
   kThreadExit = 10,  ///< this thread ends (exit(2) while others go on)
 };
 
+inline constexpr EventKind kLastKind = EventKind::kRandom;
+
 enum EventFlags : uint8_t {
   kOrdered = 1,      ///< `order` is valid: the process had more than one thread
   kSync = 2,         ///< the leader waits until the follower has consumed this event

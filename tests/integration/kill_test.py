@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import signal
+import subprocess
 
 from mxtest import Exchange, ProgramTest, free_port, main, scenario, settings
 from mxtest.debian import made_once, run
@@ -84,6 +85,22 @@ class KilledServer(ProgramTest):
         for at in range(1 if box.native else 6):    # a read, a write, a wait, one after the other
             self.serve(box, fault=f"kill-after:{6000 + at}", before=10000)
         return {"status": "served"}
+
+
+class Background(ProgramTest):
+
+    @scenario("window", "full")
+    def its_starter_sees_the_end_of_its_output(self, box):
+        """The program ends before mx is done with starting up; what it left behind goes on, and so does mx."""
+        fifo = box.path("fifo")
+        os.mkfifo(fifo)
+        words = ["/bin/dash"] if box.native else [str(settings.mx()), "run", "--lockstep", box.mode, "--old", "/bin/dash", "--new", "/bin/dash", "--"]
+        ended = []
+        for _ in range(1 if box.native else 8):
+            with subprocess.Popen([*words, "-c", 'exec > /dev/null 2>&1; cat < "$0" &', fifo], stdout=subprocess.PIPE) as starter:
+                ended.append((starter.communicate(timeout=30)[0], starter.returncode))
+            fifo.write_text("the end")      # cat is there, and ends
+        return {"ended": set(ended)}
 
 
 class KilledDaemon(ProgramTest):

@@ -13,23 +13,23 @@ static int asleep(pid_t pid) {
   return strrchr(text, ')')[2] == 'S';
 }
 
-static void meet(void) {
+static void meet(const char* fifo) {
   int to_main[2], gate[2];
   char text[8];
-  CHECK(pipe(to_main) == 0 && pipe(gate) == 0);
+  CHECK(mkfifo(fifo, 0644) == 0 && pipe(to_main) == 0 && pipe(gate) == 0);
   pid_t parent = fork();
   if (parent == 0) {
     pid_t reader = fork();
     if (reader == 0) {
       close(gate[1]);
-      int fd = open("fifo", O_RDONLY);  // its parent ends meanwhile
+      int fd = open(fifo, O_RDONLY);  // its parent ends meanwhile
       CHECK(fd >= 0 && read(fd, text, 8) == 3 && write(to_main[1], text, 3) == 3);
       _exit(0);
     }
     if (fork() == 0) {
       close(gate[1]);
       CHECK(read(gate[0], text, 1) == 0);  // until the parent has ended
-      int fd = open("fifo", O_WRONLY);
+      int fd = open(fifo, O_WRONLY);
       CHECK(fd >= 0 && write(fd, "met", 3) == 3);
       _exit(0);
     }
@@ -43,7 +43,10 @@ static void meet(void) {
 }
 
 int main(void) {
-  CHECK(mkfifo("fifo", 0644) == 0);
-  for (int i = 0; i < 20; i++) meet();
+  for (int i = 0; i < 20; i++) {
+    char fifo[16];  // a writer may still have the last one open
+    snprintf(fifo, sizeof fifo, "fifo%d", i);
+    meet(fifo);
+  }
   puts("ok: met 20 times");
 }
