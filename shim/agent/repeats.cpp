@@ -32,12 +32,15 @@ uint64_t sample_of(const uint8_t* bytes, uint64_t n) {
   return digest(h, bytes + n - kSampled, kSampled);
 }
 
+// Without vector registers, which are the program's: 64 bytes a branch.
 bool equal(const uint8_t* a, const uint8_t* b, uint64_t n) {
-  uint64_t i = 0, x, y;
-  for (; i + 8 <= n; i += 8) {
-    __builtin_memcpy(&x, a + i, 8);
-    __builtin_memcpy(&y, b + i, 8);
-    if (x != y) return false;
+  uint64_t i = 0, x[8], y[8];
+  for (; i + sizeof x <= n; i += sizeof x) {
+    __builtin_memcpy(x, a + i, sizeof x);
+    __builtin_memcpy(y, b + i, sizeof y);
+    uint64_t other = 0;
+    for (int k = 0; k < 8; k++) other |= x[k] ^ y[k];
+    if (other) return false;
   }
   return memcmp(a + i, b + i, n - i) == 0;
 }
