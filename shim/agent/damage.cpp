@@ -24,7 +24,8 @@ bool ends_in_fault(Thread* t, EventHeader& h) {
 }
 // In a call, which may last, or stopped: that is no hang.
 bool works(Thread* t) {
-  return t->lane->activity.load() == static_cast<uint32_t>(Activity::kEventCall) || leader_is_stopped(t);
+  return t->lane->activity.load() == static_cast<uint32_t>(Activity::kEventCall) ||
+         leader_is_stopped(t);
 }
 }  // namespace
 

@@ -1,5 +1,5 @@
-// A call of a function whose entry is hooked (lock_entries.cpp). What serves it runs on the program's
-// stack, as a part of the program, and enters the agent by steps.
+// A call of a function whose entry is hooked (lock_entries.cpp). What serves it runs on the
+// program's stack, as a part of the program, and enters the agent by steps.
 #pragma once
 #include "shim/agent/code_map.h"
 #include "shim/sites/lock_entries.h"

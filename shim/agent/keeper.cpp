@@ -138,8 +138,8 @@ void start_young_keeper(Thread* t) {
   sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
   young_saw = p->keeper_wake.load();
   p->keeper_is_young = 1;
-  const long made = mx_clone_aside(kCloneFiles | kCloneVm | kParentSetTid, young_stack + sizeof young_stack,
-                                   &p->keeper_pid, keep_young, t);
+  const long made = mx_clone_aside(kCloneFiles | kCloneVm | kParentSetTid,
+                                   young_stack + sizeof young_stack, &p->keeper_pid, keep_young, t);
   sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
   if (is_error(made)) start_keeper(t);
 }

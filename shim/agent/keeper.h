@@ -4,10 +4,10 @@
 
 namespace mx::agent {
 
-/// First process, at its start: a keeper that shares its memory, which costs neither page tables nor
-/// copied pages: most programs live for a moment. A kill for want of memory takes it along (and a core
-/// dump, before Linux 5.16), so one with memory of its own takes its place when the monitor asks for
-/// that (kWantKeeper).
+/// First process, at its start: a keeper that shares its memory, which costs neither page tables
+/// nor copied pages: most programs live for a moment. A kill for want of memory takes it along (and
+/// a core dump, before Linux 5.16), so one with memory of its own takes its place when the monitor
+/// asks for that (kWantKeeper).
 void start_young_keeper(Thread* t);
 /// Starts this process's keeper; one from before an execve, which unshared the table, is ended.
 void start_keeper(Thread* t);

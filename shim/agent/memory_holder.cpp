@@ -48,7 +48,8 @@ void let_go(MemoryHolder& h) {
 
 void hold_memory(Thread* t) {
   // The monitor is the parent of the first process only: it must be the holder's, too.
-  if (!t->proc->shared->is_root || t->proc->no_copies || control()->settings.memory_is_limited) return;
+  if (!t->proc->shared->is_root || t->proc->no_copies || control()->settings.memory_is_limited)
+    return;
   MemoryHolder& h = own(t);
   const auto self = static_cast<uint32_t>(t->proc->real_pid);
   if (is_mine(t, h) || h.pid.load() != 0) return;

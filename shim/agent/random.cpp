@@ -88,7 +88,8 @@ void take_random(Thread* t, Regs* r) {
     await_turn(t, h);
     if (follower_must_end(t)) end_follower(t);
     if (h.kind == EventKind::kRandom) {
-      const bool taken = take(t, h, m) && copy_guarded(reinterpret_cast<void*>(r->rdi), &m, sizeof m);
+      const bool taken =
+          take(t, h, m) && copy_guarded(reinterpret_cast<void*>(r->rdi), &m, sizeof m);
       if (!t->regs_redirected) r->rax = taken;
       return;
     }

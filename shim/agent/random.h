@@ -2,9 +2,9 @@
 // are seeded with addresses, too, and libstdc++'s random_device asks the processor. Without this no
 // follower could read what comes over TLS.
 //
-// Both versions run the function, with whatever calls and locks belong to it; then the leader's bytes
-// are the follower's as well (kRandom). A version that does not ask for them, or asks for others, is no
-// divergence.
+// Both versions run the function, with whatever calls and locks belong to it; then the leader's
+// bytes are the follower's as well (kRandom). A version that does not ask for them, or asks for
+// others, is no divergence.
 #pragma once
 #include "shim/agent/hooked_call.h"
 
