@@ -299,6 +299,7 @@ long run_flock(Call& c) { return run_event(c); }
 long run_memfd(Call& c) {
   forbid_checkpoints(c.t);  // a copy would write into the same memory
   Thread* t = c.t;
+  t->proc->has_memfd = 1;
   bool cloexec = c.args[1] & 1;
   if (t->role != Role::kFollower) {
     long ret = run_event(c);

@@ -181,7 +181,7 @@ void keep_if_wanted(Thread* t) {
   if (__builtin_expect(!(word.load() & stream::kWantKeeper), 1)) return;
   const Process* p = t->proc->shared;
   if ((word.fetch_and(~stream::kWantKeeper) & stream::kWantKeeper) &&
-      (!p->keeper_pid || p->keeper_is_young))
+      (!p->keeper_pid || (p->keeper_is_young && !t->proc->has_memfd)))
     start_keeper(t);
 }
 
