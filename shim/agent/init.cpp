@@ -68,10 +68,14 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, nullptr, 0);
     if (t->role == Role::kLeader) lane_flush(t);
   }
-  if (t->role == Role::kLeader) note_inherited(t);
-  // execve has unshared the descriptor table: the keeper of the old image holds that one's.
-  if (t->role == Role::kLeader && b.initial) start_young_keeper(t);
-  if (t->role == Role::kLeader && !b.initial && p->shared->keeper_pid) start_keeper(t);
+  if (t->role == Role::kLeader) {
+    note_inherited(t);
+    // execve has unshared the descriptor table: the keeper of the old image holds that one's.
+    if (b.initial)
+      start_young_keeper(t);
+    else if (p->shared->keeper_pid)
+      start_keeper(t);
+  }
   if (t->role == Role::kFollower) {
     if (!b.initial) stop_spare_keeper(t);
     t->gives_way = p->shared->gives_way.load();  // of the image before

@@ -1,11 +1,9 @@
 #include "shim/agent/keeper.h"
 
+#include "shim/agent/clone_aside.h"
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/pair.h"
-
-extern "C" long mx_clone_aside(uint64_t flags, void* stack, int32_t* pid, void (*f)(void*),
-                               void* argument);
 
 namespace mx::agent {
 
@@ -113,13 +111,12 @@ void end_keeper(Process* p, int32_t pid) {
 
 // `pid`: where its number goes, before it runs. Returns it, or an error.
 long make_keeper(Thread* t, int32_t* pid) {
-  uint64_t all = ~uint64_t{0}, old;
-  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  const uint32_t seen = t->proc->shared->keeper_wake.load();
-  const long made = sys(__NR_clone, kCloneFiles | kParentSetTid, 0, pid, 0, 0);
-  if (made == 0) keep(t, seen, false);
-  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
-  return made;
+  return with_signals_blocked([&] {
+    const uint32_t seen = t->proc->shared->keeper_wake.load();
+    const long made = sys(__NR_clone, kCloneFiles | kParentSetTid, 0, pid, 0, 0);
+    if (made == 0) keep(t, seen, false);
+    return made;
+  });
 }
 
 // A number that is not this process's child any more may be anybody's.
@@ -134,13 +131,12 @@ bool is_living_child(int32_t pid) {
 
 void start_young_keeper(Thread* t) {
   Process* p = t->proc->shared;
-  uint64_t all = ~uint64_t{0}, old;
-  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
   young_saw = p->keeper_wake.load();
   p->keeper_is_young = 1;
-  const long made = mx_clone_aside(kCloneFiles | kCloneVm | kParentSetTid,
-                                   young_stack + sizeof young_stack, &p->keeper_pid, keep_young, t);
-  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  const long made = with_signals_blocked([&] {
+    return mx_clone_aside(kCloneFiles | kCloneVm | kParentSetTid, young_stack + sizeof young_stack,
+                          &p->keeper_pid, keep_young, t);
+  });
   if (is_error(made)) start_keeper(t);
 }
 

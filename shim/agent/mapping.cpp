@@ -25,8 +25,8 @@ long map(const Call& c) {
 void code_mapped(Call& c, long address) {
   if (is_error(address) || !(c.args[2] & kExec)) return;
   note_code(c.t, address, c.args[1]);
-  if (!(c.args[3] & kAnonymous) && is_random_library(static_cast<int>(c.exec[4])))
-    hook_at_once(c.t, address);
+  if (c.t->proc->multi_threaded || (c.args[3] & kAnonymous)) return;  // is hooked, or is no library
+  if (is_random_library(static_cast<int>(c.exec[4]))) hook_at_once(c.t, address);
 }
 
 long follow_shared_map(Call& c) {

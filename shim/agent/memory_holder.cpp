@@ -1,9 +1,6 @@
 #include "shim/agent/memory_holder.h"
 
-#include "shim/agent/kernel.h"
-
-extern "C" long mx_clone_aside(uint64_t flags, void* stack, std::atomic<int32_t>* pid,
-                               void (*f)(void*), void* argument);
+#include "shim/agent/clone_aside.h"
 
 namespace mx::agent {
 
@@ -55,11 +52,10 @@ void hold_memory(Thread* t) {
   if (is_mine(t, h) || h.pid.load() != 0) return;
   held = self;
   h.of.store(self);
-  uint64_t all = ~uint64_t{0}, old;
-  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  const long pid = mx_clone_aside(kVm | kFiles | kParent | kParentSettid | kChildCleartid,
-                                  stack + sizeof stack, &h.pid, hold, &h);
-  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
+  const long pid = with_signals_blocked([&] {
+    return mx_clone_aside(kVm | kFiles | kParent | kParentSettid | kChildCleartid,
+                          stack + sizeof stack, &h.pid, hold, &h);
+  });
   if (is_error(pid)) h.of.store(0);
 }
 

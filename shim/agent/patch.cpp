@@ -200,12 +200,10 @@ void note_code(Thread* t, uint64_t address, uint64_t length) {
     if (gone) patched[i] = patched[--patched_count];
     else i++;
   }
-  if (!t->proc->multi_threaded) return;
-  if (CodeRegion* r = find_region(t, address)) patch_region(t, *r);
+  if (t->proc->multi_threaded) hook_at_once(t, address);
 }
 
 void hook_at_once(Thread* t, uint64_t address) {
-  if (t->proc->multi_threaded) return;  // done
   if (CodeRegion* r = find_region(t, address)) patch_region(t, *r);
 }
 

@@ -19,7 +19,7 @@ namespace mx::agent {
 /// Executable memory appeared at this address: what was known of it is void. If the process has
 /// several threads, its sites are rewritten now, before anything runs there.
 void note_code(Thread* t, uint64_t address, uint64_t length);
-/// Rewrites the code there although the process may have one thread: its functions are to be hooked.
+/// Rewrites the code there now, also in a process with one thread: its functions are to be hooked.
 void hook_at_once(Thread* t, uint64_t address);
 /// Rewrites the site whose `syscall` has just trapped, if it can and the site is used often; r->rip is then in the trampoline.
 void patch_site(Thread* t, Regs* r);

@@ -1,6 +1,7 @@
 #include "shim/agent/stand_ins.h"
 
 #include "shim/agent/children.h"
+#include "shim/agent/clone_aside.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/signals.h"
@@ -40,12 +41,11 @@ Known ask_kernel(int32_t real) {
 }
 
 int32_t fork_stand_in(Thread* t, Process* pair, int32_t vpid) {
-  uint64_t all = ~uint64_t{0}, old;
-  sys(__NR_rt_sigprocmask, 2, &all, &old, 8);
-  const long pid = sys(__NR_clone, kSigchld, 0, 0, 0, 0);
-  if (pid == 0) stand_in(t, pair, vpid);
-  sys(__NR_rt_sigprocmask, 2, &old, nullptr, 8);
-  return static_cast<int32_t>(pid);
+  return static_cast<int32_t>(with_signals_blocked([&] {
+    const long pid = sys(__NR_clone, kSigchld, 0, 0, 0, 0);
+    if (pid == 0) stand_in(t, pair, vpid);
+    return pid;
+  }));
 }
 
 }  // namespace

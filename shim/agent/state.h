@@ -116,7 +116,7 @@ struct LocalProcess {
   std::atomic<int32_t> threads;
   uint8_t is_vfork_child;
   uint8_t no_copies;     ///< it shares memory that can be written: no checkpoints
-  uint8_t has_memfd;  // to seal one, nobody else may have it mapped: no keeper is forked any more
+  uint8_t has_memfd;     ///< to seal one, nobody else may have it mapped: see keep_if_wanted()
   uint8_t astray;        ///< see astray.h
   uint32_t passed_over;  ///< calls at which a checkpoint that was asked for was not made
   uint32_t stray_calls;

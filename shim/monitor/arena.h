@@ -8,7 +8,10 @@
 namespace mx::monitor {
 
 /// A word that the versions can change at any moment, read once: what was checked is what is used.
-inline uint32_t fetched(const uint32_t& word) { return *const_cast<const volatile uint32_t*>(&word); }
+template <typename T>
+T fetched(const T& word) {
+  return *const_cast<const volatile T*>(&word);
+}
 
 class Arena {
  public:

@@ -34,8 +34,7 @@ bool Monitor::root_is_sane() const {
   if (!is_a_state(p.state.load()) || p.leader.load() > 1) return false;
   if (recoveries_.any_active()) return true;
   for (int v : {0, 1}) {
-    const int32_t pid =
-        static_cast<int32_t>(fetched(reinterpret_cast<const uint32_t&>(p.real_pid[v])));
+    const int32_t pid = fetched(p.real_pid[v]);
     if (!roots_[v].ended && pid != roots_[v].pid && !is_own_process(pid)) return false;
   }
   return true;

@@ -15,6 +15,7 @@
 #include <memory>
 #include <utility>
 
+#include "shim/monitor/arena.h"
 #include "shim/monitor/error.h"
 #include "shim/monitor/own_processes.h"
 #include "shim/monitor/pace.h"
@@ -137,16 +138,21 @@ void wake_lanes(Control& c, Process& p) {
 }
 }  // namespace
 
+void kick_threads(Control& c, const Process& p, int version) {
+  const auto index = static_cast<uint32_t>(&p - c.processes);
+  const pid_t pid = fetched(p.real_pid[version]);
+  if (!is_own_process(pid)) return;
+  for (const Lane& l : lanes_taken(c)) {
+    const pid_t tid = fetched(l.real_tid[version]);
+    if (l.in_use.load() && l.process == index && tid > 1) syscall(SYS_tgkill, pid, tid, SIGSYS);
+  }
+}
+
 namespace {
 
 // A thread that computes does not look at its lane.
 void kick_follower(Control& c, const Process& p) {
-  const uint32_t v = 1 - (p.leader.load() & 1);
-  const auto index = static_cast<uint32_t>(&p - c.processes);
-  if (p.real_pid[v] <= 1) return;
-  for (const Lane& l : lanes_taken(c))
-    if (l.in_use.load() && l.process == index && l.real_tid[v] > 1)
-      signal_own_thread(p.real_pid[v], l.real_tid[v], SIGSYS);
+  kick_threads(c, p, static_cast<int>(1 - (p.leader.load() & 1)));
 }
 
 }  // namespace

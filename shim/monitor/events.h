@@ -35,6 +35,8 @@ bool remind_followers(stream::Control& c);
 /// The follower of p is gone: the leader goes on alone.
 void let_leader_go(stream::Control& c, stream::Process& p);
 void futex_wake(stream::Word& w);
+/// Kicks the threads of one version of p: who sleeps in a call, or computes, looks up.
+void kick_threads(stream::Control& c, const stream::Process& p, int version);
 /// Until the survivor of a killed leader leads, 10 ms at most: the processors are its own and the
 /// keeper's meanwhile.
 void await_takeover(stream::Process& p);

@@ -8,7 +8,6 @@
 
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
-#include "shim/monitor/own_processes.h"
 #include "shim/monitor/report.h"
 
 namespace mx::monitor {
@@ -98,16 +97,9 @@ void Handover::ask(Process& p) {
   p.failing.store(1);
 }
 
-// A thread that sleeps in a call, or computes, looks up. The first one gathers the others.
+// The first thread that looks up gathers the others.
 void Handover::kick(const Process& p) {
-  const auto index = static_cast<uint32_t>(&p - arena_.control().processes);
-  const int from = 1 - static_cast<int>(to_);
-  const pid_t pid = p.real_pid[from];
-  if (pid <= 1 || p.husk.load()) return;
-  for (const Lane& l : lanes_taken(arena_.control())) {
-    const pid_t tid = l.real_tid[from];
-    if (l.in_use.load() && l.process == index && tid > 1) signal_own_thread(pid, tid, SIGSYS);
-  }
+  if (!p.husk.load()) kick_threads(arena_.control(), p, 1 - static_cast<int>(to_));
 }
 
 // False if it is too late: the follower takes over.

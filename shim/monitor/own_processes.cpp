@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,9 +43,5 @@ bool is_own_process(pid_t pid) {
 }
 
 int signal_own(pid_t pid, int signal) { return is_own_process(pid) ? kill(pid, signal) : -1; }
-
-int signal_own_thread(pid_t pid, pid_t tid, int signal) {
-  return is_own_process(pid) ? static_cast<int>(syscall(SYS_tgkill, pid, tid, signal)) : -1;
-}
 
 }  // namespace mx::monitor

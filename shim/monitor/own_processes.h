@@ -12,8 +12,7 @@ void know_own_processes(int arena_fd, int reserved_fd);
 /// A child of this process, or one that has the arena at its number (true of threads' ids as well).
 bool is_own_process(pid_t pid);
 
-/// kill(2) and tgkill(2), of an own process; else -1.
+/// kill(2), of an own process; else -1.
 int signal_own(pid_t pid, int signal);
-int signal_own_thread(pid_t pid, pid_t tid, int signal);
 
 }  // namespace mx::monitor

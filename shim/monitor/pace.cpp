@@ -1,5 +1,4 @@
 #include "shim/monitor/pace.h"
-#include "shim/monitor/own_processes.h"
 
 #include <dirent.h>
 #include <linux/capability.h>
@@ -11,6 +10,8 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+
+#include "shim/monitor/own_processes.h"
 
 #include "shim/agent/kernel.h"
 

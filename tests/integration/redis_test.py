@@ -105,7 +105,7 @@ class Redis(ProgramTest):
         """AOF everysec (a background thread syncs), rewritten by a child, loaded by a second start.
 
         The child writes how much memory is in use, and a checksum of that. Just before the fork another thread is given the
-        old file to close, and frees what that took without a lock: natively, too, the number differs from run to run."""
+        old file to close, and frees what that took without a lock (bio.c: zfree(job) comes before pthread_mutex_lock)."""
         port = free_port()
         arguments = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
         server = start(box, port, *arguments)
