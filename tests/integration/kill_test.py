@@ -96,10 +96,14 @@ class Background(ProgramTest):
         os.mkfifo(fifo)
         words = ["/bin/dash"] if box.native else [str(settings.mx()), "run", "--lockstep", box.mode, "--old", "/bin/dash", "--new", "/bin/dash", "--"]
         ended = []
-        for _ in range(1 if box.native else 8):
-            with subprocess.Popen([*words, "-c", 'exec > /dev/null 2>&1; cat < "$0" &', fifo], stdout=subprocess.PIPE) as starter:
+        for _ in range(1 if box.native else 4):
+            all_ended, held = os.pipe()     # by what is left behind, to its end
+            with subprocess.Popen([*words, "-c", 'exec > /dev/null 2>&1; cat < "$0" &', fifo], stdout=subprocess.PIPE, pass_fds=[held]) as starter:
+                os.close(held)
                 ended.append((starter.communicate(timeout=30)[0], starter.returncode))
             fifo.write_text("the end")      # cat is there, and ends
+            readable(all_ended, 30)
+            os.close(all_ended)
         return {"ended": set(ended)}
 
 
