@@ -2,6 +2,7 @@
 
 #include "shim/agent/align.h"
 #include "shim/agent/astray.h"
+#include "shim/agent/bulk.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/frame.h"
@@ -119,6 +120,7 @@ void judge(Thread* t, int sig, const FaultBody& b) {
 
 void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
   if (in_agent(uc->mc.rip) && t->guard) {
+    restore_vectors(t, uc);
     uc->mc.rsp = t->guard;
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_try_failed);
     return;

@@ -1,6 +1,9 @@
 #include "shim/agent/memory.h"
 
+#include "shim/agent/bulk.h"
 #include "shim/agent/state.h"
+
+static constexpr size_t kSmall = 256;  // `rep` takes 30 to 60 cycles to begin
 
 extern "C" long mx_try(void (*f)(void*), void* argument, uint64_t* guard);
 
@@ -9,10 +12,17 @@ extern "C" long mx_try(void (*f)(void*), void* argument, uint64_t* guard);
 extern "C" {
 void* memcpy(void* to, const void* from, size_t n) {
   void* ret = to;
-  if (n >= 8 && n <= 64) {
+  if (n >= 8 && n <= kSmall) {
     auto* d = static_cast<char*>(to);
     auto* s = static_cast<const char*>(from);
     size_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+      uint64_t v, w;
+      __builtin_memcpy(&v, s + i, 8);
+      __builtin_memcpy(&w, s + i + 8, 8);
+      __builtin_memcpy(d + i, &v, 8);
+      __builtin_memcpy(d + i + 8, &w, 8);
+    }
     for (; i + 8 <= n; i += 8) {
       uint64_t w;
       __builtin_memcpy(&w, s + i, 8);
@@ -49,7 +59,13 @@ void* memmove(void* to, const void* from, size_t n) {
 int memcmp(const void* a, const void* b, size_t n) {
   auto* x = static_cast<const unsigned char*>(a);
   auto* y = static_cast<const unsigned char*>(b);
-  for (size_t i = 0; i < n; i++)
+  size_t i = 0;
+  for (uint64_t v, w; i + 8 <= n; i += 8) {
+    __builtin_memcpy(&v, x + i, 8);
+    __builtin_memcpy(&w, y + i, 8);
+    if (v != w) break;
+  }
+  for (; i < n; i++)
     if (x[i] != y[i]) return x[i] - y[i];
   return 0;
 }
@@ -115,6 +131,12 @@ inline uint64_t mix(uint64_t h, uint64_t w) {
 uint64_t digest(uint64_t seed, const void* bytes, size_t n) {
   uint64_t h = seed ^ (n * kOdd1);
   auto* p = static_cast<const char*>(bytes);
+  if (n >= kBulk && has_bulk_digest()) {
+    const uint64_t whole = n / kBulkStep * kBulkStep;
+    h = bulk_digest(h, p, whole);
+    p += whole;
+    n -= whole;
+  }
   if (n >= 64) {
     uint64_t a = h, b = h ^ kOdd1, c = ~h, d = h + kOdd2;
     for (; n >= 32; n -= 32, p += 32) {

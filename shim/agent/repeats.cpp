@@ -1,5 +1,6 @@
 #include "shim/agent/repeats.h"
 
+#include "shim/agent/bulk.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/threads.h"
 
@@ -23,6 +24,7 @@ struct Repeats {
   alignas(stream::kPage) uint8_t bytes[kSlots][kMost];
 };
 static_assert(sizeof(Repeats) <= kRepeatsSize);
+static_assert(kLeast >= kBulk);
 
 namespace {
 
@@ -32,17 +34,9 @@ uint64_t sample_of(const uint8_t* bytes, uint64_t n) {
   return digest(h, bytes + n - kSampled, kSampled);
 }
 
-// Without vector registers, which are the program's: 64 bytes a branch.
 bool equal(const uint8_t* a, const uint8_t* b, uint64_t n) {
-  uint64_t i = 0, x[8], y[8];
-  for (; i + sizeof x <= n; i += sizeof x) {
-    __builtin_memcpy(x, a + i, sizeof x);
-    __builtin_memcpy(y, b + i, sizeof y);
-    uint64_t other = 0;
-    for (int k = 0; k < 8; k++) other |= x[k] ^ y[k];
-    if (other) return false;
-  }
-  return memcmp(a + i, b + i, n - i) == 0;
+  const uint64_t whole = n / kBulkStep * kBulkStep;
+  return bulk_equal(a, b, whole) && memcmp(a + whole, b + whole, n - whole) == 0;
 }
 
 // True if it has been noted lately; notes it.

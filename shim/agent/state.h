@@ -242,6 +242,8 @@ struct Thread {
   Siginfo frame_info;
   stream::History* history;  ///< null without a lane
   uint64_t guard;      ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
+  uint32_t vectors_borrowed;  ///< what stands in `vectors` is not in the registers, see bulk.h
+  uint8_t vectors[16][16];    ///< the program's xmm0 to xmm15
   uint32_t announced;  ///< leader: queued signals that the last event said to belong to its end
   uint32_t
       at_sigreturn;  ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn

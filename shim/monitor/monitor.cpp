@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/platform/x86.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
@@ -93,6 +94,7 @@ void Monitor::fill_settings() {
   s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
   for (int i : {0, 1}) s.address_space[i] = arena_.raised()[i] + options_.address_space;
   s.monitor_pid = getpid();
+  s.has_aes = CPU_FEATURE_ACTIVE(AES);
   s.may_give_way = may_set_pace();
   uint64_t random;
   if (getrandom(&random, sizeof random, 0) != sizeof random) throw system_error("getrandom");

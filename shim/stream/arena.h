@@ -204,6 +204,7 @@ struct Settings {
   uint32_t full_lockstep;
   uint32_t hang_timeout_ms;  ///< 0: off
   uint32_t recovery;
+  uint32_t has_aes;       ///< the processor has AES instructions
   uint32_t may_give_way;  ///< the monitor may end what Process::gives_way says
   uint64_t log_size;     ///< of a lane of the first process, at most kLog: a power of two, more than kLag
   uint32_t reserved_fd;  ///< the arena's descriptor number in every process
