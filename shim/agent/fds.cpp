@@ -50,8 +50,22 @@ bool waits_for_lock(const Call& c) {
   return c.args[1] == kSetlkw || c.args[1] == kOfdSetlkw;
 }
 
+namespace {
+// The kernel doubles its table of descriptors when a number is beyond it, and in a process with
+// threads waits for RCU then (some 10 ms). A follower does that here, not when clients wait for it
+// to take over. (Up to the arena's number the table is there.)
+void grow_table(Thread* t, int fd) {
+  const auto arena = static_cast<int>(control()->settings.reserved_fd);
+  const int most = t->proc->max_fd > arena ? t->proc->max_fd : arena;
+  if (t->role != Role::kFollower || fd <= most || (fd ^ most) <= most) return;
+  const long grown = sys(__NR_fcntl, arena, kDupfdCloexec, fd);
+  if (!is_error(grown)) sys(__NR_close, grown);
+}
+}  // namespace
+
 void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (!valid_fd(fd)) return;
+  grow_table(t, fd);
   fd_bits(t, fd) = bits | kFdTouched | kFdOpen;
   if (fd > t->proc->max_fd) t->proc->max_fd = fd;
   Word& shared = t->proc->shared->max_fd;

@@ -31,18 +31,25 @@ bool all_rest(Thread* t, bool kick) {
   return others == resting && others + 1 == t->proc->threads.load();
 }
 
-// Back to work, when nobody makes a copy.
+bool has_company(const Thread* t) { return t->proc->threads.load(std::memory_order_relaxed) > 1; }
+
+bool must_stand_still(Thread* t) {
+  return (look_up(t).load() & stream::kStandStill) && has_company(t);
+}
+
+// Back to work, when nobody makes a copy. No copy takes longer than kMostLooks: then the word was
+// written over (docs/failover.md, "Damage").
 void leave_rest(Thread* t) {
+  constexpr int kLookMs = 100, kMostLooks = 100;
   t->at_rest.store(0);
   Word& word = look_up(t);
-  while (word.load() & stream::kStandStill) {
+  for (int looks = 0; must_stand_still(t) && looks < kMostLooks;) {
     t->at_rest.store(1);
-    for (uint32_t now; (now = word.load()) & stream::kStandStill;) futex_wait(&word, now, 100);
+    while (must_stand_still(t) && looks < kMostLooks)
+      looks += futex_wait(&word, word.load() | stream::kStandStill, kLookMs) == kEtimedout;
     t->at_rest.store(0);
   }
 }
-
-bool has_company(const Thread* t) { return t->proc->threads.load(std::memory_order_relaxed) > 1; }
 
 }  // namespace
 
@@ -73,6 +80,7 @@ long block_at_rest(Thread* t, long nr, const uint64_t args[6]) {
 }
 
 void stand_still(Thread* t) {
+  if (!has_company(t)) return;  // nobody is there who makes a copy: the word was written over
   if (mx_rest(&t->rest)) return;
   leave_rest(t);
 }

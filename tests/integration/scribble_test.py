@@ -76,6 +76,7 @@ class Scribbles(unittest.TestCase):
                     _, errors = mx.communicate(timeout=self.LONGEST)
                 except subprocess.TimeoutExpired:
                     mx.kill()
+                    end_leftovers()     # they hold the pipe open
                     _, errors = mx.communicate()
                     self.fail(f"{bad} {part} {pattern} {end}: the monitor does not end")
         lines = report.read_text() if report.exists() else ""
@@ -89,8 +90,8 @@ class Scribbles(unittest.TestCase):
     def case(self, leader, part):
         for pattern, end in RUNS:
             answers, lines = self.one(leader, part, pattern, end)
-            if not leader:
-                self.assertEqual(answers, 10, (part, pattern, end, lines))
+            if not leader:  # the one read whose bytes lie in the lane at that moment (docs/failover.md) may be struck
+                self.assertGreaterEqual(answers, 9 if part in ("lanes", "all") else 10, (part, pattern, end, lines))
 
 
 for role in ("leader", "follower"):
