@@ -18,11 +18,18 @@ def _until(condition, seconds, what):
         time.sleep(0.005)
 
 
-def _has_checkpoint(server, version):
+def _checkpoint(server, version):
     mx = str(settings.mx())
     runs = json.loads(subprocess.run([mx, "ps", "--json"], capture_output=True, check=True).stdout)
-    status = next(r["status"] for r in runs if (r.get("status") or {}).get("monitor") == server.pid)
-    return status["checkpoints"][version]["asleep"]
+    # (A run is listed when it is 20 ms old.)
+    status = next((r["status"] for r in runs if (r.get("status") or {}).get("monitor") == server.pid), None)
+    return status["checkpoints"][version] if status else {"asleep": False, "made": 0}
+
+
+def _has_checkpoint(server, version, beyond=0):
+    """One that can be woken, made after the first `beyond`."""
+    checkpoint = _checkpoint(server, version)
+    return checkpoint["asleep"] and checkpoint["made"] > beyond
 
 
 def _analyses(server):
@@ -47,9 +54,12 @@ def recovery(context):
     port, server = context.redis("--enable-debug-command", "yes", bug="hmget", bad="new")
     with connect(port) as client:
         client.settimeout(60)
+        _until(lambda: _has_checkpoint(server, "new"), 30, "a checkpoint")
+        empty = _checkpoint(server, "new")["made"]
         if not _ask(client, "DEBUG POPULATE 500000 key 100").startswith(b"+OK") or _ask(client, "SET s x") != b"+OK\r\n":
             raise AssertionError("redis did not take the data")
-        _until(lambda: _has_checkpoint(server, "new"), 30, "a checkpoint")
+        # (The replay from an older one would make the data again.)
+        _until(lambda: _has_checkpoint(server, "new", empty), 30, "a checkpoint with the data")
         _until(lambda: not _analyses(server), 60, "the analysis")
         times = []
         for turn in range(context.size(20, 6)):
