@@ -148,37 +148,50 @@ void Monitor::open_events() {
   process_watch_.open(epoll_);
 }
 
+// What goes wrong in here (no memory, a file that cannot be read) must not end this process, and with it failover.
 void Monitor::watch() {
-  while (!program_ended_ || (!roots_[0].ended || !roots_[1].ended)) {
-    int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
-    timeout = sooner(timeout, crashes_.timeout_ms());
-    timeout = sooner(timeout, recoveries_.any_active() ? recoveries_.timeout_ms(seconds())
-                                                       : checkpoints_.interval_ms());
-    timeout = sooner(timeout, remind());
-    timeout = sooner(timeout, until_grown_ms());
-    if (program_ended_) {
-      const double left = deadline_ - seconds();
-      if (left <= 0 || left_behind()) break;
-      timeout = std::min(static_cast<int>(left * 1000) + 1, Standstill::kLookMs);
-    }
-    serve_events(timeout);
-    if (!program_ended_ && until_grown_ms() == 0) grow_up();
-    continue_handover();
-    continue_recovery();
-    drop_hung_followers();
-    crashes_.fill(seconds(), recoveries_.any_active());
-    int status;
-    pid_t pid;
-    rusage used{};
-    while ((pid = next_child()) > 0 &&
-           wait4(pid, &status, WNOHANG | WUNTRACED | __WALL, &used) == pid)
-      on_child(pid, status, processor_seconds(used));
-    if (!young_) {
-      want_of_memory_.rank(arena_.control());
-      want_of_memory_.look(seconds());
+  constexpr int kMost = 100;
+  for (int failures = 0; !program_ended_ || (!roots_[0].ended || !roots_[1].ended);) {
+    try {
+      if (!watch_on()) break;
+    } catch (const std::exception& e) {
+      if (++failures > kMost) throw;
+      report_.write("note", {{"reason", std::string("the monitor failed at something, and goes on: ") + e.what()}});
     }
   }
   take_messages();
+}
+
+// One round. False: the program has ended, and the rest is not waited for any more.
+bool Monitor::watch_on() {
+  int timeout = sooner(handover_.timeout_ms(), follower_watch_.interval_ms());
+  timeout = sooner(timeout, crashes_.timeout_ms());
+  timeout = sooner(timeout, recoveries_.any_active() ? recoveries_.timeout_ms(seconds())
+                                                     : checkpoints_.interval_ms());
+  timeout = sooner(timeout, remind());
+  timeout = sooner(timeout, until_grown_ms());
+  if (program_ended_) {
+    const double left = deadline_ - seconds();
+    if (left <= 0 || left_behind()) return false;
+    timeout = std::min(static_cast<int>(left * 1000) + 1, Standstill::kLookMs);
+  }
+  serve_events(timeout);
+  if (!program_ended_ && until_grown_ms() == 0) grow_up();
+  continue_handover();
+  continue_recovery();
+  drop_hung_followers();
+  crashes_.fill(seconds(), recoveries_.any_active());
+  int status;
+  pid_t pid;
+  rusage used{};
+  while ((pid = next_child()) > 0 &&
+         wait4(pid, &status, WNOHANG | WUNTRACED | __WALL, &used) == pid)
+    on_child(pid, status, processor_seconds(used));
+  if (!young_) {
+    want_of_memory_.rank(arena_.control());
+    want_of_memory_.look(seconds());
+  }
+  return true;
 }
 
 // The program has ended, and of the other version's processes none goes on: their threads wait for one another (Go: for a thread

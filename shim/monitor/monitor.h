@@ -53,6 +53,7 @@ class Monitor {
   void go_without(stream::Version follower, const Error& why);
   bool left_behind();
   void watch();
+  bool watch_on();
   void open_events();
   void on_message(const stream::Message& m);
   void on_crash(const stream::Message& m);

@@ -1,9 +1,9 @@
 #include "shim/monitor/proc_stat.h"
 
-#include <fstream>
-#include <iterator>
 #include <sstream>
 #include <string>
+
+#include "shim/monitor/proc_text.h"
 
 namespace mx::monitor {
 
@@ -12,8 +12,7 @@ ProcStat proc_stat(pid_t pid) {
 }
 
 ProcStat proc_stat(const std::filesystem::path& folder) {
-  std::ifstream in(folder / "stat");
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  const std::string text = proc_text(folder / "stat");
   // "pid (name) state …": the name may hold anything, so count from its last parenthesis.
   const size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) return {};

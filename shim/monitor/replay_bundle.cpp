@@ -15,6 +15,7 @@
 
 #include "recovery/target.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/proc_text.h"
 #include "shim/replay/core_file.h"
 #include "shim/stream/event.h"
 #include "shim/stream/lane_log.h"
@@ -38,11 +39,6 @@ std::string proc(pid_t pid, const std::string& file) {
 std::string link_of(const std::string& path) {
   std::error_code ignored;
   return fs::read_symlink(path, ignored).string();
-}
-
-std::string text_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // Throws if it cannot be read.
@@ -119,7 +115,7 @@ class ArenaCopy {
 
 // As proc_pid_stat(5) counts; 0 is the pid.
 std::vector<uint64_t> statistics_of(pid_t pid) {
-  const std::string text = text_of(proc(pid, "stat"));
+  const std::string text = proc_text(proc(pid, "stat"));
   std::istringstream in(text.substr(std::min(text.size(), text.rfind(')') + 2)));
   std::vector<uint64_t> fields(2);
   for (std::string word; in >> word;) fields.push_back(std::strtoull(word.c_str(), nullptr, 10));
@@ -199,11 +195,11 @@ void save_process(pid_t pid, uint32_t reserved, replay::Bundle& b, const std::st
   b.root = link_of(proc(pid, "root"));
   b.folder = link_of(proc(pid, "cwd"));
   b.layout = layout_of(pid, map);
-  const std::string aux = text_of(proc(pid, "auxv"));
+  const std::string aux = proc_text(proc(pid, "auxv"));
   b.auxiliary.resize(aux.size() / 8);
   std::memcpy(b.auxiliary.data(), aux.data(), b.auxiliary.size() * 8);
   b.files = files_of(pid, reserved);
-  std::ofstream(folder + "/maps") << text_of(proc(pid, "maps"));
+  std::ofstream(folder + "/maps") << proc_text(proc(pid, "maps"));
   replay::write_core(pid, {replay::registers_of(pid)}, folder + "/checkpoint.core", kMostMemory);
   b.modules = modules_of(map);
 }

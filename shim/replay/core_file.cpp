@@ -14,6 +14,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "shim/monitor/proc_text.h"
+
 namespace mx::replay {
 
 namespace {
@@ -36,11 +38,6 @@ struct Descriptor {
 
 std::string proc(pid_t pid, const char* file) {
   return "/proc/" + std::to_string(pid) + "/" + file;
-}
-
-std::string bytes_of(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // --- notes -----------------------------------------------------------------------------------
@@ -99,14 +96,14 @@ std::string notes_of(pid_t pid, const std::vector<ThreadRegisters>& threads,
   Notes notes;
   elf_prpsinfo info{};
   info.pr_pid = pid;
-  const std::string name = bytes_of(proc(pid, "comm"));
+  const std::string name = monitor::proc_text(proc(pid, "comm"));
   std::memcpy(info.pr_fname, name.data(), std::min(name.size(), sizeof info.pr_fname - 1));
   bool first = true;
   for (const ThreadRegisters& t : threads) {
     add_thread(notes, pid, t);
     if (std::exchange(first, false)) notes.add(NT_PRPSINFO, "CORE", &info, sizeof info);
   }
-  const std::string aux = bytes_of(proc(pid, "auxv"));
+  const std::string aux = monitor::proc_text(proc(pid, "auxv"));
   notes.add(NT_AUXV, "CORE", aux.data(), aux.size());
   add_files(notes, map);
   return notes.bytes();

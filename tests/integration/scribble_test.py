@@ -28,8 +28,12 @@ def built(scribbles):
     return folder / name
 
 
+def tell(talk, text):
+    talk.write(text.encode().ljust(32, b"\0"))
+
+
 def ask(talk, text):
-    talk.write(text.encode() + b"\n")
+    tell(talk, text)
     return talk.readline().decode().strip()
 
 
@@ -64,7 +68,7 @@ class Scribbles(unittest.TestCase):
                     ask(talk, f"scribble {part} {pattern} {end}")
                     for n in range(10):
                         answers += ask(talk, f"echo {n}") == str(n)
-                    talk.write(b"end\n")
+                    tell(talk, "end")
                 except (OSError, ValueError):
                     pass
         finally:

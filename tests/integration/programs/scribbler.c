@@ -1,6 +1,7 @@
 /* A server of which one version writes over mx's arena. Usage: scribbler PORT. Built with -DSCRIBBLES it obeys; without, it only answers.
-   Each line "scribble PART PATTERN END" is answered "done": PART is lanes, control, mailbox or all; PATTERN zeros, ones or random;
-   END nothing, fault, hang or kill. "echo TEXT" is answered "TEXT", "end" ends it. */
+   A request is 32 bytes, padded with zeros; its answer is a line. "scribble PART PATTERN END" is answered "done": PART is lanes,
+   control, mailbox or all; PATTERN zeros, ones or random; END nothing, fault, hang or kill. "echo TEXT" is answered "TEXT", "end"
+   ends it, what else comes is answered "?". */
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -58,8 +59,10 @@ static void answer(int client, char* line) {
     obey(part, pattern, end);
 #endif
     dprintf(client, "done\n");
-  } else {
+  } else if (strcmp(line, "end") == 0) {
     exit(0);
+  } else {
+    dprintf(client, "?\n");
   }
 }
 
@@ -70,17 +73,13 @@ int main(int argc, char** argv) {
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (bind(listener, (struct sockaddr*)&address, sizeof address) || listen(listener, 8)) return 4;
   for (;;) {
-    char line[128];
+    char request[33] = {0};
     size_t n = 0;
     int client = accept(listener, 0, 0);
-    while (n < sizeof line - 1 && read(client, line + n, 1) == 1) {
-      if (line[n] != '\n') {
-        n++;
-        continue;
-      }
-      line[n] = 0;
+    while (read(client, request + n, 1) == 1) {
+      if (++n < sizeof request - 1) continue;
       n = 0;
-      answer(client, line);
+      answer(client, request);
     }
     close(client);
   }
