@@ -177,10 +177,11 @@ long copied_clear_of(const int32_t* list, uint32_t count, int fd, long from) {
 int clear_of(const int32_t* list, uint32_t count, int fd) {
   constexpr long kBelow = 16;
   const long reserved = control()->settings.reserved_fd;
+  const long top = count ? number_of(list[count - 1]) : 0;
   // Just below the arena's. Above it the table of descriptors has to grow, and in a process with
   // threads the kernel waits for RCU then: 10 to 14 ms at 250 Hz (expand_fdtable() in fs/file.c).
   long moved = reserved > kBelow ? copied_clear_of(list, count, fd, reserved - kBelow) : kEbadf;
-  if (is_error(moved)) moved = copied_clear_of(list, count, fd, reserved + 1);
+  if (is_error(moved)) moved = copied_clear_of(list, count, fd, (top > reserved ? top : reserved) + 1);
   // A low limit (containers often have 1024): into any gap.
   for (long free = 0; is_error(moved) && free < reserved; free++) {
     if (!in_list(list, count, free)) moved = copied_clear_of(list, count, fd, free);

@@ -33,7 +33,7 @@ inline int number_of(int32_t entry) { return entry & 0x7fffffff; }
 
 /// Whether `fd` is one of the numbers in `list`.
 bool in_list(const int32_t* list, uint32_t count, long fd);
-/// Moves a descriptor to a number that `list` leaves free, if there is one; returns it.
+/// Moves a descriptor to a number that `list` (ascending) leaves free, if there is one; returns it.
 int clear_of(const int32_t* list, uint32_t count, int fd);
 
 }  // namespace mx::agent
