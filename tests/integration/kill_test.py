@@ -7,6 +7,7 @@ import hashlib
 import os
 import pathlib
 import random
+import resource
 import signal
 import subprocess
 
@@ -43,11 +44,11 @@ def take(buffer, expected):
 
 class KilledServer(ProgramTest):
 
-    def serve(self, box, fault=None, kill=None, before=REPLIES * CONNECTIONS):
+    def serve(self, box, fault=None, kill=None, before=REPLIES * CONNECTIONS, arguments=()):
         """One server, one load; kill(server) may end the leader after `before` replies, or a fault does it by then."""
         port = free_port()
         env = {"MX_FAULT": fault} if fault and not box.native else None
-        server = box.start([program("echo_server"), port], ready=port, env=env)
+        server = box.start([program("echo_server"), port, *arguments], ready=port, env=env)
         load = Exchange(port, lambda n: lines(n, 10 ** 9), take, connections=CONNECTIONS, depth=8)
         load.start()
         load.wait_for_replies(before)
@@ -60,15 +61,25 @@ class KilledServer(ProgramTest):
         server.stop()
         return {"status": "served"}
 
+    @staticmethod
+    def kill(server):
+        os.kill(server.report.pid("old"), signal.SIGKILL)
+        server.report.wait("failover", 20)
+
     @scenario("window", allow=ALLOWED)
     def from_outside(self, box):
         rounds = int(os.environ.get("MX_KILLS", "24"))
-
-        def kill(server):
-            os.kill(server.report.pid("old"), signal.SIGKILL)
-            server.report.wait("failover", 20)
         for _ in range(1 if box.native else rounds):
-            self.serve(box, kill=kill)
+            self.serve(box, kill=self.kill)
+        return {"status": "served"}
+
+    @scenario("window", allow=ALLOWED)
+    def with_many_descriptors(self, box):
+        """More than mx's own number (4,095 at most): what the survivor takes them over with must not be in their way."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.assertGreaterEqual(hard, 8192, "this machine's hard limit of open files is too low for the test")
+        for threads, descriptors in ((0, 4085), (2, 4085), (0, 5000), (2, 8000)):
+            self.serve(box, kill=self.kill, arguments=(threads, descriptors))
         return {"status": "served"}
 
     @scenario("window", "full", allow=ALLOWED)

@@ -1,5 +1,6 @@
 // An epoll server: numbers the lines of each connection and sends them back, by read/write or recv/send in turn.
-// With a second argument so many more threads, which make calls all the time. Built with -DBAD it dies of a line "fault".
+// With a second argument so many more threads, which make calls all the time; with a third one it opens so many descriptors first.
+// Built with -DBAD it dies of a line "fault".
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -8,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { kConnections = 1024 };
+enum { kConnections = 8192 };
 static struct {
   char in[4096];
   size_t used;
@@ -76,6 +78,10 @@ int main(int argc, char** argv) {
   epoll_ctl(set, EPOLL_CTL_ADD, listener, &e);
   long null = open("/dev/null", O_WRONLY);
   pthread_t thread;
+  struct rlimit limit = {kConnections, kConnections};
+  if (argc > 3 && setrlimit(RLIMIT_NOFILE, &limit)) return 5;
+  for (int i = argc > 3 ? atoi(argv[3]) : 0; i > 0; i--)
+    if (dup((int)null) < 0) return 6;
   for (int i = argc > 2 ? atoi(argv[2]) : 0; i > 0; i--) pthread_create(&thread, NULL, be_busy, (void*)null);
   for (;;) {
     int n = epoll_wait(set, ready, 64, -1);
