@@ -58,6 +58,8 @@ void run_alone(const Plan& plan, const oci::ContainerState& state, const std::st
   oci::add_event(state, "dropped", {{"version", plan.second}, {"reason", reason}});
 }
 
+// The runtime writes the container's state there. Every stage reads it: crun fails with EPIPE ("exit code: -33") when a hook that
+// does not need it has ended before.
 std::string read_standard_input() {
   std::string text;
   char buffer[65536];
@@ -105,6 +107,7 @@ int create_runtime(const fs::path& folder) {
 }
 
 int create_container(const fs::path& folder) {
+  read_standard_input();
   const Plan plan = read_plan(folder / "plan.json");
   build_own_folder(plan);
   try {
@@ -121,6 +124,7 @@ int create_container(const fs::path& folder) {
 }
 
 int post_stop(const fs::path& folder) {
+  read_standard_input();
   if (fs::exists(folder / "meta.json")) oci::retire_state(oci::load_state_folder(folder));
   return 0;
 }

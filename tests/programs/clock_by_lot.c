@@ -1,5 +1,4 @@
-// An allocator (jemalloc) looks at the coarse clock at places that it draws by lot from an address: what else reads clocks gets the
-// leader's times all the same, in each version at its own places.
+// Coarse clocks read at places drawn by lot, as jemalloc does: what else reads clocks gets the leader's times all the same.
 // expect: ok: clocks
 #include <sys/time.h>
 
