@@ -58,8 +58,8 @@ void run_alone(const Plan& plan, const oci::ContainerState& state, const std::st
   oci::add_event(state, "dropped", {{"version", plan.second}, {"reason", reason}});
 }
 
-// The runtime writes the container's state there. Every stage reads it: crun fails with EPIPE ("exit code: -33") when a hook that
-// does not need it has ended before.
+// The runtime writes the container's state there. Every stage reads it: crun fails with EPIPE
+// ("exit code: -33") when a hook that does not need it has ended before.
 std::string read_standard_input() {
   std::string text;
   char buffer[65536];

@@ -6,7 +6,8 @@ namespace mx::agent {
 
 namespace {
 
-// The Thread's registers while they are in use. The compiler itself uses none (-mgeneral-regs-only).
+// The Thread's registers while they are in use. The compiler itself uses none
+// (-mgeneral-regs-only).
 class Borrowed {
  public:
   Borrowed() : t_(this_thread()) {
@@ -128,7 +129,8 @@ void restore_vectors(Thread* t, Ucontext* uc) {
   constexpr uint64_t kFirstVector = 160;  // of an FXSAVE area, with which the frame's begins
   if (!t->vectors_borrowed) return;
   t->vectors_borrowed = 0;
-  if (uc->mc.fpstate) memcpy(reinterpret_cast<char*>(uc->mc.fpstate) + kFirstVector, t->vectors, sizeof t->vectors);
+  if (uc->mc.fpstate)
+    memcpy(reinterpret_cast<char*>(uc->mc.fpstate) + kFirstVector, t->vectors, sizeof t->vectors);
 }
 
 }  // namespace mx::agent

@@ -119,8 +119,8 @@ void judge(Thread* t, int sig, const FaultBody& b) {
 }  // namespace
 
 void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
+  if (in_agent(uc->mc.rip)) restore_vectors(t, uc);
   if (in_agent(uc->mc.rip) && t->guard) {
-    restore_vectors(t, uc);
     uc->mc.rsp = t->guard;
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_try_failed);
     return;

@@ -181,7 +181,8 @@ int clear_of(const int32_t* list, uint32_t count, int fd) {
   // Just below the arena's. Above it the table of descriptors has to grow, and in a process with
   // threads the kernel waits for RCU then: 10 to 14 ms at 250 Hz (expand_fdtable() in fs/file.c).
   long moved = reserved > kBelow ? copied_clear_of(list, count, fd, reserved - kBelow) : kEbadf;
-  if (is_error(moved)) moved = copied_clear_of(list, count, fd, (top > reserved ? top : reserved) + 1);
+  if (is_error(moved))
+    moved = copied_clear_of(list, count, fd, (top > reserved ? top : reserved) + 1);
   // A low limit (containers often have 1024): into any gap.
   for (long free = 0; is_error(moved) && free < reserved; free++) {
     if (!in_list(list, count, free)) moved = copied_clear_of(list, count, fd, free);

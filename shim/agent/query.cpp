@@ -59,8 +59,8 @@ uint32_t key(const Call& c) {
   return c.d->nargs && sys::is_value(c.d->args[0].kind) ? static_cast<uint32_t>(c.args[0]) : 0;
 }
 
-// An allocator's clock: jemalloc looks at it after a number of allocations that it draws by lot, from
-// an address, so each version looks at other places. The leader's looks are passed over, the
+// An allocator's clock: jemalloc looks at it after a number of allocations that it draws by lot,
+// from an address, so each version looks at other places. The leader's looks are passed over, the
 // follower's get the last answer: no other query is passed over for them, nor answered from memory
 // because the next event is one of them. (redis' timers saw another time than the leader's, and
 // fired in the follower alone: one run in ten with 6,000 clients.)
@@ -129,8 +129,8 @@ long follow_query(Call& c) {
     if (!next_event(t, h)) return run_query(c);
     if (h.kind == EventKind::kQuery) {
       const bool mine = h.nr == nr && query_arg(h) == arg;
-      const bool passes = !is_allocators(nr, arg) &&
-                          (is_allocators(h.nr, query_arg(h)) || find_ahead(c, arg));
+      const bool passes =
+          !is_allocators(nr, arg) && (is_allocators(h.nr, query_arg(h)) || find_ahead(c, arg));
       if (mine || passes) {
         skip_event(t, h);
         if (mine) return answer(c, *cached(t, nr, arg));

@@ -148,7 +148,8 @@ void Monitor::open_events() {
   process_watch_.open(epoll_);
 }
 
-// What goes wrong in here (no memory, a file that cannot be read) must not end this process, and with it failover.
+// What goes wrong in here (no memory, a file that cannot be read) must not end this process, and
+// with it failover.
 void Monitor::watch() {
   constexpr int kMost = 100;
   for (int failures = 0; !program_ended_ || (!roots_[0].ended || !roots_[1].ended);) {
@@ -156,7 +157,9 @@ void Monitor::watch() {
       if (!watch_on()) break;
     } catch (const std::exception& e) {
       if (++failures > kMost) throw;
-      report_.write("note", {{"reason", std::string("the monitor failed at something, and goes on: ") + e.what()}});
+      report_.write(
+          "note",
+          {{"reason", std::string("the monitor failed at something, and goes on: ") + e.what()}});
     }
   }
   take_messages();

@@ -7,8 +7,8 @@
 
 namespace mx::monitor {
 
-/// The bytes of a file below /proc, or as many as could be read: of a process that ends between open
-/// and read there are none (ESRCH). (An istreambuf_iterator throws then, whatever the stream's
+/// The bytes of a file below /proc, or as many as could be read: of a process that ends between
+/// open and read there are none (ESRCH). (An istreambuf_iterator throws then, whatever the stream's
 /// exceptions() say: the streambuf does, and no stream is there to catch it.)
 inline std::string proc_text(const std::filesystem::path& file) {
   std::ifstream in(file, std::ios::binary);
