@@ -22,7 +22,6 @@ class Borrowed {
         : "r"(t_->vectors)
         : "memory");
     t_->vectors_borrowed = 1;
-    asm volatile("" : : : "memory");
   }
   ~Borrowed() {
     asm volatile(

@@ -119,14 +119,14 @@ void judge(Thread* t, int sig, const FaultBody& b) {
 }  // namespace
 
 void on_fault(Thread* t, int sig, Siginfo* info, Ucontext* uc) {
-  if (in_agent(uc->mc.rip)) restore_vectors(t, uc);
-  if (in_agent(uc->mc.rip) && t->guard) {
-    uc->mc.rsp = t->guard;
-    uc->mc.rip = reinterpret_cast<uint64_t>(mx_try_failed);
-    return;
-  }
-  if (in_agent(uc->mc.rip) && t->regs) {
-    fault_in_agent(t, sig, info);
+  if (in_agent(uc->mc.rip)) {
+    restore_vectors(t, uc);
+    if (t->guard) {
+      uc->mc.rsp = t->guard;
+      uc->mc.rip = reinterpret_cast<uint64_t>(mx_try_failed);
+      return;
+    }
+    if (t->regs) fault_in_agent(t, sig, info);
   }
   FaultBody b{uc->mc.rip, info->fault.addr};
   Regs r;
