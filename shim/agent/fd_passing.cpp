@@ -163,11 +163,9 @@ bool in_list(const int32_t* list, uint32_t count, long fd) {
 }
 
 namespace {
-constexpr int kDupCloexec = 1030;  // F_DUPFD_CLOEXEC
-
 // A copy at the first free number from `from` on, or an error.
 long copied_clear_of(const int32_t* list, uint32_t count, int fd, long from) {
-  const long copy = sys(__NR_fcntl, fd, kDupCloexec, from);
+  const long copy = sys(__NR_fcntl, fd, kDupfdCloexec, from);
   if (is_error(copy) || !in_list(list, count, copy)) return copy;
   sys(__NR_close, copy);
   return kEbadf;

@@ -13,7 +13,7 @@ namespace {
 constexpr uint64_t kCloexec = 02000000, kNonblock = 04000;
 constexpr int kDupfd = 0, kGetfd = 1, kSetfd = 2, kGetfl = 3, kSetfl = 4, kGetlk = 5, kSetlk = 6,
               kSetlkw = 7, kSetown = 8, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37,
-              kOfdSetlkw = 38, kDupfdCloexec = 1030;
+              kOfdSetlkw = 38;
 
 bool owns(const Call& c) { return static_cast<int32_t>(c.args[2]) == c.t->proc->vpid; }
 

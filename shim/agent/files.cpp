@@ -227,7 +227,7 @@ long open_private(Call& c, const OpenRequest& req) {
     finish_event(t, h);
     return place_private(t, own, static_cast<int>(h.result), cloexec);
   }
-  long high = sys(__NR_fcntl, own, cloexec ? 1030 : 0, kFirstExtra);
+  long high = sys(__NR_fcntl, own, cloexec ? kDupfdCloexec : 0, kFirstExtra);
   sys(__NR_close, own);
   if (is_error(high)) return high;
   fd_opened(t, high, kFdPrivate | (cloexec ? kFdCloexec : 0));

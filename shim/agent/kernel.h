@@ -35,6 +35,8 @@ inline long sys(long nr, A... a) {
   return raw6(nr, arg(a)...);
 }
 
+inline constexpr int kDupfdCloexec = 1030;  ///< F_DUPFD_CLOEXEC of fcntl(2)
+
 inline constexpr long kEintr = -4, kEagain = -11, kEfault = -14, kEinval = -22, kEnosys = -38,
                       kEbadf = -9, kEnomem = -12, kEsrch = -3, kEchild = -10, kEperm = -1,
                       kEnoent = -2, kEtimedout = -110;

@@ -104,7 +104,7 @@ int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
 
 bool settle_new_descriptor(Call& c) {
   int fd;
-  if (c.nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != 1030) return false;
+  if (c.nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != kDupfdCloexec) return false;
   if (find_new_descriptors(c, &fd, 1, true) != 1) return false;
   fd_opened(c.t, fd, 0);
   c.ret = fd;

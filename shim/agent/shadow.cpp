@@ -9,7 +9,6 @@ namespace {
 
 constexpr uint64_t kFixed = 0x10, kShared = 1, kCloexec = 1;
 constexpr int kHigh = 900;  // where the follower keeps descriptors of its own
-constexpr int kDupfdCloexec = 1030;
 constexpr uint64_t kWholeFile = 64 << 20;  // larger ones are copied where they are mapped
 
 struct Shadow {
