@@ -41,7 +41,8 @@ bool own_affair(uint64_t nr, uint64_t request) {
 
 bool passing(const EventHeader& h) {
   return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
-         h.kind == EventKind::kLock || h.kind == EventKind::kRandom;
+         h.kind == EventKind::kLock || h.kind == EventKind::kRandom ||
+         h.kind == EventKind::kBegun;
 }
 
 bool may_skip(const EventHeader& h) {
@@ -199,6 +200,7 @@ Match follower_match(Call& c, EventHeader& h) {
       case EventKind::kPrivateOpen:
       case EventKind::kLock:
       case EventKind::kRandom:
+      case EventKind::kBegun:
         skip_event(t, h);
         continue;
       default:

@@ -11,7 +11,7 @@ bool harmless(const sys::Desc& d);
 /// terminal's size, glibc's for its settings; musl's open sets close-on-exec once more, its fork has masks of its own).
 bool own_affair(uint64_t nr, uint64_t request);
 
-/// An event that the follower may lack, whatever it is about to do (queries, private opens, locks).
+/// An event that the follower may lack, whatever it is about to do (queries, private opens, locks, …).
 bool passing(const EventHeader& h);
 /// An event that may be skipped in search of the one that matches.
 bool may_skip(const EventHeader& h);

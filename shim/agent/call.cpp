@@ -125,14 +125,30 @@ void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_
 
 namespace {
 void announce(Call& c);
+
+// Another thread may have read what this call writes, and its event may be there, before this one's.
+// So the place in the order is from before; but nobody may be kept waiting for a call that waits,
+// so that publishes an event which has the place.
+void come_before_others(const Call& c) {
+  Thread* t = c.t;
+  const Process* p = t->proc->shared;
+  if (!sys::has(*c.d, sys::attr::kTells) || p->threads.load(std::memory_order_relaxed) <= 1) return;
+  if (may_block(c))
+    publish_plain(t, EventKind::kBegun, 0, static_cast<uint16_t>(c.nr), 0, nullptr, 0);
+  else if (c.d->fd_arg < 0 || !is_regular(t, static_cast<int>(c.args[c.d->fd_arg])))
+    take_ticket(t);  // (a disk may take its time, too)
 }
+}  // namespace
 
 void leader_begin(Call& c) {
   Thread* t = c.t;
   inject_fault(t);
   set_activity(t, Activity::kEventCall, c.nr);
-  bool announced = full_lockstep() && !lets_nothing_out(c) && !follower_gone(t);
-  if (announced && !recovers(t->proc->shared)) announce(c);
+  const bool announced = full_lockstep() && !lets_nothing_out(c) && !follower_gone(t) && !recovers(t->proc->shared);
+  if (announced)
+    announce(c);
+  else if (!follower_gone(t))
+    come_before_others(c);
   begin_flight(c);
 }
 

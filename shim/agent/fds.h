@@ -12,6 +12,9 @@ inline bool fd_private(Thread* t, int64_t fd) {
 }
 bool fd_reserved(int64_t fd);
 
+/// Known to be a regular file or a folder (false also if nobody has asked yet, see never_blocks()).
+inline bool is_regular(Thread* t, int fd) { return valid_fd(fd) && (fd_bits(t, fd) & kFdRegular); }
+
 /// True if calls on it return promptly: a regular file, or non-blocking. Asks the kernel once.
 bool never_blocks(Thread* t, int fd);
 /// Of a fcntl or flock: whether it may wait for a lock, whatever the descriptor is.

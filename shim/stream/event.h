@@ -20,9 +20,11 @@ enum class EventKind : uint8_t {
   kRandom = 12,      ///< what a hooked function made (sites/lock_entries.h): the bytes, at most 512 an
                      ///< event, and its result. May be missing or left over in the follower.
   kThreadExit = 10,  ///< this thread ends (exit(2) while others go on)
+  kBegun = 13,       ///< this thread has begun a call that may wait, and on which another one may act
+                     ///< before it returns: all that stands behind in the order may have seen it
 };
 
-inline constexpr EventKind kLastKind = EventKind::kRandom;
+inline constexpr EventKind kLastKind = EventKind::kBegun;
 
 enum EventFlags : uint8_t {
   kOrdered = 1,      ///< `order` is valid: the process had more than one thread

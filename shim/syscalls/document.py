@@ -28,7 +28,8 @@ What mx does with each system call of x86-64 Linux 6.12. A number that is not li
 RULES = """
 A call whose first descriptor is *private* (a read-only file of the version's own image) is executed by each version on
 its own, unless it changes the file. Marks in the second column: **h** the agent has a function of its own for the
-call, **w** it may wait for long, **r** it is begun again after a signal handler that was installed with SA_RESTART.
+call, **w** it may wait for long, **r** it is begun again after a signal handler that was installed with SA_RESTART,
+**t** another thread may act on what it does before it returns.
 
 Calls that the kernel defines as the same operation are compared as one where the versions make it by different numbers
 (two libcs): the notes say *as* which other call, with which arguments.
@@ -52,7 +53,7 @@ def markdown(table):
 
 
 def row(call):
-    marks = [letter for attribute, letter in (("handler", "h"), ("blocking", "w"), ("restart", "r")) if attribute in call.attributes]
+    marks = [letter for attribute, letter in (("handler", "h"), ("blocking", "w"), ("restart", "r"), ("tells", "t")) if attribute in call.attributes]
     treatment = call.treatment + (" **" + "".join(marks) + "**" if marks else "")
     return f"| {call.nr} `{call.name}` | {treatment} | {in_words(call)} | {notes(call)} |\n"
 

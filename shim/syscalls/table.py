@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 TREATMENTS = ["local", "both", "leader", "newfd", "file", "query", "process", "signal", "refuse"]
-ATTRIBUTES = ["blocking", "restart", "timeout", "sigmask", "modifies", "handler", "absent", "noreturn"]
+ATTRIBUTES = ["blocking", "restart", "timeout", "sigmask", "modifies", "handler", "absent", "noreturn", "tells"]
 RESULTS = ["int", "long", "size", "off", "fd", "pid", "uint", "addr", "none"]
 
 VALUES = ["int", "uint", "long", "ulong", "size", "off", "hex", "flags", "mode", "cmd", "fd", "dirfd", "pid", "sig"]

@@ -121,6 +121,8 @@ inline constexpr std::uint32_t kHandler = 1u << 5;  ///< irregular: in mx/syscal
 inline constexpr std::uint32_t kAbsent =
     1u << 6;  ///< Linux itself answers ENOSYS: refused without a report line
 inline constexpr std::uint32_t kNoreturn = 1u << 7;  ///< does not come back to the next instruction
+inline constexpr std::uint32_t kTells =
+    1u << 8;  ///< another thread may act on what it does before it returns
 }  // namespace attr
 
 inline constexpr std::uint8_t kNoArg = 255;

@@ -68,7 +68,7 @@ class Generator(unittest.TestCase):
         self.refuses("buf:in[count] count:size", "buf:in count:size", "a size is missing")
 
     def test_size_not_wanted(self):
-        self.refuses("write             leader blocking restart          : size fd:fd", "write             leader : size fd:fd[4]", "a size is not wanted")
+        self.refuses("write             leader blocking restart tells    : size fd:fd", "write             leader : size fd:fd[4]", "a size is not wanted")
 
     def test_process_call_without_handler(self):
         self.refuses("fork              process handler", "fork              process", "needs a handler")
