@@ -64,6 +64,20 @@ void await_more(Thread* t, uint64_t position) {
   l->consumer_waits.store(0);
 }
 
+// The leader has failed in another thread, and waits for this version's verdict.
+bool fails_elsewhere(Thread* t) {
+  bool fails = false;
+  const auto process = static_cast<uint32_t>(t->proc->shared - control()->processes);
+  uint32_t index = 0;
+  for (Lane& l : stream::lanes_taken(*control())) {
+    const uint32_t i = index++;
+    EventHeader last;
+    if (&l != t->lane && l.in_use.load() && l.process == process && last_unread(l, i, last))
+      fails |= failure(last);
+  }
+  return fails;
+}
+
 }  // namespace
 
 int64_t monotonic_ns() {
@@ -120,14 +134,14 @@ uint64_t history_from() { return history_begins; }
 void forget_history() { history_begins = ~uint64_t{0}; }
 
 bool leader_fails_soon(Thread* t) {
-  int64_t busy = monotonic_ns();  // when the leader was last seen at work
-  int64_t moved = busy;           // … and when it last published something
+  const int64_t began = monotonic_ns();
+  int64_t busy = began;  // when the leader was last seen at work
   const uint64_t parted = t->pos;
   uint64_t position = parted;
   EventHeader h;
   const bool ordered = whole_event_at(t, parted, h) && (h.flags & stream::kOrdered);
   const uint64_t order = ordered ? h.order : ~uint64_t{0};
-  for (;;) {
+  while (monotonic_ns() - began < kPatienceNs) {
     if (follower_must_end(t)) end_follower(t);
     bool gone = leader_is_gone(t);
     if (whole_event_at(t, position, h)) {
@@ -140,7 +154,7 @@ bool leader_fails_soon(Thread* t) {
       if (irrevocable(h)) return false;
       position += extent(h);
       if (h.kind == EventKind::kIntent) agree(t, position);
-      busy = moved = monotonic_ns();
+      busy = monotonic_ns();
       if (position - t->pos > stream::kLag / 2) return false;
     } else if (gone) {
       skip_to(t, position);
@@ -148,12 +162,15 @@ bool leader_fails_soon(Thread* t) {
       take_over(t);
       return true;
     } else {
+      // (Its thread that waits for the verdict of this version's stands behind this one in the order.)
+      if (fails_elsewhere(t)) skip_to(t, position);
       await_more(t, position);
       int64_t now = monotonic_ns();
       if (t->lane->activity.load() != static_cast<uint32_t>(Activity::kEventCall)) busy = now;
-      if (now - busy > kCalmNs || now - moved > kPatienceNs) return false;
+      if (now - busy > kCalmNs) return false;
     }
   }
+  return false;
 }
 
 }  // namespace mx::agent

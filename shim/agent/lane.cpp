@@ -165,7 +165,8 @@ static bool follower_ended(Thread* t, bool verdict) {
   return verdict ? l->verdict.load() == 0 : load_tail(l) != t->pos;
 }
 
-Verdict lane_rendezvous(Thread* t, bool verdict) {
+namespace {
+Verdict rendezvous(Thread* t, bool verdict) {
   Lane* l = t->lane;
   int64_t waited = 0;
   int64_t limit = control()->settings.hang_timeout_ms;
@@ -194,6 +195,17 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
       return Verdict::kFollowerDropped;
     }
   }
+}
+
+}  // namespace
+
+Verdict lane_rendezvous(Thread* t, bool verdict) {
+  Word& activity = t->lane->activity;
+  const uint32_t before = activity.load();
+  if (verdict) activity.store(static_cast<uint32_t>(Activity::kAwaitsVerdict));
+  const Verdict v = rendezvous(t, verdict);
+  if (verdict) activity.store(before);
+  return v;
 }
 
 namespace {

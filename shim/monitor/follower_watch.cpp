@@ -12,7 +12,8 @@ namespace mx::monitor {
 using namespace stream;
 
 namespace {
-// A follower that gives way runs where nothing else does: on a busy machine, not at all. True if it did.
+// A follower that gives way runs where nothing else does: on a busy machine, not at all. True if it
+// did.
 bool end_idleness(Process& p) {
   if (!p.gives_way.exchange(0)) return false;
   p.paced_tsc.store(__builtin_ia32_rdtsc());
@@ -27,8 +28,10 @@ int FollowerWatch::interval_ms() const {
   return quarter > 50 ? quarter : 50;
 }
 
-bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const {
-  // A thread that strayed from its locks may leave their events for long; the others then show progress.
+bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn,
+                          double now) const {
+  // A thread that strayed from its locks may leave their events for long; the others then show
+  // progress.
   if (tail != p.tail || head == tail || turn != p.turn) p.moved = now;
   p.turn = turn;
   if (head != p.head) {
@@ -38,6 +41,15 @@ bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t tu
   p.head = head;
   p.tail = tail;
   return now - p.moved > limit_ + p.pause;
+}
+
+// The leader has failed, or ends with an error; and all threads of the follower wait for each
+// other: one for its turn, one for a lock of the program's own (Go's). Clients, or who waits for
+// its end, need not wait for long.
+bool FollowerWatch::keeps_waiting(const Lane& lane, const Process& p, double now) {
+  return lane.activity.load() == static_cast<uint32_t>(Activity::kAwaitsVerdict) &&
+         lane.verdict.load() == 0 &&
+         stillness_.seconds(p.real_pid[1 - (p.leader.load() & 1)], now) >= limit_ / 4;
 }
 
 std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
@@ -57,10 +69,11 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     if (p.state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
     uint64_t tail = lane.tail.load(), head = lane.head.load();
     auto known = lanes_.find(i);
-    bool same = known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
+    bool same =
+        known != lanes_.end() && known->second.tail <= tail;  // else the lane has been given away
     Progress progress = same ? known->second : Progress{head, tail, p.turn.load(), now, now, 0};
     progress.moved = std::min(now, progress.moved + late);
-    bool hang = hangs(progress, head, tail, p.turn.load(), now);
+    bool hang = hangs(progress, head, tail, p.turn.load(), now) || keeps_waiting(lane, p, now);
     // (Not of one whose other threads go on: jemalloc's background thread leaves looks at the clock
     // for long.)
     if (head != tail && now - progress.moved > limit_ / 2 && end_idleness(p)) {
@@ -75,6 +88,7 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     seen.emplace(i, progress);
   }
   lanes_ = std::move(seen);
+  stillness_.looked();
   return hung;
 }
 

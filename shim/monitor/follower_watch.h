@@ -1,10 +1,12 @@
-// Finds followers that hang: one that takes nothing from a lane in which events wait. (A leader that
-// hangs is judged by its follower, see agent/failover.)
+// Finds followers that hang: one that takes nothing from a lane in which events wait, or that does
+// nothing at all while the leader waits for its verdict. (A leader that hangs is judged by its
+// follower, see agent/failover.)
 #pragma once
 #include <cstdint>
 #include <map>
 #include <vector>
 
+#include "shim/monitor/stillness.h"
 #include "shim/stream/arena.h"
 
 namespace mx::monitor {
@@ -22,13 +24,15 @@ class FollowerWatch {
  private:
   struct Progress {
     uint64_t head, tail, turn;
-    double moved;      // when the follower last took something, had taken everything, or was not born
+    double moved;  // when the follower last took something, had taken everything, or was not born
     double published;  // when the leader last added something
     double pause;      // how long it had worked on that: the follower may need as long
   };
+  bool keeps_waiting(const stream::Lane& lane, const stream::Process& p, double now);
   bool hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const;
 
   double limit_, looked_ = 0;
+  Stillness stillness_;
   std::map<uint32_t, Progress> lanes_;
 };
 

@@ -29,7 +29,8 @@ enum class Activity : uint32_t {
   kEventCall = 1,
   kLocalCall = 2,
   kParked = 3,
-  kGone = 4
+  kGone = 4,
+  kAwaitsVerdict = 5  ///< it has failed, or ends with an error: does the follower, too?
 };
 
 enum class Verdict : uint32_t { kNone = 0, kAgreed = 1, kLeaderFailed = 2, kFollowerDropped = 3 };

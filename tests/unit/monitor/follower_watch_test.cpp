@@ -1,8 +1,13 @@
 #include "shim/monitor/follower_watch.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <memory>
+
+#include "shim/monitor/proc_stat.h"
 
 namespace mx::monitor {
 namespace {
@@ -48,6 +53,45 @@ TEST_F(FollowerWatchTest, OneIsWatchedFromItsBirth) {
   process().real_pid[1] = 101;
   EXPECT_FALSE(hangs_within(31, 40));
   EXPECT_TRUE(hangs_within(41, 43));
+}
+
+// The process sleeps until its pipe is closed.
+class Sleeper {
+ public:
+  Sleeper() {
+    EXPECT_EQ(pipe(pipe_), 0);
+    pid_ = fork();
+    char c;
+    if (pid_ == 0) {
+      close(pipe_[1]);
+      _exit(read(pipe_[0], &c, 1) == 0 ? 0 : 1);
+    }
+    while (proc_stat(pid_).state != 'S') sched_yield();
+  }
+  ~Sleeper() {
+    close(pipe_[1]);
+    waitpid(pid_, nullptr, 0);
+    close(pipe_[0]);
+  }
+  pid_t pid() const { return pid_; }
+
+ private:
+  int pipe_[2];
+  pid_t pid_;
+};
+
+TEST_F(FollowerWatchTest, OneThatDoesNothingWhileTheLeaderWaitsForItsVerdictHangsEarlier) {
+  const Sleeper follower;
+  process().real_pid[1] = follower.pid();
+  lane().activity.store(static_cast<uint32_t>(Activity::kAwaitsVerdict));
+  EXPECT_FALSE(hangs_within(1, 3));
+  EXPECT_TRUE(hangs_within(4, 5));
+}
+
+TEST_F(FollowerWatchTest, OneThatComputesWhileTheLeaderWaitsForItsVerdictDoesNot) {
+  process().real_pid[1] = getpid();
+  lane().activity.store(static_cast<uint32_t>(Activity::kAwaitsVerdict));
+  EXPECT_FALSE(hangs_within(1, 8));
 }
 
 // Where the watch had no processor, the follower had none either.

@@ -1,0 +1,50 @@
+#include "shim/monitor/stillness.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "shim/monitor/proc_stat.h"
+#include "shim/monitor/proc_text.h"
+
+namespace mx::monitor {
+
+namespace {
+
+constexpr double kNothing = 1e7;  // nanoseconds a second: who waits looks around now and then
+
+// Nanoseconds on a processor (schedstat of proc(5)); false: a thread does not sleep.
+bool all_sleep(pid_t pid, uint64_t& used) {
+  std::error_code gone;
+  bool any = false;
+  used = 0;
+  const std::string threads = "/proc/" + std::to_string(pid) + "/task";
+  for (const auto& thread : std::filesystem::directory_iterator(threads, gone)) {
+    if (proc_stat(thread.path()).state != 'S') return false;
+    used += std::strtoull(proc_text(thread.path() / "schedstat").c_str(), nullptr, 10);
+    any = true;
+  }
+  return any && !gone;
+}
+
+}  // namespace
+
+double Stillness::seconds(pid_t pid, double now) {
+  uint64_t used;
+  if (!all_sleep(pid, used)) {
+    seen_.erase(pid);
+    return 0;
+  }
+  const auto [at, fresh] = seen_.try_emplace(pid, Seen{now, now, used, true});
+  Seen& s = at->second;
+  if (!fresh && static_cast<double>(used - s.used) > kNothing * (now - s.when)) s.since = now;
+  s = {s.since, now, used, true};
+  return now - s.since;
+}
+
+void Stillness::looked() {
+  std::erase_if(seen_, [](const auto& entry) { return !entry.second.asked; });
+  for (auto& [pid, seen] : seen_) seen.asked = false;
+}
+
+}  // namespace mx::monitor
