@@ -4,6 +4,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/pair.h"
 
 namespace mx::agent {
 
@@ -67,14 +68,9 @@ void await_more(Thread* t, uint64_t position) {
 // The leader has failed in another thread, and waits for this version's verdict.
 bool fails_elsewhere(Thread* t) {
   bool fails = false;
-  const auto process = static_cast<uint32_t>(t->proc->shared - control()->processes);
-  uint32_t index = 0;
-  for (Lane& l : stream::lanes_taken(*control())) {
-    const uint32_t i = index++;
-    EventHeader last;
-    if (&l != t->lane && l.in_use.load() && l.process == process && last_unread(l, i, last))
-      fails |= failure(last);
-  }
+  each_lane(t->proc->shared, [&](Lane& l) {
+    fails |= l.activity.load() == static_cast<uint32_t>(Activity::kAwaitsVerdict) && &l != t->lane;
+  });
   return fails;
 }
 

@@ -200,11 +200,12 @@ Verdict rendezvous(Thread* t, bool verdict) {
 }  // namespace
 
 Verdict lane_rendezvous(Thread* t, bool verdict) {
+  if (!verdict) return rendezvous(t, false);
   Word& activity = t->lane->activity;
-  const uint32_t before = activity.load();
-  if (verdict) activity.store(static_cast<uint32_t>(Activity::kAwaitsVerdict));
-  const Verdict v = rendezvous(t, verdict);
-  if (verdict) activity.store(before);
+  uint32_t waits = static_cast<uint32_t>(Activity::kAwaitsVerdict);
+  const uint32_t before = activity.exchange(waits);
+  const Verdict v = rendezvous(t, true);
+  activity.compare_exchange_strong(waits, before);  // (the lane may be a new leader's by now)
   return v;
 }
 

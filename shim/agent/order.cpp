@@ -122,19 +122,6 @@ bool unread_before(Lane& l, uint64_t order) {
   return first_from(l, static_cast<uint32_t>(&l - control()->lanes), 0, h) && h.order < order;
 }
 
-bool last_unread(Lane& l, uint32_t index, EventHeader& h) {
-  constexpr int kMost = 1000;
-  uint64_t at = l.tail.load(std::memory_order_acquire);
-  const uint64_t head = l.head.load(std::memory_order_acquire);
-  bool any = false;
-  for (int n = 0; at < head; n++) {
-    if (n == kMost || !read_log(index, at, &h, sizeof h)) return false;
-    at += sizeof h + stream::padded(h.size);
-    any = true;
-  }
-  return any && at == head;
-}
-
 bool only_queries_unread(Lane& l) {
   constexpr int kMost = 64;
   const auto index = static_cast<uint32_t>(&l - control()->lanes);

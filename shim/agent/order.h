@@ -22,8 +22,6 @@ void pass_turns_before(Process* p, uint64_t order);
 bool unread_before(Lane& l, uint64_t order);
 /// Whether all that is there to read are kQuery events (looks at few).
 bool only_queries_unread(Lane& l);
-/// The last event in the lane that its thread has not read; false: there is none, or too much to look through.
-bool last_unread(Lane& l, uint32_t index, EventHeader& h);
 /// Follower: this event is consumed.
 void pass_turn(Thread* t, const EventHeader& h);
 
