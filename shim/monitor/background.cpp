@@ -71,8 +71,12 @@ void Monitor::wait_for_others() {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
   const double patience = options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
   double until = seconds() + patience;  // for who is to take over and not there yet
-  while (others_lead() || (others_to_come() && seconds() < until)) {
-    if (others_lead()) until = seconds() + patience;
+  for (;;) {
+    const bool to_come = others_to_come();  // first: who comes meanwhile leads then
+    if (others_lead())
+      until = seconds() + patience;
+    else if (!to_come || seconds() >= until)
+      break;
     for (const Process& p : processes_taken(arena_.control()))
       for (int v : {0, 1})
         if (p.alive[v].load() && p.real_pid[v] > 1 && !process_watch_.watch(p.real_pid[v]))

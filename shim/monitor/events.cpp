@@ -174,8 +174,10 @@ void await_takeover(Process& p) {
 }
 
 bool awaits_follower(const Process& p) {
-  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) && !p.alive[0].load() &&
-         !p.alive[1].load() && p.real_pid[1 - (p.leader.load() & 1)] == 0;
+  const uint32_t leader = p.leader.load() & 1;
+  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) &&
+         !p.alive[leader].load() &&
+         fetched(p.real_pid[1 - leader]) == 0;  // (set last, when it is born)
 }
 
 bool remind_followers(Control& c) {

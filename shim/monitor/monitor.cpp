@@ -519,8 +519,9 @@ void Monitor::kill_followers() {
 void Monitor::kill_keepers() {
   for (Process& p : processes_taken(arena_.control())) {
     if (p.keeper_pid <= 1 && p.spare_keeper <= 1) continue;
-    bool ended = !p.alive[0].load() && !p.alive[1].load();
-    if (&p != &root() && (!ended || awaits_follower(p))) continue;
+    const bool to_come = awaits_follower(p);  // first: it may come meanwhile
+    const bool ended = !p.alive[0].load() && !p.alive[1].load();
+    if (&p != &root() && (!ended || to_come)) continue;
     for (int32_t* keeper : {&p.keeper_pid, &p.spare_keeper}) {
       signal_own(*keeper, SIGKILL);
       *keeper = 0;
