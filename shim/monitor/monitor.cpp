@@ -499,6 +499,7 @@ void Monitor::kill_version(Version v) {
     bool follows = p.leader.load() != static_cast<uint32_t>(v);
     if (state == PairState::kFree || state == PairState::kEnded || !p.alive[i].load() || !follows)
       continue;
+    let_leader_go(arena_.control(), p);  // its end is no crash
     signal_own(p.real_pid[i], SIGKILL);
   }
 }
