@@ -168,6 +168,10 @@ Match follower_match(Call& c, EventHeader& h) {
     if (!next_event(t, h)) return Match::kTakeover;
     await_turn(t, h);
     if (follower_must_end(t)) end_follower(t);
+    if (passing(h)) {
+      skip_event(t, h);
+      continue;
+    }
     switch (h.kind) {
       case EventKind::kCall:
         if (matches(c, h)) return Match::kMatched;
@@ -196,13 +200,6 @@ Match follower_match(Call& c, EventHeader& h) {
         return lose_step(c, h);
       case EventKind::kExec:
         return lose_step(c, h);
-      case EventKind::kQuery:
-      case EventKind::kPrivateOpen:
-      case EventKind::kLock:
-      case EventKind::kRandom:
-      case EventKind::kBegun:
-        skip_event(t, h);
-        continue;
       default:
         return lose_step(c, h);
     }

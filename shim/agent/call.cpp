@@ -144,11 +144,12 @@ void leader_begin(Call& c) {
   Thread* t = c.t;
   inject_fault(t);
   set_activity(t, Activity::kEventCall, c.nr);
-  const bool announced = full_lockstep() && !lets_nothing_out(c) && !follower_gone(t) && !recovers(t->proc->shared);
-  if (announced)
-    announce(c);
-  else if (!follower_gone(t))
-    come_before_others(c);
+  if (!follower_gone(t)) {
+    if (full_lockstep() && !lets_nothing_out(c) && !recovers(t->proc->shared))
+      announce(c);
+    else
+      come_before_others(c);
+  }
   begin_flight(c);
 }
 

@@ -135,7 +135,7 @@ long read_staged(Call& c, const Target& to) {
 bool is_regular(const Call& c) {
   auto fd = static_cast<int>(c.args[0]);
   never_blocks(c.t, fd);
-  return !valid_fd(fd) || (fd_bits(c.t, fd) & kFdRegular);
+  return !valid_fd(fd) || is_regular(c.t, fd);
 }
 
 long receive_staged(Call& c, const Target& to, uint64_t flags) {

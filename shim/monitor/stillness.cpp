@@ -19,9 +19,11 @@ bool all_sleep(pid_t pid, uint64_t& used) {
   bool any = false;
   used = 0;
   const std::string threads = "/proc/" + std::to_string(pid) + "/task";
-  for (const auto& thread : std::filesystem::directory_iterator(threads, gone)) {
-    if (proc_stat(thread.path()).state != 'S') return false;
-    used += std::strtoull(proc_text(thread.path() / "schedstat").c_str(), nullptr, 10);
+  // (A range-based loop would throw where the process ends between two entries.)
+  for (std::filesystem::directory_iterator at(threads, gone), end; !gone && at != end;
+       at.increment(gone)) {
+    if (proc_stat(at->path()).state != 'S') return false;
+    used += std::strtoull(proc_text(at->path() / "schedstat").c_str(), nullptr, 10);
     any = true;
   }
   return any && !gone;
