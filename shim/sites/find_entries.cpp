@@ -1,6 +1,7 @@
 #include "find_entries.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <optional>
 
@@ -49,21 +50,35 @@ class EntryFinder {
   explicit EntryFinder(const ElfImage& image)
       : image_(image), bounds_(image), targets_(image, bounds_.entries()) {}
 
-  /// False if the first bytes cannot be moved.
+  /// False if neither the first bytes nor the whole function can be moved.
   bool describe(uint64_t address, LockEntry* entry) {
     const Function function = bounds_.around(address);
     if (function.begin != address || function.guessed || !targets_.complete()) return false;
     const Segment& code = *image_.code_at(address);
     const Bytes bytes = code.bytes.subspan(address - code.address, function.end - address);
     std::vector<uint64_t> branches;
-    const auto instructions = decoder_.decode(bytes, address, &branches);
-    for (const uint64_t target : branches) targets_.mark(target);
+    auto instructions = decoder_.decode(bytes, address, &branches);
     const bool endbr = bytes.size() >= 4 && std::ranges::equal(bytes.first(4), kEndbr64);
-    const uint64_t begin = address + (endbr ? sizeof kEndbr64 : 0);
-    entry->offset = static_cast<uint32_t>(begin);
+    if (endbr && !instructions.empty()) instructions.erase(instructions.begin());
+    while (!instructions.empty() && instructions.back().kind == Kind::kPadding)
+      instructions.pop_back();
+    if (instructions.empty()) return false;
+    entry->offset = static_cast<uint32_t>(instructions.front().address);
+    const LockEntry blank = *entry;
+    const bool closed = !jumped_into(entry->offset + 1, instructions.back().end());
+    for (const uint64_t target : branches) targets_.mark(target);
+    if (take_begin(instructions, bytes, function, entry)) return true;
+    *entry = blank;
+    return closed && take_whole(instructions, bytes, function, entry);
+  }
+
+ private:
+  bool take_begin(const std::vector<Instruction>& instructions, Bytes bytes,
+                  const Function& function, LockEntry* entry) {
+    const uint64_t begin = entry->offset;
     size_t fixups = 0;
-    for (size_t i = endbr ? 1 : 0; i < instructions.size(); ++i) {
-      if (!take(instructions[i], bytes.subspan(instructions[i].address - address), entry, &fixups))
+    for (const Instruction& instruction : instructions) {
+      if (!take(instruction, bytes.subspan(instruction.address - function.begin), entry, &fixups))
         return false;
       if (entry->len >= kJumpSize) return !jumped_into(begin + 1, begin + entry->len);
       if (entry->short_branch) return false;
@@ -71,7 +86,65 @@ class EntryFinder {
     return false;
   }
 
- private:
+  /// Of a small function that loops to its first bytes (glibc's sem_trywait): its branches lead
+  /// where they led, if it moves as a whole. Nobody else's leads into it.
+  bool take_whole(const std::vector<Instruction>& instructions, Bytes bytes,
+                  const Function& function, LockEntry* entry) {
+    const uint64_t begin = entry->offset, end = instructions.back().end();
+    if (end - begin < kJumpSize || end - begin > kMaxEntry ||
+        instructions.back().kind != Kind::kRet)
+      return false;
+    size_t fixups = 0;
+    for (const Instruction& instruction : instructions) {
+      const Bytes code = bytes.subspan(instruction.address - function.begin, instruction.size);
+      uint8_t displacement = 0;
+      switch (instruction.kind) {
+        case Kind::kRet:
+        case Kind::kPadding:
+          break;
+        case Kind::kBranch:
+          displacement = displacement32(code);
+          if (leads_into(code, instruction, begin, end))
+            displacement = 0;
+          else if (displacement == 0)
+            return false;
+          break;
+        case Kind::kPlain: {
+          const Mobility mobility = decoder_.mobility(code, instruction.address);
+          if (!mobility.movable) return false;
+          displacement = mobility.rip_disp_at;
+          break;
+        }
+        default:
+          return false;
+      }
+      if (!add_fixup(displacement, entry, &fixups)) return false;
+      entry->len = static_cast<uint8_t>(entry->len + instruction.size);
+    }
+    return true;
+  }
+
+  /// Where the 32-bit displacement of a branch is; 0: it has one of 8 bits.
+  static uint8_t displacement32(Bytes branch) {
+    if (branch.size() == 5 && (branch[0] == 0xe8 || branch[0] == 0xe9)) return 1;
+    return branch.size() == 6 && branch[0] == 0x0f ? 2 : 0;
+  }
+  static bool leads_into(Bytes branch, const Instruction& instruction, uint64_t begin,
+                         uint64_t end) {
+    int32_t distance = static_cast<int8_t>(branch.back());
+    if (const uint8_t at = displacement32(branch)) std::memcpy(&distance, &branch[at], 4);
+    const uint64_t target = instruction.end() + static_cast<uint64_t>(int64_t{distance});
+    return target >= begin && target < end;
+  }
+
+  /// `displacement`: where it is in the next instruction; 0: there is none.
+  static bool add_fixup(uint8_t displacement, LockEntry* entry, size_t* fixups) {
+    if (displacement == 0) return true;
+    if (*fixups == sizeof entry->disp32_at) return false;
+    entry->disp32_at[(*fixups)++] = static_cast<uint8_t>(entry->len + displacement);
+    return true;
+  }
+
   /// Adds one instruction to the entry's bytes.
   bool take(const Instruction& instruction, Bytes bytes, LockEntry* entry, size_t* fixups) {
     uint8_t displacement = 0;
@@ -92,10 +165,7 @@ class EntryFinder {
     } else if (instruction.kind != Kind::kPadding) {
       return false;
     }
-    if (displacement) {
-      if (*fixups == sizeof entry->disp32_at) return false;
-      entry->disp32_at[(*fixups)++] = static_cast<uint8_t>(entry->len + displacement);
-    }
+    if (!add_fixup(displacement, entry, fixups)) return false;
     entry->len = static_cast<uint8_t>(entry->len + instruction.size);
     return true;
   }

@@ -70,7 +70,7 @@ bool valid_site(const Site& site) {
 bool valid_entry(const LockEntry& entry) {
   if (entry.function >= kLockFunctionCount) return false;
   if (kLockFunctions[entry.function].kind == LockKind::kAddress) return entry.len == 0;
-  if (entry.len < 5 || entry.len > kMaxRegion) return false;
+  if (entry.len < 5 || entry.len > kMaxEntry) return false;
   for (const uint8_t at : entry.disp32_at)
     if (at != 0 && at + 4 > entry.len) return false;
   return entry.short_branch == 0 || entry.short_branch + 2 == entry.len;

@@ -23,9 +23,11 @@ namespace mx::sites {
 inline constexpr uint32_t kTableMagic = 0x5453786d;  // "mxST"
 /// Changes whenever the layout or the rules of the finder change: a cached table of another is
 /// stale.
-inline constexpr uint32_t kTableVersion = 4;
+inline constexpr uint32_t kTableVersion = 5;
 /// The most bytes a region has: bounds the agent's trampoline.
 inline constexpr uint32_t kMaxRegion = 48;
+/// Likewise of a lock function, if it moves as a whole.
+inline constexpr uint32_t kMaxEntry = 192;
 
 /// Why a site stays on the trap path. Where both sides fail, the obstacle after the syscall counts.
 enum class Reason : uint8_t {
@@ -62,7 +64,8 @@ struct Site {
 struct LockEntry {
   uint32_t offset;  // as in Site; behind an endbr64
   uint32_t file_offset;
-  uint8_t len;           // whole instructions, 5 … kMaxRegion; 0: only the address is wanted
+  uint8_t len;           // whole instructions, 5 … kMaxEntry, maybe the whole function; 0: only
+                         // the address is wanted
   uint8_t function;      // index in kLockFunctions
   uint8_t disp32_at[2];  // displacements relative to the instruction's end, as in Site
   uint8_t short_branch;  // where a conditional branch with an 8-bit displacement ends the bytes; 0:

@@ -83,6 +83,13 @@ for t in threads: t.join()
 print(done.qsize(), sum(done.get() for _ in range(2000)))"""]))
 
     @scenario("window", "full")
+    def pool_of_threads(self, box):
+        """Its threads take short tasks from a queue as soon as they can."""
+        return shown(box.run([PYTHON, "-c", r"""
+from concurrent.futures import ThreadPoolExecutor
+with ThreadPoolExecutor(8) as pool: print(sum(pool.map(lambda n: n * n % 97, range(4000))))"""]))
+
+    @scenario("window", "full")
     def sockets(self, box):
         """A selectors echo server and its clients in one process, unix sockets, a socket pair that passes a file."""
         return shown(box.run([PYTHON, "-c", r"""
