@@ -105,10 +105,11 @@ Born prepare_pair(Thread* t) {
   }
   pair->leader.store(static_cast<uint32_t>(t->proc->version));
   pair->vppid = t->proc->vpid;
-  pair->lane = born.lane;
+  pair->lane[0] = pair->lane[1] = born.lane;
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
-  memcpy(pair->inherited, t->proc->shared->inherited, sizeof pair->inherited);
+  for (stream::Image& image : pair->image)
+    image = t->proc->shared->image[static_cast<int>(t->proc->version)];
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
   return born;
 }

@@ -66,8 +66,7 @@ void save_state(Thread* t) {
   Process* p = t->proc->shared;
   p->exec_vmask[static_cast<int>(t->proc->version)] = t->vmask;
   p->exec_sent[static_cast<int>(t->proc->version)] = sent_signals(t->proc);
-  p->lane = t->lane_index;
-  p->main_vtid = t->proc->vpid;
+  p->lane[static_cast<int>(t->proc->version)] = t->lane_index;
   p->event_count[static_cast<int>(t->proc->version)].fetch_add(t->events);
 }
 
@@ -119,6 +118,8 @@ long follow_exec(Call& c, bool at) {
       follower_take(c, h);
       return c.ret;
     }
+    stream::Image& image = t->proc->shared->image[static_cast<int>(t->proc->version)];
+    if (h.size == sizeof image) lane_peek(t, sizeof h, &image, sizeof image);
     lane_skip(t, sizeof h + stream::padded(h.size));
     t->intents = 0;
     finish_event(t, h);

@@ -79,10 +79,16 @@ void fd_closed(Thread* t, int fd) {
   fd_bits(t, fd) = kFdTouched;
 }
 
+namespace {
+stream::Image& image_of(Thread* t) {
+  return t->proc->shared->image[static_cast<int>(t->proc->version)];
+}
+}  // namespace
+
 bool fd_known_open(Thread* t, int fd) {
   uint16_t bits = fd_bits(t, fd);
   if (bits & kFdTouched) return bits & kFdOpen;
-  return fd < 4096 && (t->proc->shared->inherited[fd / 64] >> (fd % 64) & 1);
+  return fd < 4096 && (image_of(t).inherited[fd / 64] >> (fd % 64) & 1);
 }
 
 namespace {
@@ -102,13 +108,13 @@ void note_carried(int fd) {
 bool fd_carried(int fd) { return fd >= kCarriedLimit || (fd >= 0 && (carried[fd / 64] >> (fd % 64) & 1)); }
 
 void note_inherited(Thread* t) {
-  Process* p = t->proc->shared;
-  int top = static_cast<int>(p->max_fd.load());
+  uint64_t* const inherited = image_of(t).inherited;
+  int top = static_cast<int>(t->proc->shared->max_fd.load());
   if (top < 2) top = 2;
   for (int fd = 0; fd < 4096; fd++) {
-    if (fd % 64 == 0) p->inherited[fd / 64] = 0;
+    if (fd % 64 == 0) inherited[fd / 64] = 0;
     if (fd <= top && !is_error(sys(__NR_fcntl, fd, kGetfd, 0)))
-      p->inherited[fd / 64] |= uint64_t{1} << (fd % 64);
+      inherited[fd / 64] |= uint64_t{1} << (fd % 64);
   }
 }
 

@@ -53,7 +53,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   t->tid = p->real_pid;
   t->vtid = p->vpid;
   t->role = initial_role(p);
-  use_lane(t, p->shared->lane);
+  use_lane(t, p->shared->lane[v]);
   set_living(t, true);
   init_vdso(b.vdso);
   init_thread_stack(t);
@@ -64,12 +64,15 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   if (!b.initial) {
     leave_memory(t);
     close_other_lanes(t);
+  }
+  if (b.initial || t->role != Role::kFollower) note_inherited(t);
+  if (!b.initial && t->role == Role::kLeader) {
     p->shared->threads.store(1);
-    publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, nullptr, 0);
-    if (t->role == Role::kLeader) lane_flush(t);
+    publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, &p->shared->image[v],
+                  sizeof p->shared->image[v]);
+    lane_flush(t);
   }
   if (t->role == Role::kLeader) {
-    note_inherited(t);
     // execve has unshared the descriptor table: the keeper of the old image holds that one's.
     if (b.initial)
       start_young_keeper(t);

@@ -144,21 +144,22 @@ agent::BootInfo boot_info(const Injection& in, const Arena& arena, const user_re
   return b;
 }
 
-// Both versions get the same random bytes: the leader's image draws them. (Those of the first images are drawn before, for
-// these arrive in any order.)
+// Both versions get the same random bytes: drawn for the leader's image, which tells the follower. (Those of the first
+// images are drawn before, for these arrive in any order.)
 void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t at) {
   if (!at) return;
   Process& p = arena.control().processes[in.process];
+  auto& bytes = p.image[static_cast<int>(in.version)].at_random;
   if (p.leader.load() == static_cast<uint32_t>(in.version) && !in.initial) {
-    if (getrandom(p.at_random, sizeof p.at_random, 0) < 0) return;
+    if (getrandom(bytes, sizeof bytes, 0) < 0) return;
   }
-  write_memory(pid, at, p.at_random, sizeof p.at_random);
+  write_memory(pid, at, bytes, sizeof bytes);
 }
 
 // The kernel counts bytes from the process's birth, the agent from here.
 void count_from_here(const Arena& arena, const Injection& in) {
   Process& p = arena.control().processes[in.process];
-  const uint32_t lane = fetched(p.lane);
+  const uint32_t lane = fetched(p.lane[static_cast<int>(in.version)]);
   if (p.leader.load() != static_cast<uint32_t>(in.version) || lane >= kMaxLanes) return;
   uint64_t io[2];
   if (!moved_bytes(in.pid, io)) return;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <ctime>
 
 #include "shim/monitor/clock.h"
@@ -115,11 +116,12 @@ int Monitor::run() {
   Process& p = root();
   p.is_root = 1;
   know_own_processes(arena_.fd(), static_cast<int>(arena_.control().settings.reserved_fd));
-  if (getrandom(p.at_random, sizeof p.at_random, 0) < 0) throw system_error("getrandom");
+  auto& random = p.image[0].at_random;
+  if (getrandom(random, sizeof random, 0) < 0) throw system_error("getrandom");
+  std::memcpy(p.image[1].at_random, random, sizeof random);
   p.leader.store(static_cast<uint32_t>(options_.leader));
   p.threads.store(1);
   p.vppid = getpid();
-  p.lane = 0;
   p.state.store(static_cast<uint32_t>(PairState::kPaired));
   note_taken(arena_.control().processes_end, 0);
   note_taken(arena_.control().lanes_end, 0);
@@ -357,7 +359,7 @@ void Monitor::on_root_end(Version v, int status) {
     crash.version = v;
     crash.pid = r.pid;
     crash.signal = SIGKILL;
-    crash.lane = p.lane;
+    crash.lane = p.lane[static_cast<int>(v)];
     crash.survivor = twin.pid;
     crash.past = past_of(arena_, crash.lane);
     write_crash(crash, line);

@@ -87,6 +87,12 @@ enum class PairState : uint32_t {
   kEnded = 4,
 };
 
+/// What both versions' images of a program have in common: payload of EventKind::kExec.
+struct Image {
+  uint8_t at_random[16];   ///< AT_RANDOM
+  uint64_t inherited[64];  ///< descriptors that were open when it began, a bit each
+};
+
 /// One process of the program: a pair of real processes.
 struct alignas(64) Process {
   Word state;    ///< enum PairState
@@ -111,15 +117,13 @@ struct alignas(64) Process {
   Word keeper_left;                     ///< futex: pid of the keeper that let go of the table last
   Word exec_state[2];                   ///< handshake with the monitor before execve, see ExecState
   uint64_t failure_tsc;
-  uint32_t lane;           ///< lane of the main thread
-  uint8_t at_random[16];   ///< AT_RANDOM of the current image, equal in both versions
+  uint32_t lane[2];        ///< by Version: of the current image's first thread
+  Image image[2];          ///< by Version: the leader may be some execve ahead
   Word max_fd;             ///< highest descriptor number the leader ever got
-  uint64_t inherited[64];  ///< descriptors that were open when the image began, a bit each
   std::atomic<uint64_t> io_ended[2];  ///< Lane::io of threads that have ended
   LastWords last_words;
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   uint64_t exec_sent[2];   ///< signals that the program has sent itself and blocks, likewise
-  int32_t main_vtid;
   Word taker;  ///< 0 nobody; 2 * Version + 2: a thread of the survivor carries the descriptors
                ///< over; + 1: done
   Word fd_list_state;     ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
@@ -177,6 +181,7 @@ enum class MessageKind : uint32_t {
   kNote,
   kRecovery,  ///< a copy has reached the stage in number[0]
   kExecDone,  ///< a failed execve: detach (number = real tid)
+  kStrayed,   ///< a follower that stands still and could come back went another way (number = real pid)
   kPace,      ///< number[0] = a real pid: its threads give way no more; policy and slice of number[1], [2]
 };
 

@@ -12,7 +12,7 @@ enum class EventKind : uint8_t {
   kFault = 4,    ///< the leader's program faulted here and waits for the verdict
   kExit = 5,     ///< exit_group: the leader's process ends (and, non-zero, waits for the verdict)
   kTermSignal = 6,  ///< the leader's process dies of this signal by default action
-  kExec = 7,     ///< execve succeeded: the next event comes from the new program
+  kExec = 7,     ///< execve succeeded: the next event comes from the new program; an Image (arena.h)
   kQuery = 8,    ///< a call without side effect; may be skipped or repeated by the follower
   kPrivateOpen = 9,  ///< the leader opened a file of its own image at the number in `result`
   kLock = 11,        ///< this thread got a lock, or failed to: `nr` says by which function (sites/lock_entries.h),

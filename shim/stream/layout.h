@@ -23,7 +23,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 23;
+inline constexpr uint32_t kProtocolVersion = 24;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -59,7 +59,7 @@ inline constexpr uint64_t kArenaHeaderOffset = 0;
 inline constexpr uint64_t kAgentImageOffset = 0x100000;  // 1 MiB reserved
 inline constexpr uint64_t kAgentImageLimit = 0x100000;
 inline constexpr uint64_t kControlOffset = 0x200000;  // struct Control, see arena.h
-inline constexpr uint64_t kLanesOffset = 0x800000;
+inline constexpr uint64_t kLanesOffset = 0xa00000;
 inline constexpr uint64_t kSitesOffset = kLanesOffset + kMaxLanes * kLaneStride;
 inline constexpr uint64_t kSitesSize = 16 << 20;  // tables of rewritable sites
 inline constexpr size_t kMaxSiteTables = 512;
