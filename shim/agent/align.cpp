@@ -131,7 +131,7 @@ Match lose_step(Call& c, const EventHeader& h) {
   report_sequence_divergence(c, h);
   if (leader_fails_soon(c.t)) return Match::kTakeover;
   if (go_astray(c)) return Match::kRedirected;
-  leave_as_follower(c.t, "the sequences of system calls differ");
+  stray_from_leader(c.t, "the sequences of system calls differ");
 }
 
 }  // namespace

@@ -15,8 +15,7 @@ constexpr uint32_t kMostCalls = 2000;
 constexpr int64_t kPatienceNs = 5'000'000'000;  // a server that tests its memory before it aborts
 
 [[noreturn]] void give_up(Thread* t) {
-  end_recovery(t->proc->shared);
-  leave_as_follower(t, "the sequences of system calls differ");
+  stray_from_leader(t, "the sequences of system calls differ");
 }
 
 bool kills(uint64_t sig) {  // what a program that has failed sends itself

@@ -275,6 +275,20 @@ void leave_as_crashed_follower(Thread* t, bool recovers) {
   end_follower(t);
 }
 
+void stray_from_leader(Thread* t, const char* reason) {
+  Process* p = t->proc->shared;
+  if (!(t->proc->astray && recovers(p)) && !recover_crashed_follower(t, t->pos))
+    leave_as_follower(t, reason);
+  p->recovery.lane = 0;  // nothing has to be carried over
+  Message* m = new_message(t, MessageKind::kStrayed);
+  if (m) {
+    m->number[0] = t->proc->real_pid;
+    set_text(m, reason);
+    send(m);
+  }
+  leave_as_crashed_follower(t, true);
+}
+
 int64_t crash_lane(const Thread* t) { return t->history ? int64_t{t->lane_index} + 1 : 0; }
 
 void save_registers(Thread* t, const Regs& r) {

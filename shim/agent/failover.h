@@ -40,6 +40,9 @@ bool follower_must_end(Thread* t);
 [[noreturn]] void end_follower(Thread* t);
 /// Reports why, lets the leader go on alone, ends this process.
 [[noreturn]] void leave_as_follower(Thread* t, const char* reason);
+/// The same for a version that goes another way than the leader. Threads that ran in another order
+/// may be the cause: if there is a checkpoint, the monitor lets it try again from there.
+[[noreturn]] void stray_from_leader(Thread* t, const char* reason);
 /// The same for a version that crashed: it stands still until the monitor, which looks at it, ends
 /// it.
 [[noreturn]] void leave_as_crashed_follower(Thread* t, bool recovers);

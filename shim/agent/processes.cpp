@@ -67,7 +67,7 @@ int follow_exit(Call& c, int code) {
     }
     if (code != 0) exited_wrongly(t, t->pos, code);
     report_sequence_divergence(c, h);
-    leave_as_follower(t, "exited while the other version goes on");
+    stray_from_leader(t, "exited while the other version goes on");
   }
 }
 
@@ -147,7 +147,7 @@ static bool follow_thread_exit(Call& c) {
         break;
       default:
         report_sequence_divergence(c, h);
-        leave_as_follower(t, "a thread ends while the other version's goes on");
+        stray_from_leader(t, "a thread ends while the other version's goes on");
     }
   }
   return true;

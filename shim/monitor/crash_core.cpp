@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "recovery/target.h"
+#include "shim/monitor/proc_stat.h"
 #include "shim/replay/core_file.h"
 #include "shim/stream/history.h"
 
@@ -33,8 +34,7 @@ void as_the_program_stood(replay::ThreadRegisters& t, const SavedRegisters& r) {
 class StoppedThreads {
  public:
   explicit StoppedThreads(pid_t pid) {
-    for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-      const auto tid = static_cast<pid_t>(std::stol(entry.path().filename().string()));
+    for (const pid_t tid : threads_of(pid)) {
       if (ptrace(PTRACE_SEIZE, tid, 0, 0) != 0) throw std::runtime_error("it cannot be traced");
       tids.push_back(tid);
       if (ptrace(PTRACE_INTERRUPT, tid, 0, 0) != 0 || !recovery::wait_for_stop(tid))

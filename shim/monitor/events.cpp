@@ -125,9 +125,8 @@ void answer_exec(Control& c, uint32_t process, Version v, ExecState state) {
   futex_wake(w);
 }
 
-namespace {
-void wake_lanes(Control& c, Process& p) {
-  uint32_t index = static_cast<uint32_t>(&p - c.processes);
+void wake_lanes(Control& c, const Process& p) {
+  const auto index = static_cast<uint32_t>(&p - c.processes);
   for (Lane& l : lanes_taken(c)) {
     if (!l.in_use.load() || l.process != index) continue;
     l.consumer_waits.store(0);
@@ -136,7 +135,6 @@ void wake_lanes(Control& c, Process& p) {
     futex_wake(l.producer_waits);
   }
 }
-}  // namespace
 
 void kick_threads(Control& c, const Process& p, int version) {
   const auto index = static_cast<uint32_t>(&p - c.processes);

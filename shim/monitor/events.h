@@ -32,6 +32,8 @@ bool awaits_follower(const stream::Process& p);
 /// The follower has not taken over yet from a leader that is dead: a thread that computes is told
 /// again. True if there is such a one.
 bool remind_followers(stream::Control& c);
+/// Whoever waits at an end of one of the process's lanes looks again.
+void wake_lanes(stream::Control& c, const stream::Process& p);
 /// The follower of p is gone: the leader goes on alone.
 void let_leader_go(stream::Control& c, stream::Process& p);
 void futex_wake(stream::Word& w);

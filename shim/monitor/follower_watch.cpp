@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <set>
 
 #include "shim/monitor/arena.h"
 #include "shim/monitor/pace.h"
@@ -23,9 +24,9 @@ bool end_idleness(Process& p) {
 }  // namespace
 
 int FollowerWatch::interval_ms() const {
+  constexpr double kLooks = 10;
   if (limit_ <= 0) return -1;
-  int quarter = static_cast<int>(limit_ * 250);
-  return quarter > 50 ? quarter : 50;
+  return std::max(50, static_cast<int>(limit_ * 1000 / kLooks));
 }
 
 bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn,
@@ -52,14 +53,42 @@ bool FollowerWatch::keeps_waiting(const Lane& lane, const Process& p, double now
          stillness_.seconds(p.real_pid[1 - (p.leader.load() & 1)], now) >= limit_ / 4;
 }
 
-std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
-  std::vector<uint32_t> hung;
-  if (limit_ <= 0) return hung;
+// The leader waits for room, or an answer, and in no follower that has something to read does any
+// thread do anything: they wait for each other. (One alone may wait for another process's, which is
+// behind.)
+std::vector<FollowerWatch::Hung> FollowerWatch::all_asleep(Control& control, double now) {
+  std::vector<Hung> found;
+  std::set<uint32_t> behind, waits;
+  for (const Lane& lane : lanes_taken(control)) {
+    const uint32_t process = fetched(lane.process);
+    if (lane.in_use.load() != 1 || process >= kMaxProcesses || lane.head.load() == lane.tail.load())
+      continue;
+    behind.insert(process);
+    if (lane.producer_waits.load()) waits.insert(process);
+  }
+  if (waits.empty()) return {};
+  bool all = true;
+  for (const uint32_t i : behind) {
+    const Process& p = control.processes[i];
+    if (p.state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
+    const double asleep = stillness_.seconds(p.real_pid[1 - (p.leader.load() & 1)], now);
+    if (asleep < interval_ms() / 1000.0)
+      all = false;
+    else if (waits.contains(i))
+      found.push_back({i, false});
+  }
+  return all ? found : std::vector<Hung>{};
+}
+
+std::vector<FollowerWatch::Hung> FollowerWatch::look(Control& control, double now) {
+  if (limit_ <= 0) return {};
   std::map<uint32_t, Progress> seen;
   // A watch that comes late had no processor, and so had those it watches.
   const double interval = interval_ms() / 1000.0, since = looked_ > 0 ? now - looked_ : 0;
   const double late = since > 2 * interval ? since - interval : 0;
   looked_ = now;
+  if (late > 0) stillness_.forget();
+  std::vector<Hung> hung = all_asleep(control, now);
   uint32_t index = 0;
   for (Lane& lane : lanes_taken(control)) {
     uint32_t i = index++;
@@ -83,8 +112,8 @@ std::vector<uint32_t> FollowerWatch::look(Control& control, double now) {
     // Its parent may be many short-lived processes behind.
     if (p.real_pid[1 - (p.leader.load() & 1)] == 0)
       progress.moved = now;
-    else if (hang && (hung.empty() || hung.back() != process))
-      hung.push_back(process);
+    else if (hang)
+      hung.push_back({process, true});
     seen.emplace(i, progress);
   }
   lanes_ = std::move(seen);

@@ -18,8 +18,14 @@ class FollowerWatch {
 
   /// How often look() wants to be called, in milliseconds; -1: never.
   int interval_ms() const;
-  /// Indices of the processes whose follower hangs at this time (seconds of a steady clock).
-  std::vector<uint32_t> look(stream::Control& control, double now);
+  struct Hung {
+    uint32_t process;  ///< index
+    /// It has had its time. Else the leader waits for it, and all its threads sleep: one that could
+    /// come back may try again, any other has time yet.
+    bool for_sure;
+  };
+  /// The processes whose follower hangs at this time (seconds of a steady clock).
+  std::vector<Hung> look(stream::Control& control, double now);
 
  private:
   struct Progress {
@@ -29,6 +35,7 @@ class FollowerWatch {
     double pause;      // how long it had worked on that: the follower may need as long
   };
   bool keeps_waiting(const stream::Lane& lane, const stream::Process& p, double now);
+  std::vector<Hung> all_asleep(stream::Control& control, double now);
   bool hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const;
 
   double limit_, looked_ = 0;

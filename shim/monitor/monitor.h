@@ -105,7 +105,7 @@ class Monitor {
   void drop_hung_followers();
   // Recovery (recovering.cpp).
   void prepare_transplants();
-  void start_recovery(uint32_t process, pid_t crashed, bool stands);
+  void start_recovery(uint32_t process, Failed f);
   void tell_of_no_recovery(const stream::Process& p, stream::Version v, pid_t pid);
   void report_recovery_start();
   void keep_bundle(uint32_t process);
@@ -113,7 +113,11 @@ class Monitor {
   void end_replaced(pid_t victim);
   void watch_children();
   void continue_recovery();
+  bool can_replay(const stream::Process& p, stream::Version v);
+  bool replay_follower(stream::Process& p, stream::Version v, const Failed& f);
   bool recover_killed_follower(stream::Process& p, stream::Version v);
+  bool recover_hung_follower(stream::Process& p, stream::Version v, pid_t pid);
+  void on_strayed(uint32_t process, stream::Version v, pid_t pid, const std::string& how);
   void end_recoveries();
   void finish();
   void wait_for_others();

@@ -1,6 +1,5 @@
 #include "shim/monitor/pace.h"
 
-#include <dirent.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 #include <string>
 
 #include "shim/monitor/own_processes.h"
+#include "shim/monitor/proc_stat.h"
 
 #include "shim/agent/kernel.h"
 
@@ -40,12 +40,8 @@ bool may_set_pace() {
 
 void set_pace(pid_t pid, int policy, uint64_t slice) {
   if (!is_own_process(pid)) return;
-  const std::string folder = "/proc/" + std::to_string(pid) + "/task";
-  const std::unique_ptr<DIR, int (*)(DIR*)> threads(opendir(folder.c_str()), closedir);
-  if (!threads) return;
-  while (const dirent* e = readdir(threads.get()))
-    if (const pid_t tid = std::atoi(e->d_name))
-      set_pace_of_thread(tid, static_cast<uint32_t>(policy), slice);
+  for (const pid_t tid : threads_of(pid))
+    set_pace_of_thread(tid, static_cast<uint32_t>(policy), slice);
 }
 
 }  // namespace mx::monitor

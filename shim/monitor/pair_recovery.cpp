@@ -23,6 +23,7 @@ namespace {
 
 constexpr double kLongest = 30;  // seconds that a version may take to come back
 constexpr size_t kMost = 200;    // recoveries of one version …
+constexpr size_t kMostStrays = 10;  // … among them of one that had gone another way …
 constexpr double kWithin = 60;   // … in so many seconds
 constexpr int kLookMs = 50;
 
@@ -47,41 +48,50 @@ void hold(pid_t pid) {
 
 }  // namespace
 
-bool PairRecovery::too_many(double now) {
-  auto& times = times_[static_cast<int>(version_)];
-  while (!times.empty() && times.front() < now - kWithin) times.pop_front();
-  times.push_back(now);
-  return times.size() > kMost;
+// Why it is not tried once more; "": it is.
+std::string PairRecovery::too_often(double now, bool strayed) {
+  const auto full = [now](std::deque<double>& times, size_t most) {
+    while (!times.empty() && times.front() < now - kWithin) times.pop_front();
+    times.push_back(now);
+    return times.size() > most;
+  };
+  const auto said = [](const char* what, size_t times) {
+    return "it has " + std::string(what) + " " + std::to_string(times) + " times within " +
+           std::to_string(static_cast<int>(kWithin)) + " seconds";
+  };
+  Times& times = times_[static_cast<int>(version_)];
+  if (full(times.all, kMost)) return said("failed", kMost);
+  if (strayed && full(times.strayed, kMostStrays))
+    return said("gone another way than the leader", kMostStrays);
+  return "";
 }
 
-pid_t PairRecovery::begin(pid_t crashed, bool stands, double now, const std::string& why_not) {
+pid_t PairRecovery::begin(const Failed& f, double now) {
   Process& p = pair();
   version_ = static_cast<Version>(p.recovery.version & 1);
   const int v = static_cast<int>(version_);
   active_ = true;
   copy_ = 0;
-  crashed_ = crashed;
+  crashed_ = f.pid;
   vpid_ = p.vpid;
   deadline_ = now + kLongest;
   functions_.clear(), left_.clear(), steps_.clear(), remark_.clear(), timeline_.clear();
   stack_.clear();
   Checkpoint& c = p.checkpoint[v];
   mark("heard of");
+  if (!f.strayed.empty()) remark_ = "it had gone another way than the leader: " + f.strayed;
+  const std::string why_not =
+      f.why_not.empty() ? too_often(now, !f.strayed.empty()) : f.why_not;
   if (!why_not.empty()) {
     give_up(why_not);
     return 0;
   }
-  if (too_many(now)) {
-    give_up("it has failed " + std::to_string(kMost) + " times within " +
-            std::to_string(static_cast<int>(kWithin)) + " seconds");
-    return 0;
-  }
-  records_.begun.insert(crashed);
-  if (stands && !p.recovery.led)
-    records_.replaced.insert(crashed);
-  else if (stands && p.is_root)
-    records_.stand_ins.insert(crashed);
-  if (stands && !p.recovery.led) hold(crashed);
+  records_.begun.insert(f.pid);
+  if (f.stands && !p.recovery.led)
+    records_.replaced.insert(f.pid);
+  else if (f.stands && p.is_root)
+    records_.stand_ins.insert(f.pid);
+  if (f.stands && !p.recovery.led) hold(f.pid);
   Sleeper& s = current_of(c);
   const pid_t copy = s.pid.load();
   const sched_param zero{};
@@ -98,7 +108,7 @@ pid_t PairRecovery::begin(pid_t crashed, bool stands, double now, const std::str
   end_sleeper(c.sleepers[1 - (c.current.load() & 1)]);  // it failed while it made its next one
   mark("woken");
   copy_ = copy;
-  if (stands) stack_ = stack_of_crash(crashed);
+  if (f.stands) stack_ = stack_of_crash(f.pid);
   return copy;
 }
 

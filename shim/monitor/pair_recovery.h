@@ -30,6 +30,15 @@ struct RecoveryRecords {
                                ///< process, once for each place where it crashes
 };
 
+/// A version that failed.
+struct Failed {
+  pid_t pid;    ///< its process
+  bool stands;  ///< … stands still, or is gone
+  std::string why_not;  ///< it is not to be recovered; "": it is
+  /// It has not crashed but gone another way than the leader: how; "": it has crashed, or was killed.
+  std::string strayed;
+};
+
 /// Of one pair of processes.
 class PairRecovery {
  public:
@@ -42,11 +51,10 @@ class PairRecovery {
         transplants_(transplants),
         crashes_(crashes) {}
 
-  /// An agent has asked for the recovery of a version of this process (RecoveryStage::kAsked).
-  /// `crashed`: its process, which `stands` still or is gone. Returns the process that takes its
-  /// place; 0: there will be none, the leader goes on alone, and report_start() says why
-  /// (`why_not`, if that is not "").
-  pid_t begin(pid_t crashed, bool stands, double now, const std::string& why_not);
+  /// The recovery of a version of this process was asked for (RecoveryStage::kAsked). Returns the
+  /// process that takes its place; 0: there will be none, the leader goes on alone, and
+  /// report_start() says why.
+  pid_t begin(const Failed& f, double now);
   /// A version has failed and will not be recovered: reports why.
   void none(stream::Version v, pid_t pid);
   /// Writes what there is to say of the last begin(); the line of the crash itself comes first.
@@ -72,7 +80,7 @@ class PairRecovery {
  private:
   stream::Process& pair() const { return arena_.control().processes[process_]; }
   bool ended() const;
-  bool too_many(double now);
+  std::string too_often(double now, bool strayed);
   std::vector<uint64_t> stack_of_crash(pid_t crashed) const;
   stream::SavedRegisters registers_of_crash() const;
   void keep_origin();
@@ -106,7 +114,9 @@ class PairRecovery {
   std::string remark_, why_not_;
   std::vector<recovery::Step> steps_;     ///< of the transplant
   std::vector<recovery::Step> timeline_;  ///< microseconds since the crash, by stage
-  std::deque<double> times_[2];           ///< of earlier recoveries, by Version
+  struct Times {
+    std::deque<double> all, strayed;  ///< when
+  } times_[2];                        ///< of earlier recoveries, by Version
 };
 
 }  // namespace mx::monitor

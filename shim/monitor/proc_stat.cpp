@@ -1,5 +1,9 @@
 #include "shim/monitor/proc_stat.h"
 
+#include <dirent.h>
+
+#include <cstdlib>
+#include <memory>
 #include <sstream>
 #include <string>
 
@@ -7,8 +11,23 @@
 
 namespace mx::monitor {
 
-ProcStat proc_stat(pid_t pid) {
-  return proc_stat(std::filesystem::path("/proc/" + std::to_string(pid)));
+namespace {
+std::string folder_of(pid_t pid) { return "/proc/" + std::to_string(pid); }
+}  // namespace
+
+ProcStat proc_stat(pid_t pid) { return proc_stat(std::filesystem::path(folder_of(pid))); }
+
+ProcStat proc_stat_of_thread(pid_t pid, pid_t tid) {
+  return proc_stat(std::filesystem::path(folder_of(pid) + "/task/" + std::to_string(tid)));
+}
+
+std::vector<pid_t> threads_of(pid_t pid) {
+  std::vector<pid_t> found;
+  const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir((folder_of(pid) + "/task").c_str()),
+                                                   closedir);
+  while (const dirent* e = folder ? readdir(folder.get()) : nullptr)
+    if (const pid_t tid = std::atoi(e->d_name)) found.push_back(tid);
+  return found;
 }
 
 ProcStat proc_stat(const std::filesystem::path& folder) {

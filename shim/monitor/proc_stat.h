@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <vector>
 
 namespace mx::monitor {
 
@@ -20,5 +21,10 @@ struct ProcStat {
 ProcStat proc_stat(pid_t pid);
 /// `folder`: /proc/PID, or /proc/PID/task/TID.
 ProcStat proc_stat(const std::filesystem::path& folder);
+ProcStat proc_stat_of_thread(pid_t pid, pid_t tid);
+
+/// Kernel ids of the process's threads; those of one that ends meanwhile, as far as they could be
+/// read. Does not throw.
+std::vector<pid_t> threads_of(pid_t pid);
 
 }  // namespace mx::monitor

@@ -1,9 +1,13 @@
 // What the monitor does about checkpoints and recovery, between the events of the run.
 #include <signal.h>
 
+#include <algorithm>
+
 #include "shim/monitor/clock.h"
+#include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
 #include "shim/monitor/own_processes.h"
+#include "shim/monitor/proc_stat.h"
 
 namespace mx::monitor {
 
@@ -27,17 +31,15 @@ void Monitor::prepare_transplants() {
   transplants_.prepare({p.real_pid[0], p.real_pid[1]});
 }
 
-// `crashed`: the process that failed; `stands`: it can still be looked at.
-void Monitor::start_recovery(uint32_t process, pid_t crashed, bool stands) {
+void Monitor::start_recovery(uint32_t process, Failed f) {
   Process& p = arena_.control().processes[process];
   PairRecovery& recovery = recoveries_.of(process);
   if (!asked_for(p) || recovery.active()) return;
   const auto v = static_cast<Version>(p.recovery.version & 1);
   Root& r = roots_[static_cast<int>(v)];
-  const char* why_not = p.is_root && r.out_of_memory
-                            ? "it was killed for want of memory, and would need the same again"
-                            : "";
-  const pid_t copy = recovery.begin(crashed, stands, seconds(), why_not);
+  if (p.is_root && r.out_of_memory)
+    f.why_not = "it was killed for want of memory, and would need the same again";
+  const pid_t copy = recovery.begin(f, seconds());
   if (!copy) {
     start_failed_ = process;
   } else if (p.is_root) {
@@ -114,21 +116,51 @@ void Monitor::end_replaced(pid_t victim) {
   recoveries_.forget(victim);
 }
 
-// Killed from outside, or for want of memory: nothing has to be carried over, it only catches up.
-bool Monitor::recover_killed_follower(Process& p, Version v) {
-  const auto i = static_cast<int>(v);
-  const bool asleep = is(current_of(p.checkpoint[i]), SleeperState::kAsleep);
-  const auto process = static_cast<uint32_t>(&p - arena_.control().processes);
-  if (!options_.recovery || recoveries_.of(process).active() || !asleep ||
-      p.recovery.stage.load() != 0)
-    return false;
+bool Monitor::can_replay(const Process& p, Version v) {
+  return options_.recovery && !recoveries_.of(p).active() && p.recovery.stage.load() == 0 &&
+         is(current_of(p.checkpoint[static_cast<int>(v)]), SleeperState::kAsleep);
+}
+
+// Nothing has to be carried over, it only catches up. False: it cannot.
+bool Monitor::replay_follower(Process& p, Version v, const Failed& f) {
+  if (!can_replay(p, v)) return false;
   p.recovery.version = static_cast<uint32_t>(v);
   p.recovery.lane = p.recovery.led = 0;
   p.recovery.crash_position = 0;
   p.recovery.started_tsc = __builtin_ia32_rdtsc();
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));
-  start_recovery(process, p.is_root ? roots_[i].pid : p.real_pid[i], false);
+  start_recovery(static_cast<uint32_t>(&p - arena_.control().processes), f);
   report_recovery_start();
+  return true;
+}
+
+// Killed from outside, or for want of memory.
+bool Monitor::recover_killed_follower(Process& p, Version v) {
+  const auto i = static_cast<int>(v);
+  return replay_follower(p, v, {p.is_root ? roots_[i].pid : p.real_pid[i], false, "", ""});
+}
+
+// A follower that could come back went another way: it stands still.
+void Monitor::on_strayed(uint32_t process, Version v, pid_t pid, const std::string& how) {
+  const Process& p = arena_.control().processes[process];
+  if (recoveries_.was_given_up(pid) || p.real_pid[static_cast<int>(v)] != pid) return;
+  start_recovery(process, {pid, is_own_process(pid), "", how});
+  report_recovery_start();
+  if (recoveries_.was_replaced(pid)) on_looked_at(pid);
+}
+
+// A follower that hangs. Threads that wait for each other need not do so the next time.
+bool Monitor::recover_hung_follower(Process& p, Version v, pid_t pid) {
+  const std::vector<pid_t> threads = threads_of(pid);
+  const bool asleep = std::all_of(threads.begin(), threads.end(), [pid](pid_t tid) {
+    return proc_stat_of_thread(pid, tid).state == 'S';
+  });
+  if (threads.size() < 2 || !asleep) return false;
+  if (!can_replay(p, v)) return false;
+  report_.write("hang", {{"version", name(v)}, {"pid", pid}});
+  replay_follower(p, v, {pid, true, "", "its threads waited for each other"});
+  if (recoveries_.was_replaced(pid)) on_looked_at(pid);
+  wake_lanes(arena_.control(), p);
   return true;
 }
 

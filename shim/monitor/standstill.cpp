@@ -1,8 +1,5 @@
 #include "shim/monitor/standstill.h"
 
-#include <filesystem>
-#include <string>
-
 #include "shim/monitor/proc_stat.h"
 
 namespace mx::monitor {
@@ -11,14 +8,12 @@ namespace {
 
 std::optional<uint64_t> ticks_if_all_asleep(const std::vector<pid_t>& pids) {
   uint64_t sum = 0;
-  for (const pid_t pid : pids) {
-    std::error_code ignored;
-    for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored)) {
-      const ProcStat thread = proc_stat(task.path());
+  for (const pid_t pid : pids)
+    for (const pid_t tid : threads_of(pid)) {
+      const ProcStat thread = proc_stat_of_thread(pid, tid);
       if (thread.state != 'S') return std::nullopt;
       sum += thread.ticks;
     }
-  }
   return sum;
 }
 

@@ -1,7 +1,6 @@
 #include "shim/monitor/stillness.h"
 
 #include <cstdlib>
-#include <filesystem>
 #include <string>
 
 #include "shim/monitor/proc_stat.h"
@@ -13,20 +12,17 @@ namespace {
 
 constexpr double kNothing = 1e7;  // nanoseconds a second: who waits looks around now and then
 
-// Nanoseconds on a processor (schedstat of proc(5)); false: a thread does not sleep.
+// Nanoseconds on a processor (schedstat of proc(5)); false: a thread does not sleep, or there is
+// none.
 bool all_sleep(pid_t pid, uint64_t& used) {
-  std::error_code gone;
-  bool any = false;
   used = 0;
-  const std::string threads = "/proc/" + std::to_string(pid) + "/task";
-  // (A range-based loop would throw where the process ends between two entries.)
-  for (std::filesystem::directory_iterator at(threads, gone), end; !gone && at != end;
-       at.increment(gone)) {
-    if (proc_stat(at->path()).state != 'S') return false;
-    used += std::strtoull(proc_text(at->path() / "schedstat").c_str(), nullptr, 10);
-    any = true;
+  const std::vector<pid_t> threads = threads_of(pid);
+  for (const pid_t tid : threads) {
+    const std::string task = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
+    if (proc_stat_of_thread(pid, tid).state != 'S') return false;
+    used += std::strtoull(proc_text(task + "/schedstat").c_str(), nullptr, 10);
   }
-  return any && !gone;
+  return !threads.empty();
 }
 
 }  // namespace

@@ -14,6 +14,8 @@ class Stillness {
   double seconds(pid_t pid, double now);
   /// All that there is to ask has been asked: forgets the others.
   void looked();
+  /// It was not asked for longer than it should have been: what was seen before says nothing.
+  void forget() { seen_.clear(); }
 
  private:
   struct Seen {

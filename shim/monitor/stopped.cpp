@@ -5,11 +5,10 @@
 #include <sys/user.h>
 
 #include <cstddef>
-#include <filesystem>
 #include <set>
-#include <string>
 
 #include "shim/agent/state.h"
+#include "shim/monitor/proc_stat.h"
 #include "shim/stream/layout.h"
 
 namespace mx::monitor {
@@ -43,15 +42,6 @@ void put(R& to, const recovery::Registers& r) {
   to.r12 = r.r12, to.r13 = r.r13, to.r14 = r.r14, to.r15 = r.r15;
 }
 
-std::set<pid_t> tasks(pid_t pid) {
-  std::set<pid_t> found;
-  std::error_code ignored;
-  for (const auto& entry :
-       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored))
-    found.insert(static_cast<pid_t>(std::stol(entry.path().filename().string())));
-  return found;
-}
-
 }  // namespace
 
 Stopped::Stopped(pid_t pid) : pid_(pid) {
@@ -59,7 +49,7 @@ Stopped::Stopped(pid_t pid) : pid_(pid) {
   std::set<pid_t> held;
   for (bool more = true; more && good_;) {
     std::set<pid_t> fresh;
-    for (pid_t tid : tasks(pid))
+    for (pid_t tid : threads_of(pid))
       if (held.insert(tid).second) fresh.insert(tid);
     more = !fresh.empty();
     for (pid_t tid : fresh) good_ = good_ && interrupt(tid);

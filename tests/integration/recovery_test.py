@@ -100,5 +100,59 @@ class BusyThreads(ProgramTest):
         return {"status": "served"}
 
 
+class Strays(ProgramTest):
+    """A follower that goes another way than the leader once comes back from its checkpoint; one that does so again is dropped."""
+    ROUNDS = 100        # of some 20 ms: longer than a round that counts as slow
+
+    def run_rounds(self, box, new, *arguments):
+        environment = {**os.environ, "MX_STATE_DIR": str(box.path("state"))}
+        server = box.start([program("strays"), *arguments], program(*new), native=program("strays"), options=["--id", "strays"],
+                           env=environment)
+        return server, lambda: len(server.out_path.read_bytes().split()), environment
+
+    def status(self, environment):
+        return json.loads(mx("status", "--json", "strays", env=environment).stdout)
+
+    @scenario("window", allow=("divergence", "recovery"))
+    def once(self, box):
+        server, rounds, environment = self.run_rounds(box, ("strays",))
+        until("the first round", lambda: rounds() > 0)
+        if not box.native:
+            until("a checkpoint", lambda: self.status(environment)["checkpoints"]["new"]["asleep"])
+            self.hold_up(server, rounds)
+        at = rounds()
+        until("more rounds", lambda: rounds() > at + 5)
+        if not box.native:
+            recovery, = server.report.events("recovery")
+            self.assertEqual("resynchronised", recovery["result"], server.report.text())
+            self.assertEqual("paired", self.status(environment)["state"])
+        server.stop()
+        return {"status": "worked"}
+
+    def hold_up(self, server, rounds):
+        """Until it was in the middle of a round, where it is nearly always."""
+        while not server.report.events("recovery"):
+            follower = [line["pid"] for line in server.report.events("start") if line["version"] == "new"][0]
+            at = rounds()
+            os.kill(follower, signal.SIGSTOP)
+            until("rounds of the leader", lambda: rounds() > at + self.ROUNDS)
+            os.kill(follower, signal.SIGCONT)
+            at = rounds()
+            until("the follower to have caught up or strayed", lambda: rounds() > at + self.ROUNDS)
+
+    @scenario("window", allow=("divergence", "recovery", "dropped"))
+    def again(self, box):
+        server, rounds, environment = self.run_rounds(box, ("strays", "-DMORE"), 150)
+        until("the first rounds", lambda: rounds() > 140)
+        if not box.native:
+            self.assertEqual("new", server.report.wait("dropped", 60)["version"])
+            recovery, = server.report.events("recovery")
+            self.assertEqual("not possible", recovery["result"], server.report.text())
+            self.assertEqual(2, len(server.report.events("divergence")), server.report.text())
+        until("more rounds", lambda: rounds() > 160)
+        server.stop()
+        return {"status": "worked"}
+
+
 if __name__ == "__main__":
     main()

@@ -28,6 +28,12 @@ class FollowerWatchTest : public testing::Test {
   Process& process() { return control->processes[0]; }
   bool hangs_within(double from, double to) {
     for (double now = from; now <= to; now++)
+      for (const FollowerWatch::Hung& hung : watch.look(*control, now))
+        if (hung.for_sure) return true;
+    return false;
+  }
+  bool may_try_again_within(double from, double to) {
+    for (double now = from; now <= to; now++)
       if (!watch.look(*control, now).empty()) return true;
     return false;
   }
@@ -92,6 +98,29 @@ TEST_F(FollowerWatchTest, OneThatComputesWhileTheLeaderWaitsForItsVerdictDoesNot
   process().real_pid[1] = getpid();
   lane().activity.store(static_cast<uint32_t>(Activity::kAwaitsVerdict));
   EXPECT_FALSE(hangs_within(1, 8));
+}
+
+TEST_F(FollowerWatchTest, OneThatDoesNothingWhileTheLeaderWaitsForRoomMayTryAgainEarlier) {
+  const Sleeper follower;
+  process().real_pid[1] = follower.pid();
+  EXPECT_FALSE(may_try_again_within(1, 4));
+  lane().producer_waits.store(1);
+  EXPECT_FALSE(may_try_again_within(5, 5));
+  EXPECT_TRUE(may_try_again_within(6, 6));
+  EXPECT_FALSE(hangs_within(7, 11));
+}
+
+TEST_F(FollowerWatchTest, OneThatMayWaitForAnotherProcessHasTime) {
+  const Sleeper follower;
+  process().real_pid[1] = follower.pid();
+  lane().producer_waits.store(1);
+  control->lanes_end.store(2);
+  control->lanes[1].in_use.store(1);
+  control->lanes[1].process = 1;
+  control->lanes[1].head.store(1000);
+  control->processes[1].state.store(static_cast<uint32_t>(PairState::kPaired));
+  control->processes[1].real_pid[1] = getpid();  // at work
+  EXPECT_FALSE(may_try_again_within(1, 8));
 }
 
 // Where the watch had no processor, the follower had none either.
