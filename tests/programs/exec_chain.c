@@ -1,5 +1,5 @@
-// A program that executes itself ten times keeps its pid, its files and its count. The random bytes that the kernel gives
-// each image are the same in both versions.
+// A program that executes itself ten times keeps its pid, its files and its count.
+// The random bytes that the kernel gives each image are the same in both versions.
 // expect: ok: 10 times the same process
 #include <sys/auxv.h>
 

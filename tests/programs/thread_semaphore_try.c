@@ -1,5 +1,5 @@
-// Four threads take jobs under a semaphore which they try to get without waiting, as python's locks do: who gets it
-// decides who does the job.
+// Four threads take jobs under a semaphore that they try to get without waiting, as python's locks do.
+// Who gets it decides who does the job.
 // build: -pthread
 // expect: ok: 400 jobs
 #include <pthread.h>
