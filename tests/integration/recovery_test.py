@@ -119,7 +119,7 @@ class Strays(ProgramTest):
         until("the first round", lambda: rounds() > 0)
         if not box.native:
             until("a checkpoint", lambda: self.status(environment)["checkpoints"]["new"]["asleep"])
-            self.hold_up(server, rounds)
+            self.hold_up(server, rounds, environment)
         at = rounds()
         until("more rounds", lambda: rounds() > at + 5)
         if not box.native:
@@ -129,16 +129,17 @@ class Strays(ProgramTest):
         server.stop()
         return {"status": "worked"}
 
-    def hold_up(self, server, rounds):
+    def hold_up(self, server, rounds, environment):
         """Until it was in the middle of a round, where it is nearly always."""
-        while not server.report.events("recovery"):
-            follower = [line["pid"] for line in server.report.events("start") if line["version"] == "new"][0]
+        follower, = [line["pid"] for line in server.report.events("start") if line["version"] == "new"]
+        strayed = lambda: server.report.events("divergence")
+        while not strayed():
             at = rounds()
             os.kill(follower, signal.SIGSTOP)
             until("rounds of the leader", lambda: rounds() > at + self.ROUNDS)
             os.kill(follower, signal.SIGCONT)
-            at = rounds()
-            until("the follower to have caught up or strayed", lambda: rounds() > at + self.ROUNDS)
+            until("the follower to have strayed or caught up", lambda: strayed() or self.status(environment)["lag"]["events"] < self.ROUNDS)
+        server.report.wait("recovery", 60)
 
     @scenario("window", allow=("divergence", "recovery", "dropped"))
     def again(self, box):
