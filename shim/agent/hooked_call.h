@@ -19,6 +19,14 @@ enum HookStep : long {
   kTakeMade,               ///< follower: a Made, to be replaced by the leader's; 1 if it was
 };
 
+enum Plan : long {
+  kTake,   ///< the leader's event is there, its result in Thread::lock_event
+  kAlone,  ///< the leader has no such event: in no particular order
+};
+
+/// By index in sites::kLockFunctions; 0: not known.
+extern uint64_t lock_function_address[sites::kLockFunctionCount];
+
 using HookedFunction = long (*)(uint64_t, uint64_t, uint64_t, uint64_t);
 
 struct HookedCall {

@@ -7,6 +7,7 @@
 //   copy:
 //     the entry's bytes; a short branch at their end becomes a long one
 //     jmp  behind them
+#include "shim/agent/hooked_call.h"
 #include "shim/agent/locks.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/patch.h"

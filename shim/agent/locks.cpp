@@ -12,6 +12,7 @@
 #include "shim/agent/random.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/streams.h"
 #include "shim/sites/lock_entries.h"
 
 extern "C" {
@@ -21,16 +22,9 @@ extern char mx_run_aside[];
 
 namespace mx::agent {
 
-extern uint64_t lock_function_address[sites::kLockFunctionCount];
-
 namespace {
 
 using sites::LockKind;
-
-enum Plan : long {
-  kTake,   ///< the leader's event is there, its result in t->lock_event
-  kAlone,  ///< the leader has no such event: in no particular order
-};
 
 constexpr long kBusy = 16, kAgain = 11, kTimedOut = 110;
 
@@ -302,7 +296,9 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
   if (caller == CodeKind::kAllocator) return original(a, b, c, d);
   HookedCall call{{a, b, c, d}, original, function, kind, caller};
   t->lock_sp = sp;
-  long ret = t->role == Role::kLeader ? lead(t, call) : follow(t, call);
+  long ret = kind == LockKind::kStream    ? stream_call(t, call)
+             : t->role == Role::kLeader ? lead(t, call)
+                                        : follow(t, call);
   t->lock_sp = 0;
   return ret;
 }

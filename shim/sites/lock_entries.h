@@ -14,6 +14,7 @@ enum class LockKind : uint8_t {
   kSemaphore,  ///< as kTry, but the result is -1 and errno
   kCondition,  ///< gives the mutex of argument 1 back, waits, takes it again
   kBarrier,    ///< one of the threads gets another result
+  kStream,     ///< runs with the lock of the stdio stream in argument 0 held
   kAddress,    ///< not hooked: its address is wanted
   kBytes,      ///< fills argument 0 with as many random bytes as argument 1 says
   kBytesIn,    ///< the same, arguments 1 and 2: argument 0 is a library's context
@@ -59,14 +60,24 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"RAND_bytes", LockKind::kBytes},
     {"RAND_priv_bytes", LockKind::kBytes},
     {"_ZNSt13random_device9_M_getvalEv", LockKind::kValue},  // libstdc++: rdrand, rdseed
+    {"flockfile", LockKind::kLock},
+    {"funlockfile", LockKind::kAddress},
+    // glibc: what printf, puts, fwrite, fflush, … come to.
+    {"_IO_file_xsputn", LockKind::kStream},
+    {"_IO_file_overflow", LockKind::kStream},
+    {"_IO_file_sync", LockKind::kStream},
+    {"_IO_wfile_xsputn", LockKind::kStream},
 };
 constexpr bool is_random(LockKind kind) {
   return kind == LockKind::kBytes || kind == LockKind::kBytesIn || kind == LockKind::kValue;
 }
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
 inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
-                          kConditionClockWait = 22, kConditionBroadcast = 25;
+                          kConditionClockWait = 22, kConditionBroadcast = 25, kLockStream = 31,
+                          kUnlockStream = 32;
 static_assert(kLockFunctions[kConditionWait].name[13] == 'w' &&
               kLockFunctions[kConditionWait].kind == LockKind::kCondition);
+static_assert(kLockFunctions[kLockStream].name[1] == 'l' &&
+              kLockFunctions[kUnlockStream].name[1] == 'u');
 
 }  // namespace mx::sites
