@@ -9,6 +9,7 @@
 #include "shim/agent/form.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/polls.h"
 #include "shim/agent/query.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
@@ -55,8 +56,11 @@ bool by_request(uint64_t nr) { return nr == sys::kIoctl || nr == sys::kFcntl; }
 // The leader's call is this one's own affair there, see own_affair().
 bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
   if (h.kind != EventKind::kCall) return false;
-  if (!by_request(h.nr)) return own_affair(h.nr, 0);
   Compared leader;
+  if (h.nr == __NR_wait4)
+    return peek_compared(t, offset + sizeof h, h.nr, leader) &&
+           polls_child(h.nr, leader.values[0], leader.values[2]);
+  if (!by_request(h.nr)) return own_affair(h.nr, 0);
   return peek_compared(t, offset + sizeof h, h.nr, leader) && own_affair(h.nr, leader.values[1]);
 }
 
@@ -91,8 +95,11 @@ bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
   if (!alike && !in_form(c, h.nr, time, other)) return false;
   const sys::Desc& d = alike ? *c.d : sys::describe(h.nr);
   const uint64_t* args = alike ? c.args : other;
-  if (d.fd_arg < 0) return true;
   Compared leader;
+  if (h.nr == __NR_wait4)
+    return peek_compared(c.t, offset + sizeof h, h.nr, leader) &&
+           polls_child(h.nr, leader.values[0], leader.values[2]) == polls_child(c);
+  if (d.fd_arg < 0) return true;
   if (!peek_compared(c.t, offset + sizeof h, h.nr, leader)) return false;
   if (leader.values[d.fd_arg] != sys::compared_value(d, d.fd_arg, args)) return false;
   return !by_request(h.nr) || leader.values[1] == sys::compared_value(d, 1, args) ||
@@ -158,6 +165,7 @@ void skip_event(Thread* t, const EventHeader& h) {
   await_turn(t, h);
   if (h.kind == EventKind::kPrivateOpen) note_leader_only_fd(t, static_cast<int>(h.result));
   if (h.kind == EventKind::kQuery) remember_query(t, h);
+  if (h.kind == EventKind::kCall && h.nr == __NR_wait4 && h.result > 0) return take_foreign_poll(t, h);
   lane_skip(t, event_extent(h));
   finish_event(t, h);
 }
@@ -206,7 +214,7 @@ Match follower_match(Call& c, EventHeader& h) {
     int64_t distance = distance_to_match(c);
     if (distance >= 0) {
       skip_bytes_to(c, distance);
-    } else if (harmless(*c.d) || own_affair(c.nr, c.args[1])) {
+    } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c)) {
       return Match::kOnOwn;
     } else if (may_pass(t, 0, h)) {
       skip_event(t, h);

@@ -13,6 +13,8 @@ Process* find_pair(int32_t vpid);
 void child_born(Thread* t, int32_t vpid, int32_t real);
 /// Whoever waits for real: the kernel has given the child up.
 void child_reaped(Thread* t, int32_t vpid);
+/// By its wait(2) status: it has not just stopped or gone on.
+inline bool has_ended(int status) { return (status & 0xff) != 0x7f && status != 0xffff; }
 /// Follower: the program has waited for `vpid`; takes the kernel's own notice of its child.
 void follower_reaps(Thread* t, int32_t vpid, int status);
 

@@ -70,7 +70,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->at_rest.store(0);
   t->replays = 0;
   p->promoted = 0;
-  p->n_unreaped = p->n_children = p->n_sent = 0;
+  p->n_unreaped = p->n_children = p->n_sent = p->n_kept = 0;
   for (TimerRecord& timer : p->timers) timer.used = 0;
   for (auto& it : p->itimer_deadline) it[0] = it[1] = 0;
   if (vpid == 0) vpid = p->real_pid;

@@ -9,6 +9,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/pidfds.h"
+#include "shim/agent/polls.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
@@ -20,8 +21,6 @@ namespace mx::agent {
 namespace {
 
 int version_index(Thread* t) { return static_cast<int>(t->proc->version); }
-
-bool gone(int status) { return (status & 0xff) != 0x7f && status != 0xffff; }
 
 [[noreturn]] void end_process(Thread* t, int code) {
   leave_children(t);
@@ -214,14 +213,21 @@ long perform_waitid(Call& c) {
 
 long run_wait4(Call& c) {
   Thread* t = c.t;
+  if (answer_from_kept(c)) return c.ret;
+  auto* status_at = reinterpret_cast<int*>(c.args[1]);
+  int before = 0;
+  guarded([&] { before = status_at ? *status_at : 0; });
   long ret = run_event(c);
   if (t->regs_redirected || ret <= 0) return ret;
-  int status = c.args[1] ? *reinterpret_cast<int*>(c.args[1]) : 0;
+  int status = status_at ? *status_at : 0;
   if (t->role == Role::kFollower) {
-    if (gone(status)) follower_reaps(t, static_cast<int32_t>(ret), status);
-    return ret;
+    if (has_ended(status)) follower_reaps(t, static_cast<int32_t>(ret), status);
+    if (!polls_child(c) || ret == static_cast<int32_t>(c.args[0])) return ret;
+    keep_answer(t, static_cast<int32_t>(ret), status);
+    if (status_at) *status_at = before;
+    return 0;
   }
-  if (gone(status)) child_reaped(t, static_cast<int32_t>(ret));
+  if (has_ended(status)) child_reaped(t, static_cast<int32_t>(ret));
   return ret;
 }
 

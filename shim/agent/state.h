@@ -105,6 +105,12 @@ struct Child {
 };
 inline constexpr uint32_t kMaxChildren = 1024;
 
+/// What the leader was told of a child, see polls.h.
+struct KeptAnswer {
+  int32_t vpid, status;
+};
+inline constexpr uint32_t kMaxKept = 256;
+
 struct LocalProcess {
   Process* shared;
   Version version;
@@ -137,6 +143,8 @@ struct LocalProcess {
   uint32_t n_children;
   Child children[kMaxChildren];
   int32_t unreaped[kMaxChildren];
+  uint32_t n_kept;
+  KeptAnswer kept[kMaxKept];
   uint32_t n_former;
   Child former[64];  ///< the last that were waited for: groups may still be called after them
   EpollEntry extra_epoll[kExtraEpoll];
