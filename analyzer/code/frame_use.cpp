@@ -15,6 +15,7 @@ constexpr int kMostPasses = 300;
 // One instruction of the function or of one of its cold parts.
 struct Node {
   uint64_t address = 0, next = 0;
+  uint32_t function = kNone, instruction = 0;
   bool call = false;
   Effects effects;
   std::vector<uint32_t> successors;
@@ -51,12 +52,14 @@ class FrameUseMaker {
     for (const Node& n : nodes_)
       if (n.call)
         if (auto k = at_.find(n.next); k != at_.end()) out_.after_[n.next] = told(k->second);
+    find_constants();
     out_.known_ = true;
   }
 
  private:
   bool collect();
-  bool collect(const Function& f);
+  bool collect(uint32_t function);
+  void find_constants();
   bool connect();
   bool connect(const Function& f, uint32_t first);
   void make_cells();
@@ -85,11 +88,12 @@ class FrameUseMaker {
 
 bool FrameUseMaker::collect() {
   for (uint32_t f : family_)
-    if (!collect(p_.functions()[f])) return false;
+    if (!collect(f)) return false;
   return true;
 }
 
-bool FrameUseMaker::collect(const Function& f) {
+bool FrameUseMaker::collect(uint32_t function) {
+  const Function& f = p_.functions()[function];
   if (f.damaged) return false;
   EffectReader reader;
   auto depths = stack_depths(p_, f);
@@ -100,6 +104,7 @@ bool FrameUseMaker::collect(const Function& f) {
   for (uint32_t k = 0; k < f.code.size(); ++k) {
     const Instruction& i = f.code[k];
     Node n;
+    n.function = function, n.instruction = k;
     n.address = f.address_of(i), n.next = f.next_of(i), n.call = is_call(i.flow);
     FrameBase base{depths[k], by_rbp(k)};
     if (i.padding)
@@ -147,6 +152,25 @@ bool FrameUseMaker::connect(const Function& f, uint32_t first) {
     }
   }
   return true;
+}
+
+void FrameUseMaker::find_constants() {
+  for (unsigned r : {3u, 6u, 12u, 13u, 14u, 15u}) {
+    std::optional<RegisterConstant> held;
+    bool same = true;
+    for (const Node& n : nodes_) {
+      if (!(n.effects.may_write & parts_of(r))) continue;
+      const Function& f = p_.functions()[n.function];
+      const Instruction& i = f.code[n.instruction];
+      RegisterConstant c{i.ref == Ref::address, 0, n.function, n.instruction};
+      same = same && n.effects.written == parts_of(r) && (c.address || n.effects.loads);
+      if (!same) break;
+      c.value = c.address ? f.target_of(i) : *n.effects.loads;
+      same = !held || (held->address == c.address && held->value == c.value);
+      held = c;
+    }
+    if (same && held) out_.constants_[r] = *held;
+  }
 }
 
 void FrameUseMaker::make_cells() {

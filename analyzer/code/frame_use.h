@@ -24,6 +24,13 @@ struct StillRead {
   }
 };
 
+// What a register holds wherever the function has put something into it.
+struct RegisterConstant {
+  bool address = false;  // else a number
+  uint64_t value = 0;
+  uint32_t function = kNone, instruction = 0;  // one that loads it: index in functions(), in code
+};
+
 class FrameUse {
  public:
   // Follows the function together with its cold parts (or the one that the cold part belongs to).
@@ -36,6 +43,11 @@ class FrameUse {
   const StillRead* after(uint64_t return_address) const;
   // Places of the frame (bytes from the CFA) whose address the code takes, or that it reaches by an index. Sorted.
   const std::vector<int32_t>& addresses() const { return addresses_; }
+  // Null: it does not always hold the same.
+  const RegisterConstant* constant(unsigned dwarf_register) const {
+    auto it = constants_.find(dwarf_register);
+    return it == constants_.end() ? nullptr : &it->second;
+  }
   // It computes addresses of the frame in other ways too: any array or structure may be meant.
   bool computes_addresses() const { return computes_addresses_; }
 
@@ -44,6 +56,7 @@ class FrameUse {
   bool known_ = false, computes_addresses_ = false;
   std::vector<int32_t> addresses_;
   std::map<uint64_t, StillRead> after_;
+  std::map<unsigned, RegisterConstant> constants_;
 };
 
 }  // namespace mx::analyzer

@@ -120,8 +120,11 @@ class Teller {
   void run() {
     out_.known = true;
     for (int k = 0; k < i_.detail->regs_read_count; ++k) implicit(i_.detail->regs_read[k]);
-    if (i_.id == X86_INS_NOP || clears(i_)) {
-      if (i_.id != X86_INS_NOP) write_register(x_.operands[0].reg);
+    if (i_.id == X86_INS_NOP) return;
+    note_writes();
+    if (clears(i_)) {
+      write_register(x_.operands[0].reg);
+      out_.loads = 0;
       return;
     }
     stack_instruction();
@@ -142,6 +145,7 @@ class Teller {
     }
     out_.frame.push_back({static_cast<int32_t>(from), static_cast<int32_t>(from + size), write});
   }
+  void note_writes();
   void stack_instruction();
   void operand(int k);
   void register_operand(int k, bool replaced);
@@ -156,6 +160,29 @@ class Teller {
   bool becomes_base_;
   Effects& out_;
 };
+
+// Rather too many than too few; a register that gets its caller's value back does not count.
+void Teller::note_writes() {
+  for (int k = 0; k < i_.detail->regs_write_count; ++k) {
+    RegisterPart r = part_of(i_.detail->regs_write[k]);
+    if (r.number >= 0) out_.may_write |= parts_of(static_cast<unsigned>(r.number));
+  }
+  bool only_reads = i_.id == X86_INS_CMP || i_.id == X86_INS_TEST || i_.id == X86_INS_PUSH ||
+                    i_.id == X86_INS_POP || i_.id == X86_INS_CALL || i_.id == X86_INS_JMP ||
+                    i_.id == X86_INS_BT;
+  bool both = i_.id == X86_INS_XCHG || i_.id == X86_INS_XADD || i_.id == X86_INS_MULX;
+  for (int k = 0; k < x_.op_count && !only_reads; ++k) {
+    RegisterPart r = x_.operands[k].type == X86_OP_REG ? part_of(x_.operands[k].reg) : RegisterPart{};
+    if (r.number >= 0 && (k == 0 || both)) out_.may_write |= parts_of(static_cast<unsigned>(r.number));
+  }
+  bool number = (i_.id == X86_INS_MOV || i_.id == X86_INS_MOVABS) && x_.op_count == 2 &&
+                x_.operands[0].type == X86_OP_REG && x_.operands[1].type == X86_OP_IMM;
+  if (!number) return;
+  RegisterParts parts = part_of(x_.operands[0].reg).parts;
+  auto value = static_cast<uint64_t>(x_.operands[1].imm);
+  if (parts == 0xf) out_.loads = value;
+  if (parts == 0x7) out_.loads = value & 0xffffffff;
+}
 
 void Teller::stack_instruction() {
   bool push = i_.id == X86_INS_PUSH || i_.id == X86_INS_PUSHFQ;

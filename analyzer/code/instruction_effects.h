@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct Effects {
   uint32_t vectors_read = 0, vectors_written = 0;  // bit n: xmm n
   std::vector<FrameAccess> frame;
   std::vector<int32_t> addresses;  // places of the frame whose address it takes, or that it reads by an index
+  RegisterParts may_write = 0;     // of every register that it may write, all parts
+  std::optional<uint64_t> loads;   // the number that it puts into the register in `written`
   bool computes_address = false;   // it takes an address of the frame that cannot be told
 };
 

@@ -12,7 +12,8 @@
 
 namespace mx::analyzer {
 
-enum class PlaceKind : uint8_t { unknown, memory, reg, constant };
+// address: of something in the program, in the version whose frame it becomes (never read from DWARF).
+enum class PlaceKind : uint8_t { unknown, memory, reg, constant, address };
 
 constexpr uint8_t kFrameBaseIsCfa = 0xff;
 

@@ -83,11 +83,12 @@ struct CallSite {
   uint8_t reserved = 0;
 };
 
-enum class Place : uint8_t { frame, reg, constant };
+enum class Place : uint8_t { frame, reg, constant, address };
 
 // One value of a frame that is rebuilt. All moves of a call site happen at once.
 struct Move {
-  int64_t from = 0;   // frame: bytes from the CFA; reg: DWARF's number; constant: the value
+  int64_t from = 0;   // frame: bytes from the CFA; reg: DWARF's number; constant: the value;
+                      // address: of something in the version whose frame it becomes
   int32_t to = 0;     // frame or reg
   uint32_t name = 0;  // of the variable
   Place from_place = Place::frame, to_place = Place::frame;

@@ -76,9 +76,16 @@ class Writer {
 };
 
 Place place_of(an::PlaceKind k) {
-  return k == an::PlaceKind::memory ? Place::frame
-         : k == an::PlaceKind::reg  ? Place::reg
-                                    : Place::constant;
+  switch (k) {
+    case an::PlaceKind::memory:
+      return Place::frame;
+    case an::PlaceKind::reg:
+      return Place::reg;
+    case an::PlaceKind::address:
+      return Place::address;
+    default:
+      return Place::constant;
+  }
 }
 
 uint32_t Writer::frame(const an::Program& p, uint64_t return_address) {

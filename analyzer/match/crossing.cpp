@@ -42,9 +42,8 @@ std::string place_text(const Known& k) {
     case PlaceKind::memory: return frame_place(k.at);
     case PlaceKind::reg: return register_name(static_cast<unsigned>(k.at));
     case PlaceKind::constant: return "a constant";
-    case PlaceKind::unknown: break;
+    default: return "an unknown place";
   }
-  return "an unknown place";
 }
 
 // What one version's frame holds at the call.
@@ -150,8 +149,8 @@ class Side {
 
 class Judge {
  public:
-  Judge(const FrameView& own, const FrameView& other, bool parameters_differ)
-      : own_(own), other_(other), parameters_differ_(parameters_differ) {}
+  Judge(const FrameView& own, const FrameView& other, bool parameters_differ, const SameConstant& same_constant)
+      : own_(own), other_(other), parameters_differ_(parameters_differ), same_constant_(same_constant) {}
 
   Crossing run() {
     if (!own_.row() || !other_.row()) return no("there is no call frame information");
@@ -188,6 +187,7 @@ class Judge {
 
   Side own_, other_;
   bool parameters_differ_, alike_ = false;
+  const SameConstant& same_constant_;
   std::vector<ValueMove> moves_;
   std::set<const Known*> brought_;
   std::string remains_;  // a value of no variable that is taken to be at the same place in both
@@ -272,6 +272,13 @@ std::string Judge::explain_register(unsigned r, RegisterParts parts) {
     if (twin && twin->same_place(k)) return "";
     if (twin && twin->kind != PlaceKind::unknown && !moved) moved = twin, to = &k;
     if (!twin || twin->kind == PlaceKind::unknown) lost = &k;
+  }
+  if (const RegisterConstant* c = other_.view().use.constant(r)) {
+    const RegisterConstant* own = own_.view().use.constant(r);
+    if (own && same_constant_(*own, *c)) return "";
+    moves_.push_back({c->address ? PlaceKind::address : PlaceKind::constant, PlaceKind::reg,
+                      static_cast<int64_t>(c->value), static_cast<int64_t>(r), 8, register_name(r)});
+    return "";
   }
   if (moved) {
     RegisterParts has = to->variable->size >= 8 ? 0xf : to->variable->size >= 4 ? 0x7 : to->variable->size >= 2 ? 0x3 : 0x1;
@@ -417,8 +424,9 @@ std::string Judge::clash() const {
 
 }  // namespace
 
-Crossing cross(const FrameView& own, const FrameView& other, bool parameters_differ) {
-  return Judge(own, other, parameters_differ).run();
+Crossing cross(const FrameView& own, const FrameView& other, bool parameters_differ,
+               const SameConstant& same_constant) {
+  return Judge(own, other, parameters_differ, same_constant).run();
 }
 
 }  // namespace mx::analyzer

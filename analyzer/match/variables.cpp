@@ -20,13 +20,20 @@ void cross_all(const Analysis& a, FunctionResult& r, const FunctionVariables& x,
                const FunctionVariables& y) {
   const Program &p = *a.versions.old_program, &q = *a.versions.new_program;
   FrameUse old_use(p, r.old_index), new_use(q, r.new_index);
+  auto same = [&](const RegisterConstant& c, const RegisterConstant& d) {
+    if (c.address != d.address) return false;
+    if (!c.address) return c.value == d.value;
+    const Function &f = p.functions()[c.function], &g = q.functions()[d.function];
+    return same_meaning(a.versions, *a.correspondence, meaning_of(p, f, f.code[c.instruction]),
+                        meaning_of(q, g, g.code[d.instruction]));
+  };
   for (size_t k = 0; k < r.call_sites.size(); ++k) {
     CallSite& s = r.call_sites[k];
     FrameView o{p, s.old_return, known_depth(s.old_depth), x, x.at[k], old_use};
     FrameView n{q, s.new_return, known_depth(s.new_depth), y, y.at[k], new_use};
     bool differ = !r.parameters_differ.empty();
-    s.old_to_new = cross(o, n, differ);
-    s.new_to_old = cross(n, o, differ);
+    s.old_to_new = cross(o, n, differ, same);
+    s.new_to_old = cross(n, o, differ, [&](const auto& own, const auto& other) { return same(other, own); });
   }
 }
 

@@ -93,6 +93,8 @@ Json place(PlaceKind kind, int64_t value) {
       return {{"frame", value}};
     case PlaceKind::reg:
       return {{"register", value}};
+    case PlaceKind::address:
+      return {{"address", hex(static_cast<uint64_t>(value))}};
     default:
       return {{"constant", value}};
   }
