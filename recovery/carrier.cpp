@@ -59,6 +59,9 @@ void Carrier::run() {
   }
   for (size_t i : carried_)
     for (auto [at, destination] : translations_[i].stubs) {
+      // What comes along is in the copy itself; a jump there to its own entry would come back here for ever.
+      const auto* g = m_.function_at_other(at);
+      if (g && carried_.count(m_.index_of(*g))) continue;
       uint8_t jump[5] = {0xe9};
       auto distance = static_cast<int32_t>(destination - (at + at_.copy_bias + 5));
       std::memcpy(jump + 1, &distance, 4);

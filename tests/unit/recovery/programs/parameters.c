@@ -34,10 +34,11 @@ NOINLINE static int keeps(int x) {
 }
 
 // w: the caller reads the same in both versions.
+static volatile int base = 5;
 #ifdef NEW_VERSION
-NOINLINE static int wide(long x) { return (int)(x >> 32) + 7; }
+NOINLINE static int wide(long x) { return (int)(x >> 32) + base + 2; }
 #else
-NOINLINE static int wide(int x) { return x + 5; }
+NOINLINE static int wide(int x) { return x + base; }
 #endif
 NOINLINE static int same_caller(void) { return wide(6); }
 
