@@ -89,7 +89,7 @@ class Maker {
     return saves(*f.rule, kDwarfReturn) && (!by_rbp || (saves(*f.rule, kDwarfRbp) && f.rule->cfa_offset >= 16 && f.rule->cfa_offset <= f.depth));
   }
   static bool inside(const FrameShape& f, int64_t at, int size) {
-    if (at < -f.depth || at + size > kMostArguments) return false;
+    if (at < -f.depth || at > kMostArguments - size) return false;
     for (int r = 0; r <= kDwarfReturn; ++r)
       if (saves(*f.rule, r) && at < f.rule->where[r] + 8 && f.rule->where[r] < at + size) return false;
     return true;

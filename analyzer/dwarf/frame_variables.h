@@ -12,8 +12,9 @@
 
 namespace mx::analyzer {
 
+// doubtful: a register that may not be the right one.
 // address: of something in the program, in the version whose frame it becomes (never read from DWARF).
-enum class PlaceKind : uint8_t { unknown, memory, reg, constant, address };
+enum class PlaceKind : uint8_t { unknown, memory, reg, constant, doubtful, address };
 
 constexpr uint8_t kFrameBaseIsCfa = 0xff;
 

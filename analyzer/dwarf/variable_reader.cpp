@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <map>
 #include <stdexcept>
 
@@ -26,8 +27,13 @@ class Reader {
   std::vector<FunctionVariables> run() {
     Dwarf_CU* cu = nullptr;
     Dwarf_Die unit;
-    while (dwarf_get_units(dwarf_, cu, &cu, nullptr, nullptr, &unit, nullptr) == 0)
+    while (dwarf_get_units(dwarf_, cu, &cu, nullptr, nullptr, &unit, nullptr) == 0) {
+      Dwarf_Attribute a;
+      const char* producer =
+          dwarf_attr(&unit, DW_AT_producer, &a) ? dwarf_formstring(&a) : nullptr;
+      gcc_ = !producer || std::strncmp(producer, "GNU ", 4) == 0;
       children(&unit, 0);
+    }
     return std::move(answers_);
   }
 
@@ -42,6 +48,7 @@ class Reader {
   VariablePlace place(Dwarf_Die* die, const uint64_t* address) const;
   VariablePlace from_operations(const Dwarf_Op* ops, size_t count) const;
   void set_frame_base(Dwarf_Die* die);
+  static bool has_lists(Dwarf_Die* die, int depth = 0);
   void signature(Dwarf_Die* die, FunctionVariables& f) const;
   static Passed passed(Dwarf_Die* die);
 
@@ -49,6 +56,8 @@ class Reader {
   const std::vector<VariableRequest>& requests_;
   std::vector<FunctionVariables> answers_;
   std::multimap<uint64_t, size_t> wanted_;  // address of a function → its request
+  bool gcc_ = false;
+  bool believe_one_register_ = true;
   bool frame_base_known_ = false;
   uint8_t frame_base_ = kFrameBaseIsCfa;
   std::map<std::string, uint32_t> names_;  // of the function at hand
@@ -82,12 +91,30 @@ void Reader::answer(Dwarf_Die* die, const VariableRequest& request, FunctionVari
   f.known = true;
   names_.clear();
   set_frame_base(die);
+  believe_one_register_ = !(gcc_ && has_lists(die));
   signature(die, f);
   for (uint64_t address : request.addresses) {
     f.at.push_back({address, {}});
     scope(die, address, "", 0, f, f.at.back().places);
   }
   scope(die, 0, "", 0, f, f.extents);
+}
+
+// Does any variable change its place? Then the code is optimised.
+bool Reader::has_lists(Dwarf_Die* die, int depth) {
+  Dwarf_Die child;
+  if (depth > kDeepest || dwarf_child(die, &child) != 0) return false;
+  do {
+    int tag = dwarf_tag(&child);
+    Dwarf_Attribute a;
+    if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable) {
+      if (dwarf_attr(&child, DW_AT_location, &a) && dwarf_whatform(&a) != DW_FORM_exprloc)
+        return true;
+    } else if (tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) {
+      if (has_lists(&child, depth + 1)) return true;
+    }
+  } while (dwarf_siblingof(&child, &child) == 0);
+  return false;
 }
 
 void Reader::set_frame_base(Dwarf_Die* die) {
@@ -188,7 +215,11 @@ VariablePlace Reader::place(Dwarf_Die* die, const uint64_t* address) const {
   }
   // Two answers for one address: not known.
   if (dwarf_getlocation_addr(&a, *address, ops, counts, 2) != 1) return {};
-  return from_operations(ops[0], counts[0]);
+  VariablePlace found = from_operations(ops[0], counts[0]);
+  // Of `register long x asm("rbx")` gcc says rbx, and keeps it elsewhere when it optimises.
+  bool one = dwarf_whatform(&a) == DW_FORM_exprloc;
+  if (found.kind == PlaceKind::reg && one && !believe_one_register_) found.kind = PlaceKind::doubtful;
+  return found;
 }
 
 VariablePlace Reader::from_operations(const Dwarf_Op* ops, size_t count) const {

@@ -31,7 +31,8 @@ struct Known {
   PlaceKind kind = PlaceKind::unknown;
   int64_t at = 0;  // memory: bytes from the CFA; reg: DWARF's number; constant: the value
   bool escapes = false;
-  int ordinal = 0;  // among the variables of its name, outer scopes first
+  int64_t said = -1;  // a register that DWARF names, and that may not be the right one
+  int ordinal = 0;    // among the variables of its name, outer scopes first
   int64_t end() const { return at + variable->size; }
   bool covers(int64_t byte) const { return kind == PlaceKind::memory && at <= byte && byte < end(); }
   bool same_place(const Known& o) const { return kind == o.kind && at == o.at; }
@@ -117,7 +118,7 @@ class Side {
 
  private:
   Known located(const PlacedVariable& p, const FrameVariable& v) const {
-    Known k{&v, p.place.kind, p.place.value, false, 0};
+    Known k{&v, p.place.kind, p.place.value, false};
     if (k.kind == PlaceKind::reg && (!callee_saved(k.at) || (k.at == kRbp && frame_by_rbp())))
       k.kind = PlaceKind::unknown;
     if (k.kind == PlaceKind::memory) {
@@ -129,6 +130,7 @@ class Side {
         k.kind = PlaceKind::unknown;
       if (k.at < -(1 << 24) || k.at > (1 << 24)) k.kind = PlaceKind::unknown;
     }
+    if (k.kind == PlaceKind::doubtful) k.kind = PlaceKind::unknown, k.said = k.at;
     if (v.size == 0) k.kind = PlaceKind::unknown;
     return k;
   }
@@ -197,6 +199,8 @@ class Judge {
 std::string Judge::fixed_variables() const {
   for (const Known& k : other_.known()) {
     const Known* twin = own_.twin(other_, k);
+    if (twin && (k.said >= 0 || twin->said >= 0) && k.said != twin->said)
+      return "which register `" + k.variable->name + "` is in is not certain";
     bool escapes = k.escapes || (twin && twin->escapes);
     if (!escapes) continue;
     if (!twin) {
@@ -263,7 +267,7 @@ std::string Judge::registers() {
 std::string Judge::explain_register(unsigned r, RegisterParts parts) {
   static const FrameVariable whole{"", "", 8, false};
   const StillRead* own_read = own_.read();
-  Known place{&whole, PlaceKind::reg, static_cast<int64_t>(r), false, 0};
+  Known place{&whole, PlaceKind::reg, static_cast<int64_t>(r), false};
   bool own_reads = own_read && own_read->reads_register(r);
   const Known *moved = nullptr, *to = nullptr, *lost = nullptr;
   for (const Known& k : other_.known()) {
@@ -335,7 +339,7 @@ std::string Judge::explain_bytes(int32_t from, int32_t to) {
         if (std::string why = bring(*found, *twin); !why.empty()) return why;
     } else {
       FrameVariable bytes{"", "", static_cast<uint32_t>(end - at), false};
-      Known place{&bytes, PlaceKind::memory, at, false, 0};
+      Known place{&bytes, PlaceKind::memory, at, false};
       bool own_reads = own_.read() && own_.read()->reads({at, end});
       if (std::string why = remainder(frame_place(at), own_reads, place); !why.empty()) return why;
     }
@@ -346,6 +350,8 @@ std::string Judge::explain_bytes(int32_t from, int32_t to) {
 
 std::string Judge::bring(const Known& to, const Known& from) {
   const FrameVariable& v = *to.variable;
+  if (from.kind == PlaceKind::reg && own_.view().use.constant(static_cast<unsigned>(from.at)))
+    return "`" + v.name + "` is said to be in a register that always holds something else";
   if (!brought_.insert(&to).second) return "";
   bool small = v.size == 1 || v.size == 2 || v.size == 4 || v.size == 8;
   bool both_memory = to.kind == PlaceKind::memory && from.kind == PlaceKind::memory;

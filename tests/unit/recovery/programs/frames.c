@@ -144,6 +144,29 @@ NOINLINE static int many(int x) {
   return i;
 }
 
+// r: equal frames, but each version keeps the two values in the other's register (gcc obeys).
+NOINLINE static int registers(int x) {
+#ifdef NEW_VERSION
+  register long a asm("r12") = 10 + x;
+  register long b asm("rbx") = 20 + x;
+#else
+  register long a asm("rbx") = 10 + x;
+  register long b asm("r12") = 20 + x;
+#endif
+  for (;;) {
+    int now = command_now();
+    if (now / 256 != 'r') break;
+#ifdef NEW_VERSION
+    a += 1000 + now % 256 - '0';
+#else
+    a += now % 256 - '0';
+#endif
+    b += 2 * a;
+    show("registers", (int)a, b, 0, 0);
+  }
+  return (int)(a + b);
+}
+
 // b: an array whose address others have, and that would have to move.
 NOINLINE static int buffer(int x) {
 #ifdef NEW_VERSION
@@ -187,6 +210,7 @@ int work(int command, int x) {
     case 'l': return shrinks(x);
     case 'o': return reordered(x);
     case 'm': return many(x);
+    case 'r': return registers(x);
     case 'b': return buffer(x);
     case 'v': return newcomer(x);
   }
