@@ -74,7 +74,7 @@ struct FunctionResult {
   uint32_t old_sites = 0,
            new_sites = 0;          // calls in each version; call_sites.size() of them are paired
   Verdict old_to_new, new_to_old;  // of changed functions
-  std::string parameters_differ;  // "": they do not, or nobody knows; else one phrase
+  std::string parameters_differ;   // "": they do not, or nobody knows; else one phrase
   std::vector<std::string> changed_types;  // types this function uses that have another layout
 };
 

@@ -8,7 +8,8 @@
 namespace mx::analyzer {
 namespace {
 
-constexpr int32_t kOnlyReturnAddress = 8;  // the stack's depth at a function's start and at a tail call
+constexpr int32_t kOnlyReturnAddress =
+    8;  // the stack's depth at a function's start and at a tail call
 constexpr size_t kMostCellBits = size_t{1} << 28;
 constexpr int kMostPasses = 300;
 
@@ -31,7 +32,8 @@ bool StillRead::reads(FrameRange r) const {
 class FrameUseMaker {
  public:
   FrameUseMaker(const Program& p, uint32_t function, FrameUse& out) : p_(p), out_(out) {
-    uint32_t whole = p.functions()[function].parent == kNone ? function : p.functions()[function].parent;
+    uint32_t whole =
+        p.functions()[function].parent == kNone ? function : p.functions()[function].parent;
     family_.push_back(whole);
     for (uint32_t f = 0; f < p.functions().size(); ++f)
       if (p.functions()[f].parent == whole && f != whole) family_.push_back(f);
@@ -70,7 +72,8 @@ class FrameUseMaker {
     return it == at_.end() ? std::nullopt : std::optional(it->second);
   }
   size_t cell_at(int32_t place) const {
-    return static_cast<size_t>(std::lower_bound(cells_.begin(), cells_.end(), place) - cells_.begin());
+    return static_cast<size_t>(std::lower_bound(cells_.begin(), cells_.end(), place) -
+                               cells_.begin());
   }
 
   const Program& p_;
@@ -110,8 +113,8 @@ bool FrameUseMaker::collect(uint32_t function) {
     if (i.padding)
       n.effects.known = true;
     else
-      n.effects = reader.of(p_.image().bytes_at(n.address, i.size), n.address, base,
-                            by_rbp(k + 1) != 0);
+      n.effects =
+          reader.of(p_.image().bytes_at(n.address, i.size), n.address, base, by_rbp(k + 1) != 0);
     if (!n.effects.known) return false;
     at_[n.address] = static_cast<uint32_t>(nodes_.size());
     nodes_.push_back(std::move(n));
@@ -162,11 +165,15 @@ void FrameUseMaker::find_constants() {
       if (!(n.effects.may_write & parts_of(r))) continue;
       const Function& f = p_.functions()[n.function];
       const Instruction& i = f.code[n.instruction];
-      RegisterConstant c{i.ref == Ref::address, 0, n.function, n.instruction};
-      same = same && n.effects.written == parts_of(r) && (c.address || n.effects.loads);
+      bool place = n.effects.loads_place.has_value();
+      RegisterConstant c{!place && i.ref == Ref::address, place, 0, n.function, n.instruction};
+      same = same && n.effects.written == parts_of(r) && (c.address || place || n.effects.loads);
       if (!same) break;
-      c.value = c.address ? f.target_of(i) : *n.effects.loads;
-      same = !held || (held->address == c.address && held->value == c.value);
+      c.value = place       ? static_cast<uint64_t>(int64_t{*n.effects.loads_place})
+                : c.address ? f.target_of(i)
+                            : *n.effects.loads;
+      same =
+          !held || (held->address == c.address && held->place == c.place && held->value == c.value);
       held = c;
     }
     if (same && held) out_.constants_[r] = *held;

@@ -26,7 +26,8 @@ struct StillRead {
 
 // What a register holds wherever the function has put something into it.
 struct RegisterConstant {
-  bool address = false;  // else a number
+  bool address = false;  // of something in the program; else a number, unless
+  bool place = false;    // it is the address of a place of the frame (bytes from the CFA)
   uint64_t value = 0;
   uint32_t function = kNone, instruction = 0;  // one that loads it: index in functions(), in code
 };
@@ -41,7 +42,8 @@ class FrameUse {
   // What is read from this return address on before it is written. REQUIRES: known().
   // Null: no instruction of the function starts there.
   const StillRead* after(uint64_t return_address) const;
-  // Places of the frame (bytes from the CFA) whose address the code takes, or that it reaches by an index. Sorted.
+  // Places of the frame (bytes from the CFA) whose address the code takes, or that it reaches by an
+  // index. Sorted.
   const std::vector<int32_t>& addresses() const { return addresses_; }
   // Null: it does not always hold the same.
   const RegisterConstant* constant(unsigned dwarf_register) const {

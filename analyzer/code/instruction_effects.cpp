@@ -172,8 +172,10 @@ void Teller::note_writes() {
                     i_.id == X86_INS_BT;
   bool both = i_.id == X86_INS_XCHG || i_.id == X86_INS_XADD || i_.id == X86_INS_MULX;
   for (int k = 0; k < x_.op_count && !only_reads; ++k) {
-    RegisterPart r = x_.operands[k].type == X86_OP_REG ? part_of(x_.operands[k].reg) : RegisterPart{};
-    if (r.number >= 0 && (k == 0 || both)) out_.may_write |= parts_of(static_cast<unsigned>(r.number));
+    RegisterPart r =
+        x_.operands[k].type == X86_OP_REG ? part_of(x_.operands[k].reg) : RegisterPart{};
+    if (r.number >= 0 && (k == 0 || both))
+      out_.may_write |= parts_of(static_cast<unsigned>(r.number));
   }
   bool number = (i_.id == X86_INS_MOV || i_.id == X86_INS_MOVABS) && x_.op_count == 2 &&
                 x_.operands[0].type == X86_OP_REG && x_.operands[1].type == X86_OP_IMM;
@@ -203,10 +205,9 @@ void Teller::operand(int k) {
   const cs_x86_op& op = x_.operands[k];
   bool to_memory = x_.op_count > 1 && x_.operands[0].type == X86_OP_MEM;
   bool from_memory = x_.op_count > 1 && x_.operands[1].type == X86_OP_MEM;
-  bool replaced =
-      k == 0 && (moves(i_.id) || i_.id == X86_INS_LEA || i_.id == X86_INS_POP ||
-                 (i_.id == X86_INS_IMUL && x_.op_count == 3) ||
-                 (loads_scalar(i_.id) && (to_memory || from_memory)));
+  bool replaced = k == 0 && (moves(i_.id) || i_.id == X86_INS_LEA || i_.id == X86_INS_POP ||
+                             (i_.id == X86_INS_IMUL && x_.op_count == 3) ||
+                             (loads_scalar(i_.id) && (to_memory || from_memory)));
   if (op.type == X86_OP_REG) register_operand(k, replaced);
   if (op.type == X86_OP_MEM) memory_operand(k, replaced && i_.id != X86_INS_POP);
 }
@@ -237,16 +238,18 @@ void Teller::register_operand(int k, bool replaced) {
 // rsp, or rbp where it tells where the frame is: its value is an address of the frame.
 void Teller::base_register(unsigned number, int k, bool replaced) {
   if (replaced) return;  // it gets a new value; where the frame is then, others say
-  bool moved = i_.id == X86_INS_MOV && k == 1 && x_.operands[0].type == X86_OP_REG;
+  bool moved = i_.id == X86_INS_MOV && k == 1 && x_.operands[0].type == X86_OP_REG &&
+               x_.operands[0].size == 8;
   if (moved) {
     RegisterPart to = part_of(x_.operands[0].reg);
     if (to.number == kRsp || (to.number == kRbp && becomes_base_)) return;
     if (number == kRsp && base_.depth >= 0)
-      out_.addresses.push_back(-base_.depth);
+      out_.loads_place = -base_.depth;
     else if (number == kRbp && frame_by_rbp())
-      out_.addresses.push_back(-base_.rbp_offset);
+      out_.loads_place = -base_.rbp_offset;
     else
       out_.known = false;
+    if (out_.loads_place) out_.addresses.push_back(*out_.loads_place);
     return;
   }
   if (number == kRbp && !frame_by_rbp()) {  // saved in the prologue, or a value of the caller's
@@ -299,8 +302,10 @@ void Teller::memory_operand(int k, bool replaced) {
   }
   if (lea) {
     int to = part_of(x_.operands[0].reg).number;
-    if (to != kRsp && !(to == kRbp && becomes_base_ && !frame_by_rbp()))
+    if (to != kRsp && !(to == kRbp && becomes_base_ && !frame_by_rbp())) {
       out_.addresses.push_back(static_cast<int32_t>(at));
+      if (index == X86_REG_INVALID && !narrow) out_.loads_place = static_cast<int32_t>(at);
+    }
   } else if (index != X86_REG_INVALID) {
     out_.addresses.push_back(static_cast<int32_t>(at));
   } else {

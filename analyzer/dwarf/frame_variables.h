@@ -1,5 +1,5 @@
-// Where the variables of a function are at some of its addresses, and what it is called with, as DWARF tells it.
-// Asked for the functions that changed only.
+// Where the variables of a function are at some of its addresses, and what it is called with, as
+// DWARF tells it. Asked for the functions that changed only.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 namespace mx::analyzer {
 
 // doubtful: a register that may not be the right one.
-// address: of something in the program, in the version whose frame it becomes (never read from DWARF).
+// address: of something in the program, in the version whose frame it becomes (never read from
+// DWARF).
 enum class PlaceKind : uint8_t { unknown, memory, reg, constant, doubtful, address };
 
 constexpr uint8_t kFrameBaseIsCfa = 0xff;
@@ -46,8 +47,10 @@ struct VariablesAt {
 struct Passed {
   std::string type;
   uint32_t size = 0;
-  uint8_t kind = 0;   // 'i': an integer or address; 'f': a number with a point; 's': a structure or the like
-  int16_t reg = -1;   // of a parameter: DWARF number of the register that it comes in, where that is known
+  uint8_t kind =
+      0;  // 'i': an integer or address; 'f': a number with a point; 's': a structure or the like
+  int16_t reg =
+      -1;  // of a parameter: DWARF number of the register that it comes in, where that is known
   bool operator==(const Passed&) const = default;
 };
 
@@ -70,7 +73,8 @@ struct VariableRequest {
   std::vector<uint64_t> addresses;  // where variables are wanted
 };
 
-// Answers in the order of the requests. Read in a child. Error: there is no DWARF, or it cannot be read.
+// Answers in the order of the requests. Read in a child. Error: there is no DWARF, or it cannot be
+// read.
 Result<std::vector<FunctionVariables>> read_frame_variables(
     const Image& image, const std::vector<VariableRequest>& requests);
 

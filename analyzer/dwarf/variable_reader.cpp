@@ -29,9 +29,10 @@ class Reader {
     Dwarf_Die unit;
     while (dwarf_get_units(dwarf_, cu, &cu, nullptr, nullptr, &unit, nullptr) == 0) {
       Dwarf_Attribute a;
-      const char* producer =
-          dwarf_attr(&unit, DW_AT_producer, &a) ? dwarf_formstring(&a) : nullptr;
+      const char* producer = dwarf_attr(&unit, DW_AT_producer, &a) ? dwarf_formstring(&a) : nullptr;
       gcc_ = !producer || std::strncmp(producer, "GNU ", 4) == 0;
+      const char* level = producer ? std::strstr(producer, " -O") : nullptr;
+      optimised_ = level && level[3] != '0';
       children(&unit, 0);
     }
     return std::move(answers_);
@@ -56,7 +57,7 @@ class Reader {
   const std::vector<VariableRequest>& requests_;
   std::vector<FunctionVariables> answers_;
   std::multimap<uint64_t, size_t> wanted_;  // address of a function → its request
-  bool gcc_ = false;
+  bool gcc_ = false, optimised_ = false;    // the unit at hand
   bool believe_one_register_ = true;
   bool frame_base_known_ = false;
   uint8_t frame_base_ = kFrameBaseIsCfa;
@@ -91,7 +92,7 @@ void Reader::answer(Dwarf_Die* die, const VariableRequest& request, FunctionVari
   f.known = true;
   names_.clear();
   set_frame_base(die);
-  believe_one_register_ = !(gcc_ && has_lists(die));
+  believe_one_register_ = !(gcc_ && (optimised_ || has_lists(die)));
   signature(die, f);
   for (uint64_t address : request.addresses) {
     f.at.push_back({address, {}});
@@ -134,7 +135,8 @@ void Reader::set_frame_base(Dwarf_Die* die) {
     frame_base_known_ = false;
 }
 
-// The variables of a scope and of those inside it: that hold at `address`, or (0) all that lie in memory.
+// The variables of a scope and of those inside it: that hold at `address`, or (0) all that lie in
+// memory.
 void Reader::scope(Dwarf_Die* die, uint64_t address, const std::string& inlined, int depth,
                    FunctionVariables& f, std::vector<PlacedVariable>& out) {
   Dwarf_Die child;
@@ -150,9 +152,8 @@ void Reader::scope(Dwarf_Die* die, uint64_t address, const std::string& inlined,
     if (tag != DW_TAG_lexical_block && tag != DW_TAG_inlined_subroutine) continue;
     if (address && dwarf_haspc(&child, address) <= 0) continue;
     const char* name = tag == DW_TAG_inlined_subroutine ? dwarf_diename(&child) : nullptr;
-    std::string path = tag == DW_TAG_inlined_subroutine
-                           ? inlined + (name ? name : "?") + ": "
-                           : inlined;
+    std::string path =
+        tag == DW_TAG_inlined_subroutine ? inlined + (name ? name : "?") + ": " : inlined;
     scope(&child, address, path, depth + 1, f, out);
   } while (dwarf_siblingof(&child, &child) == 0);
 }
@@ -164,10 +165,10 @@ void Reader::variable(Dwarf_Die* die, const uint64_t* address, const std::string
   Dwarf_Attribute a;
   Dwarf_Op* ops = nullptr;
   size_t count = 0;
-  if (dwarf_attr_integrate(die, DW_AT_location, &a) &&
-      dwarf_whatform(&a) == DW_FORM_exprloc && dwarf_getlocation(&a, &ops, &count) == 0 &&
-      count > 0 && (ops[0].atom == DW_OP_addr || ops[0].atom == DW_OP_addrx ||
-                    ops[0].atom == DW_OP_const8u || ops[0].atom == DW_OP_const4u))
+  if (dwarf_attr_integrate(die, DW_AT_location, &a) && dwarf_whatform(&a) == DW_FORM_exprloc &&
+      dwarf_getlocation(&a, &ops, &count) == 0 && count > 0 &&
+      (ops[0].atom == DW_OP_addr || ops[0].atom == DW_OP_addrx || ops[0].atom == DW_OP_const8u ||
+       ops[0].atom == DW_OP_const4u))
     return;  // a static or thread-local variable
   PlacedVariable p;
   p.place = place(die, address);
@@ -218,7 +219,8 @@ VariablePlace Reader::place(Dwarf_Die* die, const uint64_t* address) const {
   VariablePlace found = from_operations(ops[0], counts[0]);
   // Of `register long x asm("rbx")` gcc says rbx, and keeps it elsewhere when it optimises.
   bool one = dwarf_whatform(&a) == DW_FORM_exprloc;
-  if (found.kind == PlaceKind::reg && one && !believe_one_register_) found.kind = PlaceKind::doubtful;
+  if (found.kind == PlaceKind::reg && one && !believe_one_register_)
+    found.kind = PlaceKind::doubtful;
   return found;
 }
 

@@ -34,16 +34,22 @@ struct Known {
   int64_t said = -1;  // a register that DWARF names, and that may not be the right one
   int ordinal = 0;    // among the variables of its name, outer scopes first
   int64_t end() const { return at + variable->size; }
-  bool covers(int64_t byte) const { return kind == PlaceKind::memory && at <= byte && byte < end(); }
+  bool covers(int64_t byte) const {
+    return kind == PlaceKind::memory && at <= byte && byte < end();
+  }
   bool same_place(const Known& o) const { return kind == o.kind && at == o.at; }
 };
 
 std::string place_text(const Known& k) {
   switch (k.kind) {
-    case PlaceKind::memory: return frame_place(k.at);
-    case PlaceKind::reg: return register_name(static_cast<unsigned>(k.at));
-    case PlaceKind::constant: return "a constant";
-    default: return "an unknown place";
+    case PlaceKind::memory:
+      return frame_place(k.at);
+    case PlaceKind::reg:
+      return register_name(static_cast<unsigned>(k.at));
+    case PlaceKind::constant:
+      return "a constant";
+    default:
+      return "an unknown place";
   }
 }
 
@@ -61,31 +67,36 @@ class Side {
     }
     for (const PlacedVariable& p : v.function.extents) {
       Known k = located(p, v.function.variables[p.variable]);
-      if (k.kind == PlaceKind::memory) extents_.push_back({static_cast<int32_t>(k.at), static_cast<int32_t>(k.end())});
+      if (k.kind == PlaceKind::memory)
+        extents_.push_back({static_cast<int32_t>(k.at), static_cast<int32_t>(k.end())});
     }
   }
 
   const FrameRow* row() const { return row_; }
   const FrameView& view() const { return view_; }
   const std::vector<Known>& known() const { return known_; }
-  const StillRead* read() const { return view_.use.known() ? view_.use.after(view_.return_address) : nullptr; }
-  // The variable here that is `k` there: same name and type, and as many of the name in scope. Null: there is none.
+  const StillRead* read() const {
+    return view_.use.known() ? view_.use.after(view_.return_address) : nullptr;
+  }
+  // The variable here that is `k` there: same name and type, and as many of the name in scope.
+  // Null: there is none.
   const Known* twin(const Side& there, const Known& k) const {
     const std::string& name = k.variable->name;
     auto here_count = count_.find(name), there_count = there.count_.find(name);
     if (here_count == count_.end() || here_count->second != there_count->second) return nullptr;
     for (const Known& o : known_)
       if (o.ordinal == k.ordinal && o.variable->name == name)
-        return o.variable->type == k.variable->type && o.variable->size == k.variable->size ? &o : nullptr;
+        return o.variable->type == k.variable->type && o.variable->size == k.variable->size
+                   ? &o
+                   : nullptr;
     return nullptr;
   }
   // An address that the code takes and that no variable explains.
   std::optional<int32_t> unexplained_address() const {
     for (int32_t a : view_.use.addresses()) {
       if (a >= 0) continue;
-      bool explained = std::any_of(extents_.begin(), extents_.end(), [&](const FrameRange& e) {
-        return e.from <= a && a < e.to;
-      });
+      bool explained = std::any_of(extents_.begin(), extents_.end(),
+                                   [&](const FrameRange& e) { return e.from <= a && a < e.to; });
       if (!explained) return a;
     }
     return {};
@@ -108,8 +119,7 @@ class Side {
         known = known && (r == kReturn ? row_->where[r] == -8
                                        : callee_saved(r) && row_->where[r] % 8 == 0 &&
                                              row_->where[r] < -8 && row_->where[r] >= -view_.depth);
-    return known && (row_->saved >> kReturn & 1) &&
-           (!frame_by_rbp() || (row_->saved >> kRbp & 1));
+    return known && (row_->saved >> kReturn & 1) && (!frame_by_rbp() || (row_->saved >> kRbp & 1));
   }
   bool handles_exceptions() const {
     const FrameDescription* d = view_.program.frames().frame_of(view_.return_address - 1);
@@ -151,8 +161,12 @@ class Side {
 
 class Judge {
  public:
-  Judge(const FrameView& own, const FrameView& other, bool parameters_differ, const SameConstant& same_constant)
-      : own_(own), other_(other), parameters_differ_(parameters_differ), same_constant_(same_constant) {}
+  Judge(const FrameView& own, const FrameView& other, bool parameters_differ,
+        const SameConstant& same_constant)
+      : own_(own),
+        other_(other),
+        parameters_differ_(parameters_differ),
+        same_constant_(same_constant) {}
 
   Crossing run() {
     if (!own_.row() || !other_.row()) return no("there is no call frame information");
@@ -216,15 +230,16 @@ std::string Judge::fixed_variables() const {
   return "";
 }
 
-// The code is not understood: frames that are alike are taken for the same unless a variable tells otherwise.
+// The code is not understood: frames that are alike are taken for the same unless a variable tells
+// otherwise.
 Crossing Judge::without_reads() {
   if (!alike_) return no("its code is not understood well enough to rebuild its frame");
   for (const Known& k : other_.known()) {
     const Known* twin = own_.twin(other_, k);
     if (twin && twin->kind != PlaceKind::unknown && k.kind != PlaceKind::unknown &&
         !k.same_place(*twin))
-      return no("`" + k.variable->name + "` is in " + place_text(*twin) + " and would have to be in " +
-                place_text(k));
+      return no("`" + k.variable->name + "` is in " + place_text(*twin) +
+                " and would have to be in " + place_text(k));
   }
   return {FrameChange::same, {}, ""};
 }
@@ -239,12 +254,13 @@ bool Judge::own_elsewhere(const Known& own, const Known& place) const {
   return !twin || (twin->kind != PlaceKind::unknown && !twin->same_place(own));
 }
 
-// A value that no variable explains: a value of the compiler's own, or one that DWARF has lost. Where both versions read it at the
-// same place of frames that are alike, it is taken for the same.
+// A value that no variable explains: a value of the compiler's own, or one that DWARF has lost.
+// Where both versions read it at the same place of frames that are alike, it is taken for the same.
 std::string Judge::remainder(const std::string& what, bool own_reads, const Known& place) {
   for (const Known& k : own_.known())
     if (own_elsewhere(k, place))
-      return "the other version keeps something else in " + what + ", where `" + k.variable->name + "` is";
+      return "the other version keeps something else in " + what + ", where `" + k.variable->name +
+             "` is";
   if (!own_reads) return what + " holds a value that belongs to no variable of both versions";
   if (remains_.empty()) remains_ = what;
   return "";
@@ -280,18 +296,26 @@ std::string Judge::explain_register(unsigned r, RegisterParts parts) {
   if (const RegisterConstant* c = other_.view().use.constant(r)) {
     const RegisterConstant* own = own_.view().use.constant(r);
     if (own && same_constant_(*own, *c)) return "";
+    if (c->place)
+      return std::string(register_name(r)) + " holds the address of a place of the frame";
     moves_.push_back({c->address ? PlaceKind::address : PlaceKind::constant, PlaceKind::reg,
-                      static_cast<int64_t>(c->value), static_cast<int64_t>(r), 8, register_name(r)});
+                      static_cast<int64_t>(c->value), static_cast<int64_t>(r), 8,
+                      register_name(r)});
     return "";
   }
   if (moved) {
-    RegisterParts has = to->variable->size >= 8 ? 0xf : to->variable->size >= 4 ? 0x7 : to->variable->size >= 2 ? 0x3 : 0x1;
+    RegisterParts has = to->variable->size >= 8   ? 0xf
+                        : to->variable->size >= 4 ? 0x7
+                        : to->variable->size >= 2 ? 0x3
+                                                  : 0x1;
     if (parts & ~has)
-      return "`" + to->variable->name + "` is read from " + register_name(r) + " in more bytes than it has";
+      return "`" + to->variable->name + "` is read from " + register_name(r) +
+             " in more bytes than it has";
     return bring(*to, *moved);
   }
   if (lost && !own_.twin(other_, *lost))
-    return "`" + lost->variable->name + "` in " + register_name(r) + " is not known in both versions";
+    return "`" + lost->variable->name + "` in " + register_name(r) +
+           " is not known in both versions";
   return remainder(register_name(r), own_reads, place);
 }
 
@@ -333,7 +357,8 @@ std::string Judge::explain_bytes(int32_t from, int32_t to) {
     }
     if (found) end = std::min<int32_t>(to, static_cast<int32_t>(found->end()));
     if (found && !twin)
-      return "`" + found->variable->name + "` at " + frame_place(at) + " is not known in both versions";
+      return "`" + found->variable->name + "` at " + frame_place(at) +
+             " is not known in both versions";
     if (found && twin->kind != PlaceKind::unknown) {
       if (!twin->same_place(*found))
         if (std::string why = bring(*found, *twin); !why.empty()) return why;
@@ -372,13 +397,16 @@ std::string Judge::bring(const Known& to, const Known& from) {
 }
 
 std::string Judge::cannot_rebuild() const {
-  if (!own_.plain() || !other_.plain()) return "its frame is found or saves registers in an unusual way";
-  if (!remains_.empty()) return remains_ + " holds a value that belongs to no variable, and its frame differs";
+  if (!own_.plain() || !other_.plain())
+    return "its frame is found or saves registers in an unusual way";
+  if (!remains_.empty())
+    return remains_ + " holds a value that belongs to no variable, and its frame differs";
   if (own_.handles_exceptions() || other_.handles_exceptions())
     return "its frame differs, and it handles exceptions";
   for (const Side* s : {&own_, &other_})
     if (auto at = s->unexplained_address())
-      return "its frame differs, and the address of " + frame_place(*at) + ", which is no variable, is taken";
+      return "its frame differs, and the address of " + frame_place(*at) +
+             ", which is no variable, is taken";
   if (other_.view().depth - own_.view().depth > kMostGrowth) return "its frame grows too much";
   if (parameters_differ_ && std::any_of(moves_.begin(), moves_.end(), [](const ValueMove& m) {
         return m.to_kind == PlaceKind::memory && m.to + m.size > 0;
@@ -387,18 +415,20 @@ std::string Judge::cannot_rebuild() const {
   return "";
 }
 
-// Variables that the code does not seem to read move as well, where there is room: it may reach one by the address of
-// another.
+// Variables that the code does not seem to read move as well, where there is room: it may reach one
+// by the address of another.
 void Judge::take_along() {
   for (const Known& k : other_.known()) {
     const Known* twin = own_.twin(other_, k);
     bool wanted = twin && k.kind == PlaceKind::memory && twin->kind != PlaceKind::unknown &&
                   !twin->same_place(k) && k.at < 0 && !brought_.count(&k);
     if (!wanted) continue;
-    bool clear = !other_.read()->reads({static_cast<int32_t>(k.at), static_cast<int32_t>(k.end())}) &&
-                 !other_.saves(k.at, k.end());
+    bool clear =
+        !other_.read()->reads({static_cast<int32_t>(k.at), static_cast<int32_t>(k.end())}) &&
+        !other_.saves(k.at, k.end());
     for (const Known& o : other_.known())
-      clear = clear && (&o == &k || o.kind != PlaceKind::memory || o.end() <= k.at || k.end() <= o.at);
+      clear =
+          clear && (&o == &k || o.kind != PlaceKind::memory || o.end() <= k.at || k.end() <= o.at);
     size_t before = moves_.size();
     if (!clear || !bring(k, *twin).empty()) continue;
     if (moves_.size() > kMostMoves) moves_.resize(before);
@@ -413,9 +443,11 @@ std::string Judge::clash() const {
   for (const ValueMove& m : moves_) {
     bool good = true;
     if (m.from_kind == PlaceKind::memory) good = inside(own_, m.from, m.from + m.size);
-    if (m.from_kind == PlaceKind::reg) good = own_.saved_at(static_cast<unsigned>(m.from)).has_value();
+    if (m.from_kind == PlaceKind::reg)
+      good = own_.saved_at(static_cast<unsigned>(m.from)).has_value();
     if (m.to_kind == PlaceKind::memory) good = good && inside(other_, m.to, m.to + m.size);
-    if (m.to_kind == PlaceKind::reg) good = good && other_.saved_at(static_cast<unsigned>(m.to)).has_value();
+    if (m.to_kind == PlaceKind::reg)
+      good = good && other_.saved_at(static_cast<unsigned>(m.to)).has_value();
     if (m.to_kind != PlaceKind::memory && m.to_kind != PlaceKind::reg) good = false;
     for (const ValueMove& n : moves_) {
       if (&m == &n || m.to_kind != n.to_kind) continue;

@@ -3,7 +3,8 @@
 namespace mx::analyzer {
 namespace {
 
-// What the calling convention sees of a type. Structures are passed by what is in them, so the type itself counts.
+// What the calling convention sees of a type. Structures are passed by what is in them, so the type
+// itself counts.
 bool passed_alike(const Passed& a, const Passed& b) {
   return a.kind == b.kind && a.size == b.size && (a.kind != 's' || a.type == b.type);
 }

@@ -8,6 +8,7 @@
 namespace mx::analyzer {
 
 // "" when they do, or when DWARF does not know one of them; else one phrase.
-std::string parameter_difference(const FunctionVariables& old_one, const FunctionVariables& new_one);
+std::string parameter_difference(const FunctionVariables& old_one,
+                                 const FunctionVariables& new_one);
 
 }  // namespace mx::analyzer

@@ -21,7 +21,7 @@ void cross_all(const Analysis& a, FunctionResult& r, const FunctionVariables& x,
   const Program &p = *a.versions.old_program, &q = *a.versions.new_program;
   FrameUse old_use(p, r.old_index), new_use(q, r.new_index);
   auto same = [&](const RegisterConstant& c, const RegisterConstant& d) {
-    if (c.address != d.address) return false;
+    if (c.address != d.address || c.place != d.place) return false;
     if (!c.address) return c.value == d.value;
     const Function &f = p.functions()[c.function], &g = q.functions()[d.function];
     return same_meaning(a.versions, *a.correspondence, meaning_of(p, f, f.code[c.instruction]),
@@ -33,7 +33,8 @@ void cross_all(const Analysis& a, FunctionResult& r, const FunctionVariables& x,
     FrameView n{q, s.new_return, known_depth(s.new_depth), y, y.at[k], new_use};
     bool differ = !r.parameters_differ.empty();
     s.old_to_new = cross(o, n, differ, same);
-    s.new_to_old = cross(n, o, differ, [&](const auto& own, const auto& other) { return same(other, own); });
+    s.new_to_old =
+        cross(n, o, differ, [&](const auto& own, const auto& other) { return same(other, own); });
   }
 }
 
@@ -44,7 +45,8 @@ void compare_variables(Analysis& a) {
   std::vector<FunctionResult*> changed;
   std::vector<VariableRequest> old_requests, new_requests;
   for (FunctionResult& r : a.functions) {
-    if (r.status != FunctionStatus::changed || r.old_index == kNone || r.new_index == kNone) continue;
+    if (r.status != FunctionStatus::changed || r.old_index == kNone || r.new_index == kNone)
+      continue;
     changed.push_back(&r);
     VariableRequest o{a.old_function(r)->address, {}}, n{a.new_function(r)->address, {}};
     // As unwinders do: what holds for the call itself.
@@ -59,7 +61,8 @@ void compare_variables(Analysis& a) {
   auto read = [](const Program& p, const std::vector<VariableRequest>& requests) {
     return read_frame_variables(with_dwarf(p), requests);
   };
-  auto other = std::async(std::launch::async, read, std::cref(*a.versions.new_program), std::cref(new_requests));
+  auto other = std::async(std::launch::async, read, std::cref(*a.versions.new_program),
+                          std::cref(new_requests));
   Answers olds = read(*a.versions.old_program, old_requests);
   Answers news = other.get();
   if (!olds || !news) return;

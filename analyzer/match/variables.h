@@ -5,8 +5,9 @@
 
 namespace mx::analyzer {
 
-// Judges how the frames at the call sites of changed functions become those of the other version, and notes parameter
-// lists that differ. Without DWARF in both versions it changes nothing: frames are compared by their layout alone.
+// Judges how the frames at the call sites of changed functions become those of the other version,
+// and notes parameter lists that differ. Without DWARF in both versions it changes nothing: frames
+// are compared by their layout alone.
 void compare_variables(Analysis& a);
 
 }  // namespace mx::analyzer

@@ -1,11 +1,11 @@
 #include "analyzer/match/verdict.h"
 
-#include "analyzer/base/hex.h"
-
 #include <algorithm>
 #include <cstdio>
 #include <set>
 #include <unordered_map>
+
+#include "analyzer/base/hex.h"
 
 namespace mx::analyzer {
 namespace {
@@ -114,7 +114,8 @@ void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
   if (code.damaged) out.push_back("some of its bytes are no known instructions");
   for (const Step& s : to_features_[f].steps) {
     if (s.kind() == MeaningKind::data) data_obstacle(place_of(to_, code, s), out);
-    // An import that the other version has not is no obstacle: recovery finds it in the process's libraries.
+    // An import that the other version has not is no obstacle: recovery finds it in the process's
+    // libraries.
     if (s.kind() != MeaningKind::function) continue;
     uint64_t place = place_of(to_, code, s);
     uint32_t g = to_.function_containing(place);
@@ -135,15 +136,17 @@ void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
   }
 }
 
-// Code that comes along calls the new body, all other code the old one. Where neither is certain, it cannot be brought in.
+// Code that comes along calls the new body, all other code the old one. Where neither is certain,
+// it cannot be brought in.
 void Direction::parameters(const FunctionResult& r, Verdict& v) const {
   if (r.parameters_differ.empty()) return;
   uint32_t f = forward_ ? r.old_index : r.new_index, g = forward_ ? r.new_index : r.old_index;
   if (from_.functions()[f].address_taken || to_.functions()[g].address_taken)
     add(v, Possible::no, r.parameters_differ + ", and it is called through pointers");
   else if (auto it = called_by_unchanged_.find(f); it != called_by_unchanged_.end())
-    add(v, Possible::no, r.parameters_differ + ", and `" + from_.functions()[it->second].name +
-                             "`, which keeps its code, calls it");
+    add(v, Possible::no,
+        r.parameters_differ + ", and `" + from_.functions()[it->second].name +
+            "`, which keeps its code, calls it");
 }
 
 void Direction::frames(const FunctionResult& r, Verdict& v) const {

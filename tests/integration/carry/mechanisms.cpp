@@ -92,6 +92,10 @@ bool next_line(char (&line)[64]) {
 // right when the good version's code goes on with it.
 char heard[64];
 
+[[gnu::noinline]] void hear() {
+  if (!next_line(heard)) _exit(9);
+}
+
 [[gnu::noinline]] int remembers(const char* first) {
 #ifdef BAD
   volatile long more = first[0], yet_more = more * 2;
@@ -100,7 +104,7 @@ char heard[64];
   volatile short letter = first[1];
   volatile long product = length * 1000L + letter;
   answer(first);
-  if (!next_line(heard)) _exit(9);
+  hear();
 #ifdef BAD
   yet_more = heard[0];
   more = yet_more + product;
