@@ -93,7 +93,7 @@ def _add(compiler, level, bad):
     setattr(Carry, f"test_{name}{level.replace('-', '_')}_{bad}_bad", test)
 
     def with_debug_information(self):   # DWARF tells how a frame that differs is rebuilt
-        self.one_after_the_other(compiler, level, bad, ("frame", "talk", "frame", "null"), "-g")
+        self.one_after_the_other(compiler, level, bad, ("frame", "talk", "frame"), "-g")
     setattr(Carry, f"test_frames_{name}{level.replace('-', '_')}_{bad}_bad", with_debug_information)
 
 
