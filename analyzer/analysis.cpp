@@ -8,6 +8,7 @@
 #include "analyzer/match/compare.h"
 #include "analyzer/match/globals.h"
 #include "analyzer/match/matcher.h"
+#include "analyzer/match/variables.h"
 #include "analyzer/match/verdict.h"
 
 namespace mx::analyzer {
@@ -186,6 +187,7 @@ Result<std::shared_ptr<const Analysis>> analyze(const Options& options) {
   build_results(*a);
   spread_from_cold_parts(*a);
   pair_call_sites(*a);
+  compare_variables(*a);
   a->data = match_data(a->versions, *a->correspondence);
   note_types(*a);
   judge(*a);
@@ -206,6 +208,10 @@ const char* to_string(MatchedBy m) {
 const char* to_string(Possible p) {
   static const char* names[] = {"yes", "when-inactive", "no"};
   return names[static_cast<int>(p)];
+}
+const char* to_string(FrameChange c) {
+  static const char* names[] = {"no", "same", "rebuild"};
+  return names[static_cast<int>(c)];
 }
 const char* to_string(DataStatus s) {
   static const char* names[] = {"same", "content", "resized", "moved", "added", "removed"};

@@ -9,6 +9,7 @@
 
 #include "analyzer/base/result.h"
 #include "analyzer/dwarf/debug_info.h"
+#include "analyzer/dwarf/frame_variables.h"
 #include "analyzer/match/correspondence.h"
 
 namespace mx::analyzer {
@@ -21,6 +22,27 @@ enum class FunctionStatus : uint8_t {
   moved,    // equal, under another name
 };
 
+enum class FrameChange : uint8_t {
+  no,
+  same,     // every value is where the other version looks for it
+  rebuild,  // some lie elsewhere, and it is known where
+};
+
+// One value of a frame on its way to where the other version keeps it.
+struct ValueMove {
+  PlaceKind from_kind = PlaceKind::memory, to_kind = PlaceKind::memory;
+  int64_t from = 0, to = 0;  // memory: bytes from the CFA; reg: DWARF's number; constant: the value
+  uint8_t size = 8;          // 1, 2, 4 or 8 bytes
+  std::string variable;
+};
+
+// How a frame that waits in a call becomes one of the other version.
+struct Crossing {
+  FrameChange change = FrameChange::no;
+  std::vector<ValueMove> moves;  // of rebuild; all of them at once
+  std::string why_not;           // of no: one phrase
+};
+
 // A call that both versions make at the same place of a function: where a stack frame can change
 // over.
 struct CallSite {
@@ -31,6 +53,7 @@ struct CallSite {
   std::optional<uint32_t> old_depth,
       new_depth;        // bytes from the stack pointer to the CFA, where it is certain
   std::string why_not;  // when !frame_same: one phrase
+  Crossing old_to_new, new_to_old;
 };
 
 enum class Possible : uint8_t { yes, when_inactive, no };
@@ -51,6 +74,7 @@ struct FunctionResult {
   uint32_t old_sites = 0,
            new_sites = 0;          // calls in each version; call_sites.size() of them are paired
   Verdict old_to_new, new_to_old;  // of changed functions
+  std::string parameters_differ;   // "": they do not, or nobody knows; else one phrase
   std::vector<std::string> changed_types;  // types this function uses that have another layout
 };
 
@@ -106,6 +130,7 @@ Result<std::shared_ptr<const Analysis>> analyze(const Options& options);
 const char* to_string(FunctionStatus s);
 const char* to_string(MatchedBy m);
 const char* to_string(Possible p);
+const char* to_string(FrameChange c);
 const char* to_string(DataStatus s);
 
 }  // namespace mx::analyzer

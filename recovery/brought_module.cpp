@@ -14,6 +14,9 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint64_t kMostImage = 64 << 20;
+constexpr uint64_t kMostStubs = 1 << 20;  // bytes
+constexpr uint64_t kStubAlignment = 16;
+constexpr uint8_t kInt3 = 0xcc;
 constexpr char kAnnexMagic[8] = {'m', 'x', 'b', 'r', 'o', 'u', 'g', 'h'};
 
 uint64_t pages(uint64_t size) { return (size + kPage - 1) & ~(kPage - 1); }
@@ -37,7 +40,9 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
   uint64_t size = other.elf->end_page() - other.elf->first_page();
   // The unwinding data is at most as long as the file's, with wider pointers.
   auto [frames, frames_end] = other.elf->call_frames();
-  uint64_t room = size + pages(sizeof(Annex) + 3 * (frames_end - frames) + kPage);
+  b->stub_room_ = b->room_for_stubs();
+  uint64_t stub_frames = b->stub_room_ / kStubAlignment * kMostStubUnwinding / 4;
+  uint64_t room = size + b->stub_room_ + pages(sizeof(Annex) + 3 * (frames_end - frames) + stub_frames + kPage);
   b->start_ = size <= kMostImage ? find_room(space, own, room) : 0;
   if (!b->start_) {
     problem.reason = Reason::kNoRoom;
@@ -47,7 +52,10 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
   b->placement_ = {own.bias, b->start_ - other.elf->first_page()};
   Carrier carrier(*b->mapping_, *own.elf, *other.elf, b->placement_, std::move(imports));
   carrier.run();
-  b->unwinding_ = make_unwinding(carrier, *b->mapping_, target, own, *other.elf, b->placement_);
+  b->image_ = carrier.image();
+  b->carried_ = carrier.carried();
+  b->plan_stubs(carrier);
+  b->unwinding_ = make_unwinding(carrier, *b->mapping_, target, own, *other.elf, b->placement_, b->stubs_);
   if (b->unwinding_.needed && b->unwinding_.why_not.empty() && !find_register_function(space))
     b->unwinding_.why_not = "the program has no __register_frame_info";
   if (b->unwinding_.needed && !b->unwinding_.why_not.empty()) {
@@ -55,11 +63,62 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
     problem.sentence = "exceptions could not pass the new code: " + b->unwinding_.why_not;
     return nullptr;
   }
-  b->image_ = carrier.image();
-  b->carried_ = carrier.carried();
+  b->image_ = carrier.image();  // once more: types of exceptions were written into it
   b->left_ = carrier.left();
   b->plan_redirects();
   return b;
+}
+
+uint64_t BroughtModule::room_for_stubs() const {
+  using mapping::FrameChange;
+  uint64_t bytes = 0;
+  auto add = [&](size_t moves) { bytes += most_stub_bytes(moves) + 2 * kStubAlignment; };
+  for (const auto& f : mapping_->functions()) {
+    if (!SidedMapping::changed(f)) continue;
+    for (const auto& s : mapping_->sites(f)) {
+      if (mapping_->change_in(s) == FrameChange::rebuild) add(mapping_->moves_in(s).size());
+      if (mapping_->change_out(s) == FrameChange::rebuild) add(mapping_->moves_out(s).size());
+    }
+  }
+  return pages(std::min(bytes, kMostStubs));
+}
+
+void BroughtModule::plan_stubs(const Carrier& carrier) {
+  for (size_t i : carried_) {
+    const auto& f = mapping_->functions()[i];
+    if (!SidedMapping::changed(f)) continue;
+    for (const auto& s : mapping_->sites(f))
+      for (bool inward : {true, false}) add_stub(carrier, s, inward);
+  }
+}
+
+void BroughtModule::add_stub(const Carrier& carrier, const mapping::CallSite& s, bool inward) {
+  const auto& m = *mapping_;
+  if ((inward ? m.change_in(s) : m.change_out(s)) != mapping::FrameChange::rebuild) return;
+  uint64_t own = own_.bias + m.own_return(s), other = placement_.copy_bias + m.other_return(s);
+  StubPlan plan;
+  plan.from = inward ? m.own_shape(s) : m.other_shape(s);
+  plan.to = inward ? m.other_shape(s) : m.own_shape(s);
+  plan.moves = inward ? m.moves_in(s) : m.moves_out(s);
+  plan.leads_to = inward ? other : own;
+  plan.address = [&](uint64_t a) { return inward ? carrier.counterpart(a) : own_.bias + a; };
+  auto code = make_stub(plan);
+  uint64_t at = next_stub_ + kStubAlignment;  // with a byte in front, for who looks up the one before
+  if (!code || at + code->size() > stub_room_) return;
+  next_stub_ = (at + code->size() + kStubAlignment - 1) / kStubAlignment * kStubAlignment;
+  stubs_.push_back({stubs_start() + at, inward ? own : other, inward, plan.from, &s, std::move(*code)});
+}
+
+const FrameStub* BroughtModule::stub_for(const mapping::CallSite& site, bool inward) const {
+  for (const FrameStub& s : stubs_)
+    if (s.site == &site && s.inward == inward) return &s;
+  return nullptr;
+}
+
+const FrameStub* BroughtModule::stub_at(uint64_t address) const {
+  auto it = std::lower_bound(stubs_.begin(), stubs_.end(), address,
+                             [](const FrameStub& s, uint64_t a) { return s.at < a; });
+  return it != stubs_.end() && it->at == address ? &*it : nullptr;
 }
 
 void BroughtModule::plan_redirects() {
@@ -68,6 +127,7 @@ void BroughtModule::plan_redirects() {
   for (size_t i : carried_) {
     const auto& f = m.functions()[i];
     if (!SidedMapping::changed(f) || f.kind == mapping::Kind::cold) continue;
+    if (SidedMapping::parameters_differ(f)) continue;  // the process's own callers call its own
     Redirect r;
     r.function = i;
     r.at = own_.bias + m.own_address(f);
@@ -107,6 +167,10 @@ uint64_t BroughtModule::identity() const {
     std::memcpy(&v, image_.data() + at, 8);
     if (v) mix(v ^ at);
   }
+  for (const FrameStub& s : stubs_) {
+    mix(s.at);
+    for (uint8_t b : s.code) mix(b);
+  }
   mix(placement_.own_bias);
   mix(placement_.copy_bias);
   return h;
@@ -125,7 +189,9 @@ bool BroughtModule::has_room(const AddressSpace& space) const {
 }
 
 BroughtRange BroughtModule::range() const {
-  return {start_, start_ + image_.size(), placement_.copy_bias, other_.elf, other_.path};
+  BroughtRange r{start_, start_ + image_.size(), placement_.copy_bias, other_.elf, other_.path};
+  for (const FrameStub& s : stubs_) r.stands_for[s.at] = s.stands_for;
+  return r;
 }
 
 std::string BroughtModule::map(Target& target) {
@@ -137,7 +203,7 @@ std::string BroughtModule::map(Target& target) {
     if (number == SYS_mmap && result != a) return "the memory for the new code is taken";
     return "";
   };
-  std::string why = call(SYS_mmap, start_, image_.size() + annex_size(), PROT_READ | PROT_WRITE,
+  std::string why = call(SYS_mmap, start_, image_.size() + stub_room_ + annex_size(), PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE);
   for (const auto& s : other_.elf->segments()) {
     if (!why.empty()) break;
@@ -146,6 +212,7 @@ std::string BroughtModule::map(Target& target) {
     uint64_t to = pages(placement_.copy_bias + s.address + s.memory_size);
     why = call(SYS_mprotect, from, to - from, PROT_READ | (s.flags & PF_X ? PROT_EXEC : 0), 0);
   }
+  if (why.empty() && stub_room_) why = call(SYS_mprotect, stubs_start(), stub_room_, PROT_READ | PROT_EXEC, 0);
   return why;
 }
 
@@ -166,6 +233,9 @@ std::string BroughtModule::fill(Target& target) {
     if (!target.write(start_ + at, image_.data() + at, end - at)) return "the new code could not be written";
     at = end;
   }
+  std::vector<uint8_t> stubs(next_stub_, kInt3);
+  for (const FrameStub& s : stubs_) std::copy(s.code.begin(), s.code.end(), stubs.begin() + static_cast<long>(s.at - stubs_start()));
+  if (!stubs.empty() && !target.write(stubs_start(), stubs.data(), stubs.size())) return "the stubs could not be written";
   if (!unwinding_.frames.empty() &&
       !target.write(annex() + sizeof(Annex), unwinding_.frames.data(), unwinding_.frames.size()))
     return "the unwinding data could not be written";

@@ -1,7 +1,7 @@
 // One module's copy in one process image: planned once, written once, its redirects put in and taken out at will.
 //
-//   start                                  start + image size       + annex
-//   | the survivor's file: text, constants, filled GOT slots | Annex | unwinding data |
+//   start                                  start + image size         + room of stubs
+//   | the survivor's file: text, constants, filled GOT slots | stubs  | Annex | unwinding data |
 #pragma once
 
 #include <map>
@@ -41,6 +41,11 @@ class BroughtModule {
   BroughtRange range() const;
   bool contains(uint64_t address) const { return address >= start_ && address < start_ + image_.size(); }
 
+  /// The stub that rebuilds a frame that waits at this call; null: there is none.
+  const FrameStub* stub_for(const mapping::CallSite& site, bool inward) const;
+  /// The stub that starts there; null: none.
+  const FrameStub* stub_at(uint64_t address) const;
+
   /// An entry of the process's own code that leads to the copy.
   struct Redirect {
     size_t function = 0;
@@ -55,9 +60,13 @@ class BroughtModule {
   struct Annex;
   BroughtModule() = default;
   void plan_redirects();
+  uint64_t room_for_stubs() const;
+  void plan_stubs(const Carrier& carrier);
+  void add_stub(const Carrier& carrier, const mapping::CallSite& site, bool inward);
   std::string map(Target& target);
   std::string fill(Target& target);
-  uint64_t annex() const { return start_ + image_.size(); }
+  uint64_t stubs_start() const { return start_ + image_.size(); }
+  uint64_t annex() const { return stubs_start() + stub_room_; }
   uint64_t annex_size() const;
   uint64_t identity() const;
 
@@ -66,6 +75,8 @@ class BroughtModule {
   Placement placement_;
   uint64_t start_ = 0;
   std::vector<uint8_t> image_;
+  uint64_t stub_room_ = 0, next_stub_ = 0;  // bytes; where the next one may start, from stubs_start()
+  std::vector<FrameStub> stubs_;            // by address
   Unwinding unwinding_;
   std::set<size_t> carried_;
   std::map<size_t, std::string> left_;

@@ -36,11 +36,14 @@ void Carrier::run() {
   for (size_t i = 0; i < functions.size(); ++i) {
     const auto& f = functions[i];
     if (!SidedMapping::changed(f) || !m_.own_address(f) || !m_.other_address(f)) continue;
+    if (stands_apart(f)) apart_.insert(m_.name(f));
     if (f.kind == mapping::Kind::plt || f.kind == mapping::Kind::cold) continue;
     if (f.kind == mapping::Kind::ifunc)
       left_[i] = "it chooses an implementation at start-up";
     else if (m_.possible(f) == Possible::no)
       left_[i] = m_.why_not(f);
+    else if (SidedMapping::parameters_differ(f))  // only code that comes along can call it
+      left_[i] = "its parameters differ, and nothing that comes along calls it";
     else
       carried_.insert(i);
   }
@@ -56,6 +59,9 @@ void Carrier::run() {
   }
   for (size_t i : carried_)
     for (auto [at, destination] : translations_[i].stubs) {
+      // What comes along is in the copy itself; a jump there to its own entry would come back here for ever.
+      const auto* g = m_.function_at_other(at);
+      if (g && carried_.count(m_.index_of(*g))) continue;
       uint8_t jump[5] = {0xe9};
       auto distance = static_cast<int32_t>(destination - (at + at_.copy_bias + 5));
       std::memcpy(jump + 1, &distance, 4);
@@ -74,6 +80,8 @@ void Carrier::close_over_needs() {
     work.pop_back();
     Translation& t = translations_[i] = translate(functions[i]);
     if (t.why_not.empty()) t.why_not = relocate_constants(t.constants, t.needs);
+    if (t.why_not.empty() && stands_apart(functions[i]) && m_.possible(functions[i]) == Possible::no)
+      t.why_not = m_.why_not(functions[i]);
     if (!t.why_not.empty()) broken[i] = t.why_not;
     for (size_t need : t.needs)
       if (wanted.insert(need).second) work.push_back(need);
@@ -105,6 +113,20 @@ void Carrier::close_over_needs() {
     for (size_t need : translations_[i].needs)
       if (carried_.insert(need).second) work.push_back(need);
   }
+  for (size_t i : carried_) left_.erase(i);
+}
+
+// Both versions have it, but only code of the same version can call it: the copy's callers need the copy's.
+bool Carrier::stands_apart(const SidedMapping::Function& f) {
+  return SidedMapping::changed(f) && SidedMapping::parameters_differ(f);
+}
+
+// Through the PLT or a GOT slot, so that the process's own one would be called.
+bool Carrier::imports_what_stands_apart(const Fixup& x) const {
+  const auto* stub = other_.executable(x.target) ? m_.function_at_other(x.target) : nullptr;
+  const ElfView::Relocation* r = stub ? nullptr : other_.relocation_at(x.target);
+  std::string symbol = stub ? m_.name(*stub) : r ? std::string(r->symbol) : "";
+  return !symbol.empty() && apart_.count(symbol.substr(0, symbol.find('@')));
 }
 
 // Everything that is constant, as in the file; functions are blanked, so that nothing runs that was not translated.
@@ -172,7 +194,12 @@ Carrier::Translation Carrier::translate(const SidedMapping::Function& f) const {
 uint64_t Carrier::resolve(const SidedMapping::Function& f, const Fixup& x, Translation& t) const {
   switch (x.kind) {
     case FixupKind::function: return resolve_function(f, x, t);
-    case FixupKind::import: return x.other ? at_.own_bias + x.other : resolve_import(x, t);
+    case FixupKind::import:
+      if (imports_what_stands_apart(x)) {
+        t.why_not = "it calls a function of its own library whose parameters differ";
+        return 0;
+      }
+      return x.other ? at_.own_bias + x.other : resolve_import(x, t);
     case FixupKind::data: return resolve_data(x, t);
     case FixupKind::constant:
       t.constants.insert(x.target);
@@ -202,7 +229,7 @@ uint64_t Carrier::resolve_function(const SidedMapping::Function& f, const Fixup&
     return 0;
   }
   bool start = x.target == m_.other_address(*g);
-  bool own = m_.own_address(*g) != 0;
+  bool own = m_.own_address(*g) != 0 && !stands_apart(*g);
   if (start && own && g->kind != mapping::Kind::cold) {
     uint64_t entry = at_.own_bias + m_.own_address(*g);
     if (x.field_size >= 4 || x.absolute) return entry;
@@ -252,9 +279,10 @@ uint64_t Carrier::resolve_slot(const Fixup& x, Translation& t) const {
     return 0;
   }
   uint64_t means = r ? static_cast<uint64_t>(r->addend) : other_.value<uint64_t>(x.target).value_or(0);
-  uint64_t value = x.other ? at_.own_bias + x.other : 0;
   const auto* g = m_.function_at_other(means);
-  if (!value && g && !m_.own_address(*g)) {
+  bool copy_only = g && (!m_.own_address(*g) || stands_apart(*g));
+  uint64_t value = x.other && !copy_only ? at_.own_bias + x.other : 0;
+  if (copy_only) {
     t.needs.insert(m_.index_of(*g));
     value = at_.copy_bias + means;
   } else if (!value) {
@@ -393,6 +421,7 @@ bool Carrier::relocate_word(uint64_t at, uint64_t value, std::set<size_t>& needs
   uint64_t there = counterpart(value);
   if (!there) return false;
   const auto* g = other_.executable(value) ? m_.function_at_other(value) : nullptr;
+  if (g && stands_apart(*g)) return false;  // who calls it through the table is not known
   if (g && !m_.own_address(*g)) needs.insert(m_.index_of(*g));
   return put(at, &there, 8);
 }

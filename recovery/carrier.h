@@ -5,7 +5,8 @@
 // jump tables and unwinding data keep their distances. What differs is written over:
 //   - calls and pointers to a function that the process has lead to the process's own entry. A changed one has a jump
 //     there for as long as the transplant lives, so code that is still running when it ends falls back by itself;
-//   - functions that only the survivor has, and cold parts, stay in the copy;
+//   - functions that only the survivor has, cold parts, and functions whose parameters differ stay in the copy: only code that
+//     comes along calls them;
 //   - variables are the process's own; read-only data that differs is the copy's;
 //   - PLT stubs and GOT slots of imports are the process's own; GOT slots for local things, and for imports that only the
 //     survivor has, are filled in the copy.
@@ -76,6 +77,8 @@ class Carrier {
   void add_table(const SidedMapping::Function& f, uint64_t table, Translation& t) const;
   std::string relocate_constants(const std::set<uint64_t>& places, std::set<size_t>& needs);
   bool relocate_word(uint64_t at, uint64_t value, std::set<size_t>& needs);
+  static bool stands_apart(const SidedMapping::Function& f);
+  bool imports_what_stands_apart(const mapping::Fixup& x) const;
   void copy_segments();
   void close_over_needs();
 
@@ -84,6 +87,7 @@ class Carrier {
   Placement at_;
   Imports imports_;
   bool same_thread_locals_;
+  std::set<std::string> apart_;  // names of functions whose parameters differ
   std::vector<uint8_t> image_;
   std::map<size_t, Translation> translations_;
   std::set<size_t> carried_;

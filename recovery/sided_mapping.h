@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analyzer/mapping/mapping_file.h"
+#include "recovery/frame_stub.h"
 #include "recovery/transplant.h"
 
 namespace mx::recovery {
@@ -42,6 +43,27 @@ class SidedMapping {
   std::span<const mapping::CallSite> sites(const Function& f) const { return file_->sites_of(f); }
   uint64_t own_return(const mapping::CallSite& s) const { return old_ ? s.old_return : s.new_return; }
   uint64_t other_return(const mapping::CallSite& s) const { return old_ ? s.new_return : s.old_return; }
+  /// How a frame that waits at this call in the process's own code becomes one of the survivor's.
+  mapping::FrameChange change_in(const mapping::CallSite& s) const { return old_ ? s.to_new : s.to_old; }
+  /// And how one in the survivor's code becomes one of the process's own.
+  mapping::FrameChange change_out(const mapping::CallSite& s) const { return old_ ? s.to_old : s.to_new; }
+  std::span<const mapping::Move> moves_in(const mapping::CallSite& s) const {
+    return old_ ? file_->moves_to_new(s) : file_->moves_to_old(s);
+  }
+  std::span<const mapping::Move> moves_out(const mapping::CallSite& s) const {
+    return old_ ? file_->moves_to_old(s) : file_->moves_to_new(s);
+  }
+  std::string why_not_in(const mapping::CallSite& s) const {
+    return std::string(file_->text(old_ ? s.why_not_to_new : s.why_not_to_old));
+  }
+  FrameShape own_shape(const mapping::CallSite& s) const {
+    return old_ ? shape(s.old_frame, s.old_depth) : shape(s.new_frame, s.new_depth);
+  }
+  FrameShape other_shape(const mapping::CallSite& s) const {
+    return old_ ? shape(s.new_frame, s.new_depth) : shape(s.old_frame, s.old_depth);
+  }
+  /// Callers of the process's own code cannot call the survivor's body, nor the other way round.
+  static bool parameters_differ(const Function& f) { return f.parameters_differ; }
   /// The variable of the survivor that covers `address` (known size), or starts there; nullptr if none.
   const mapping::Data* data_at_other(uint64_t address) const;
   /// Start of the first variable of the survivor behind `address`; the largest number if there is none.
@@ -58,6 +80,10 @@ class SidedMapping {
   static bool changed(const Function& f) { return f.status == mapping::FunctionStatus::changed; }
 
  private:
+  FrameShape shape(uint32_t frame, int32_t depth) const {
+    return {frame == mapping::kNothing ? nullptr : &file_->frames()[frame], depth};
+  }
+
   std::shared_ptr<const mapping::MappingFile> file_;
   bool old_;                          // the process runs the old version
   std::vector<uint32_t> other_data_;  // indices of data that the survivor has, by its address

@@ -89,14 +89,20 @@ std::optional<uint64_t> Walker::word(uint64_t at) {
 }
 
 bool Walker::locate(StackFrame& frame, const ElfView*& elf) const {
+  uint64_t address = frame.address;
   for (const BroughtRange& b : brought_)
-    if (frame.address >= b.start && frame.address < b.end) {
-      frame.module = b.path, frame.in_module = frame.address - b.bias, elf = b.elf.get();
+    if (auto it = b.stands_for.find(address); it != b.stands_for.end() && !frame.interrupted) {
+      address = it->second;
+      break;
+    }
+  for (const BroughtRange& b : brought_)
+    if (address >= b.start && address < b.end) {
+      frame.module = b.path, frame.in_module = address - b.bias, elf = b.elf.get();
       return true;
     }
-  const Module* m = space_.module_at(frame.address);
+  const Module* m = space_.module_at(address);
   if (!m) return false;
-  frame.module = m->path, frame.in_module = frame.address - m->bias, elf = m->elf.get();
+  frame.module = m->path, frame.in_module = address - m->bias, elf = m->elf.get();
   return true;
 }
 

@@ -1,6 +1,8 @@
 // Follows a stack outwards with the call frame information of the modules.
 #pragma once
 
+#include <map>
+
 #include "recovery/modules.h"
 #include "recovery/transplant.h"
 
@@ -11,6 +13,8 @@ struct BroughtRange {
   uint64_t start = 0, end = 0, bias = 0;
   std::shared_ptr<const ElfView> elf;
   std::string path;
+  /// Return addresses of stubs that rebuild a frame → the return address that such a frame would have.
+  std::map<uint64_t, uint64_t> stands_for = {};
 };
 
 std::vector<StackFrame> walk_stack(pid_t pid, const Registers& registers, const AddressSpace& space,

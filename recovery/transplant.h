@@ -77,6 +77,7 @@ struct Outcome {
   std::vector<std::string> functions;  ///< whose code was brought in (apply) or taken out (revert)
   std::vector<std::string> left;       ///< "name: why" for changed functions that keep their own code
   uint32_t frames_moved = 0;           ///< return addresses rewritten
+  uint32_t frames_rebuilt = 0;         ///< of those: frames that are rebuilt when the call in which they wait returns
   uint32_t frames_kept = 0;            ///< revert: frames that stay in the brought code until they return
   std::vector<Step> steps;
   uint64_t microseconds = 0;

@@ -1,4 +1,5 @@
 // Orchestrates a transplant: which modules, what can be done, then the changes, each of which can be undone.
+#include <algorithm>
 #include <chrono>
 #include <map>
 
@@ -74,6 +75,10 @@ std::vector<ModulePair> differing_modules(const AddressSpace& own, const Address
     if (twin && !same_file(m, *twin)) out.push_back({&m, twin});
   }
   return out;
+}
+
+uint32_t rebuilt(const std::vector<Move>& moves) {
+  return static_cast<uint32_t>(std::count_if(moves.begin(), moves.end(), [](const Move& m) { return m.rebuilds; }));
 }
 
 std::string list_of(const std::map<size_t, std::string>& left, const SidedMapping& m, size_t f) {
@@ -202,7 +207,7 @@ bool Application::plan_frames(const AddressSpace& space, const std::vector<Broug
   if (!check_crash()) return false;
   for (ThreadStack& s : stacks_) {
     if (std::string why = entries_in_use(s.frames, modules_); !why.empty()) return refuse(Reason::kCodeInUse, why);
-    if (std::string why = plan_moves_in(s, modules_, request_.crash_stack, moves_); !why.empty())
+    if (std::string why = plan_moves_in(s, space, modules_, request_.crash_stack, moves_); !why.empty())
       return refuse(Reason::kFrameDiffers, why);
   }
   return true;
@@ -221,6 +226,7 @@ bool Application::change(const AddressSpace& space) {
   for (size_t i = 0; i < modules_.size() && why.empty(); ++i) why = modules_[i]->put_redirects(target);
   if (why.empty()) {
     outcome_.frames_moved = static_cast<uint32_t>(moves_.size());
+    outcome_.frames_rebuilt = rebuilt(moves_);
     return true;
   }
   for (BroughtModule* b : modules_) b->take_redirects(target);
@@ -355,6 +361,7 @@ Outcome Transplanter::revert(const Request& request) {
       o.sentence = why;
     }
   o.frames_moved = static_cast<uint32_t>(moves.size());
+  o.frames_rebuilt = rebuilt(moves);
   report_functions(modules, o);
   o.left.clear();
   clock.step("change");

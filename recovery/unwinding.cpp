@@ -54,7 +54,7 @@ class Maker {
   Maker(Carrier& carrier, const SidedMapping& m, const Target& target, const Module& own, const ElfView& other, Placement at)
       : carrier_(carrier), m_(m), target_(target), own_(own), other_(other), at_(at) {}
 
-  Unwinding run() {
+  Unwinding run(const std::vector<FrameStub>& stubs) {
     Unwinding u;
     for (size_t i : carrier_.carried()) {
       const auto& f = m_.functions()[i];
@@ -64,6 +64,7 @@ class Maker {
       if (e->lsda) u.needed = true;
       if (!why.empty() && e->lsda && u.why_not.empty()) u.why_not = "`" + m_.name(f) + "`: " + why;
     }
+    for (const FrameStub& s : stubs) add_stub(s);
     if (out_.bytes_.empty()) return u;
     out_.number<uint32_t>(0);
     u.frames = std::move(out_.bytes_);
@@ -72,6 +73,7 @@ class Maker {
 
  private:
   std::string add(const FrameEntry& e, uint64_t start, uint64_t size);
+  void add_stub(const FrameStub& s);
   std::string types(uint64_t lsda);
   std::string type_entry(uint64_t at, uint8_t encoding);
   uint64_t slot_value(uint64_t slot) const;
@@ -150,6 +152,42 @@ std::string Maker::add(const FrameEntry& e, uint64_t start, uint64_t size) {
   return "";
 }
 
+// The stub's first instruction copies rsp to r11, which stays as it is. Unwinders look up the byte before a return address.
+void Maker::add_stub(const FrameStub& s) {
+  constexpr uint8_t kDefineCfa = 0x0c, kAdvance = 0x40, kOffset = 0x80, kFirstInstruction = 3;
+  size_t common_at = out_.bytes_.size();
+  Writer common;
+  common.number<uint32_t>(0);
+  common.number<uint8_t>(1);
+  common.bytes({reinterpret_cast<const uint8_t*>("zR"), 3});
+  common.uleb(1);
+  common.sleb(-8);
+  common.number<uint8_t>(16);
+  common.uleb(1);
+  common.number<uint8_t>(0);  // absolute
+  out_.record(common);
+  size_t entry_at = out_.bytes_.size();
+  Writer entry;
+  entry.number<uint32_t>(static_cast<uint32_t>(entry_at + 4 - common_at));
+  entry.number<uint64_t>(s.at - 1);
+  entry.number<uint64_t>(s.code.size() + 1);
+  entry.uleb(0);
+  auto define = [&](uint64_t reg) {
+    entry.number<uint8_t>(kDefineCfa);
+    entry.uleb(reg);
+    entry.uleb(static_cast<uint64_t>(s.shape.depth));
+  };
+  define(7);
+  for (uint8_t r = 0; r < 17; ++r) {
+    if (!(s.shape.rule->saved >> r & 1)) continue;
+    entry.number<uint8_t>(kOffset | r);
+    entry.uleb(static_cast<uint64_t>(-s.shape.rule->where[r] / 8));
+  }
+  entry.number<uint8_t>(kAdvance | (kFirstInstruction + 1));
+  define(11);
+  out_.record(entry);
+}
+
 // Walks the call-site table and its actions for the types that they name (Itanium C++ ABI, exception handling tables).
 std::string Maker::types(uint64_t lsda) {
   constexpr const char* kDamaged = "its exception tables are not understood";
@@ -216,8 +254,8 @@ std::string Maker::type_entry(uint64_t at, uint8_t encoding) {
 }  // namespace
 
 Unwinding make_unwinding(Carrier& carrier, const SidedMapping& mapping, const Target& target, const Module& own,
-                         const ElfView& other, Placement placement) {
-  return Maker(carrier, mapping, target, own, other, placement).run();
+                         const ElfView& other, Placement placement, const std::vector<FrameStub>& stubs) {
+  return Maker(carrier, mapping, target, own, other, placement).run(stubs);
 }
 
 uint64_t find_register_function(const AddressSpace& space) {

@@ -18,8 +18,11 @@ struct Unwinding {
 };
 
 /// Writes the types into the carrier's image. `own` is the process's module.
+/// Stubs are described too, as the frames that they wait for.
 Unwinding make_unwinding(Carrier& carrier, const SidedMapping& mapping, const Target& target, const Module& own,
-                         const ElfView& other, Placement placement);
+                         const ElfView& other, Placement placement, const std::vector<FrameStub>& stubs);
+/// An upper bound of the bytes that one stub needs there.
+constexpr size_t kMostStubUnwinding = 128;
 
 /// Address of __register_frame_info in the process; 0: there is none (then nothing in it unwinds through it either).
 uint64_t find_register_function(const AddressSpace& space);

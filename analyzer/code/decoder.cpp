@@ -63,7 +63,8 @@ bool is_padding(const cs_insn& i) {
          (i.id == X86_INS_XCHG && i.size == 2 && i.bytes[0] == 0x66 && i.bytes[1] == 0x90);
 }
 
-// Capstone 4 says 16 bytes for these; the processor reads fewer.
+}  // namespace
+
 uint8_t bytes_accessed(unsigned id, uint8_t said) {
   switch (id) {
     case X86_INS_COMISD:
@@ -87,8 +88,6 @@ uint8_t bytes_accessed(unsigned id, uint8_t said) {
       return said;
   }
 }
-
-}  // namespace
 
 struct Decoder::Engine {
   csh handle = 0;

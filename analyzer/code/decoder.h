@@ -41,6 +41,10 @@ class Decoder {
   std::optional<ExtraRef> extra_;
 };
 
+// Bytes of memory that an instruction touches, where Capstone says `said`: it says 16 for some that
+// read fewer.
+uint8_t bytes_accessed(unsigned id, uint8_t said);
+
 // Hash of an instruction's bytes without `size` of them at `at`.
 uint32_t token_without(std::span<const uint8_t> bytes, size_t at, size_t size);
 

@@ -113,7 +113,8 @@ class Tracker {
     if (f_.code.empty()) return {};
     if (!program_.frames().row_at(f_.address))
       return std::vector<int32_t>(f_.code.size(), kUnknownDepth);
-    reach(0, from_frame(0).value_or(8));
+    auto start = from_frame(0);
+    reach(0, start ? *start : at_start());
     while (!work_.empty()) {
       uint32_t k = work_.back();
       work_.pop_back();
@@ -132,6 +133,19 @@ class Tracker {
     const FrameRow* r = row(k);
     if (!r || r->cfa_is_expression || r->cfa_register != 7) return {};
     return r->cfa_offset;
+  }
+  // A function starts with its return address on the stack; a cold part where its function jumps to it.
+  int32_t at_start() const {
+    if (f_.parent == kNone) return 8;
+    const Function& whole = program_.functions()[f_.parent];
+    if (whole.parent != kNone) return kUnknownDepth;
+    auto depths = stack_depths(program_, whole);
+    for (uint32_t k = 0; k < whole.code.size(); ++k) {
+      const Instruction& i = whole.code[k];
+      if ((i.flow == Flow::jump || i.flow == Flow::branch) && whole.target_of(i) == f_.address)
+        return depths[k];
+    }
+    return kUnknownDepth;
   }
   void reach(uint32_t k, int32_t depth) {
     if (k >= depth_.size()) return;

@@ -18,12 +18,8 @@ void fields(A& a, TypeInfo& t) {
   a& t.name& t.size& t.members;
 }
 template <class A>
-void fields(A& a, LocalVariable& l) {
-  a& l.name& l.type& l.frame_offset;
-}
-template <class A>
 void fields(A& a, FunctionInfo& f) {
-  a& f.name& f.file& f.low& f.high& f.line& f.types& f.locals;
+  a& f.name& f.file& f.low& f.high& f.line& f.types;
 }
 template <class A>
 void fields(A& a, LineRow& r) {

@@ -24,17 +24,11 @@ struct TypeInfo {
   std::vector<TypeMember> members;
 };
 
-struct LocalVariable {
-  std::string name, type;
-  int64_t frame_offset = 0;  // from the frame base (CFA)
-};
-
 struct FunctionInfo {
   std::string name, file;
   uint64_t low = 0, high = 0;
   uint32_t line = 0;
-  std::vector<uint32_t> types;        // indices of the types it names, sorted
-  std::vector<LocalVariable> locals;  // those with a fixed place in the frame
+  std::vector<uint32_t> types;  // indices of the types it names, sorted
 };
 
 struct LineRow {

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <unordered_map>
 
+#include "analyzer/dwarf/dwarf_types.h"
+
 namespace mx::analyzer {
 namespace {
 
@@ -45,8 +47,7 @@ class Reader {
   void type(Dwarf_Die* die);
   void members(Dwarf_Die* die, TypeInfo& info);
   void function(Dwarf_Die* die);
-  void inside_function(Dwarf_Die* die, FunctionInfo& f, std::set<uint32_t>& types, int depth);
-  std::string type_name(Dwarf_Die* die, int depth = 0);
+  void inside_function(Dwarf_Die* die, std::set<uint32_t>& types, int depth);
   void use_types(Dwarf_Die* die, std::set<uint32_t>& types);
   uint32_t file_index(const char* name);
 
@@ -110,61 +111,6 @@ void Reader::visit(Dwarf_Die* die, int depth) {
       break;
     default:
       break;
-  }
-}
-
-std::string Reader::type_name(Dwarf_Die* die, int depth) {
-  Dwarf_Attribute attribute;
-  Dwarf_Die target;
-  auto inner = [&] {
-    if (depth > kDeepest || !dwarf_attr_integrate(die, DW_AT_type, &attribute) ||
-        !dwarf_formref_die(&attribute, &target))
-      return std::string("void");
-    return type_name(&target, depth + 1);
-  };
-  const char* name = dwarf_diename(die);
-  std::string plain = name ? name : "{}";
-  switch (dwarf_tag(die)) {
-    case DW_TAG_pointer_type:
-      return inner() + "*";
-    case DW_TAG_reference_type:
-      return inner() + "&";
-    case DW_TAG_rvalue_reference_type:
-      return inner() + "&&";
-    case DW_TAG_const_type:
-      return "const " + inner();
-    case DW_TAG_volatile_type:
-      return "volatile " + inner();
-    case DW_TAG_restrict_type:
-      return inner();
-    case DW_TAG_array_type: {
-      std::string text = inner();
-      Dwarf_Die range;
-      if (dwarf_child(die, &range) != 0) return text + "[]";
-      do {
-        Dwarf_Word n = 0;
-        Dwarf_Attribute a;
-        bool upper = dwarf_attr(&range, DW_AT_upper_bound, &a) && dwarf_formudata(&a, &n) == 0;
-        bool counted =
-            !upper && dwarf_attr(&range, DW_AT_count, &a) && dwarf_formudata(&a, &n) == 0;
-        text += upper     ? "[" + std::to_string(n + 1) + "]"
-                : counted ? "[" + std::to_string(n) + "]"
-                          : "[]";
-      } while (dwarf_siblingof(&range, &range) == 0);
-      return text;
-    }
-    case DW_TAG_structure_type:
-      return "struct " + plain;
-    case DW_TAG_class_type:
-      return "class " + plain;
-    case DW_TAG_union_type:
-      return "union " + plain;
-    case DW_TAG_enumeration_type:
-      return "enum " + plain;
-    case DW_TAG_subroutine_type:
-      return "function";
-    default:
-      return plain;
   }
 }
 
@@ -241,31 +187,15 @@ void Reader::use_types(Dwarf_Die* die, std::set<uint32_t>& types) {
   }
 }
 
-void Reader::inside_function(Dwarf_Die* die, FunctionInfo& f, std::set<uint32_t>& types,
-                             int depth) {
+void Reader::inside_function(Dwarf_Die* die, std::set<uint32_t>& types, int depth) {
   Dwarf_Die child;
   if (depth > kDeepest || dwarf_child(die, &child) != 0) return;
   do {
     int tag = dwarf_tag(&child);
     if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable) {
       use_types(&child, types);
-      Dwarf_Attribute a;
-      Dwarf_Op* ops = nullptr;
-      size_t count = 0;
-      Dwarf_Die target;
-      bool fixed = dwarf_attr_integrate(&child, DW_AT_location, &a) &&
-                   dwarf_whatform(&a) == DW_FORM_exprloc &&
-                   dwarf_getlocation(&a, &ops, &count) == 0 && count == 1 &&
-                   ops[0].atom == DW_OP_fbreg;
-      const char* name = dwarf_diename(&child);
-      if (fixed && name && depth < 8) {
-        LocalVariable l{name, "", static_cast<int64_t>(ops[0].number)};
-        if (dwarf_attr_integrate(&child, DW_AT_type, &a) && dwarf_formref_die(&a, &target))
-          l.type = type_name(&target);
-        f.locals.push_back(std::move(l));
-      }
     } else if (tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine) {
-      inside_function(&child, f, types, depth + 1);
+      inside_function(&child, types, depth + 1);
     } else if (tag == DW_TAG_structure_type || tag == DW_TAG_union_type ||
                tag == DW_TAG_enumeration_type) {
       type(&child);
@@ -290,7 +220,7 @@ void Reader::function(Dwarf_Die* die) {
   if (dwarf_decl_line(die, &line) == 0) f.line = static_cast<uint32_t>(std::max(line, 0));
   std::set<uint32_t> types;
   use_types(die, types);
-  inside_function(die, f, types, 0);
+  inside_function(die, types, 0);
   f.types.assign(types.begin(), types.end());
   out_.functions.push_back(std::move(f));
 }

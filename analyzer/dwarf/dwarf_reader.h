@@ -1,4 +1,4 @@
-// The only file that sees libdw. Call read_with_libdw in a child: input is untrusted.
+// Types, functions and lines. Call read_with_libdw in a child: input is untrusted.
 #pragma once
 
 #include <string>

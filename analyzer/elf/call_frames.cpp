@@ -17,7 +17,7 @@ constexpr int kReturnAddressColumn = 16;
 struct Common {
   uint64_t code_factor = 1;
   int64_t data_factor = -8;
-  uint8_t pointer_encoding = 0;
+  uint8_t pointer_encoding = 0, lsda_encoding = kOmitted;
   bool has_augmentation = false;
   bool signal_frame = false;
   ByteCursor program{{}, 0};
@@ -80,7 +80,7 @@ std::optional<Common> parse_common(ByteCursor in) {
       else if (*p == 'S')
         c.signal_frame = true;
       else if (*p == 'L')
-        data.number<uint8_t>();
+        c.lsda_encoding = data.number<uint8_t>();
       else if (*p == 'P')
         encoded_pointer(data, data.number<uint8_t>() & 0x7f);
       else
@@ -315,7 +315,13 @@ CallFrames CallFrames::parse(const Image& image) {
     const Common& c = *common->second;
     auto start = encoded_pointer(body, c.pointer_encoding);
     auto size = encoded_pointer(body, c.pointer_encoding & 0x0f);
-    if (c.has_augmentation) body.skip(body.uleb());
+    bool handles = false;
+    if (c.has_augmentation) {
+      ByteCursor data = body.take(body.uleb());
+      // Not resolved: 0 in the field itself means that there is none.
+      if (c.lsda_encoding != kOmitted)
+        handles = encoded_pointer(data, c.lsda_encoding & 0x0f).value_or(1) != 0;
+    }
     if (!start || !size || body.failed() || *size == 0 || *start + *size < *start) {
       ++result.damaged_;
       continue;
@@ -331,7 +337,7 @@ CallFrames CallFrames::parse(const Image& image) {
     auto first = static_cast<uint32_t>(result.rows_.size());
     for (const auto& row : machine.finish()) result.add_row(row.address - *start, row.rule, known);
     auto count = static_cast<uint32_t>(result.rows_.size()) - first;
-    result.frames_.push_back({*start, *size, c.signal_frame, first, count});
+    result.frames_.push_back({*start, *size, c.signal_frame, handles, first, count});
   }
   result.rows_.shrink_to_fit();
   auto& frames = result.frames_;

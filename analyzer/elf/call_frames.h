@@ -32,6 +32,7 @@ bool same_layout(const FrameRow& a, const FrameRow& b);
 struct FrameDescription {
   uint64_t start = 0, size = 0;
   bool signal_frame = false;
+  bool handles_exceptions = false;   // it catches, or has objects to destroy
   uint32_t first_row = 0, rows = 0;  // sorted by address; the first starts at `start`
 };
 

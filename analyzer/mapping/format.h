@@ -7,7 +7,7 @@
 namespace mx::mapping {
 
 constexpr char kMagic[8] = {'M', 'X', 'M', 'A', 'P', '\r', '\n', 0};
-constexpr uint32_t kVersion = 3;  // raise with every change of a record or of a meaning
+constexpr uint32_t kVersion = 4;  // raise with every change of a record or of a meaning
 // A thread-local variable's address: this plus its offset in the block of its module.
 constexpr uint64_t kThreadSpace = 1ULL << 62;
 constexpr bool is_thread_local(uint64_t address) { return address >> 62 == 1; }
@@ -34,7 +34,7 @@ struct Header {
   uint64_t file_size = 0;
   uint64_t checksum = 0;  // of the whole file with this field 0
   Identity old_file, new_file;
-  Table functions, by_new_address, call_sites, frames, data, fixups, strings;
+  Table functions, by_new_address, call_sites, frames, data, fixups, moves, strings;
 };
 
 enum class FunctionStatus : uint8_t { identical, changed, added, removed, moved };
@@ -57,8 +57,15 @@ struct Function {
   Kind kind = Kind::normal;
   uint8_t confidence = 0;  // per cent
   uint8_t damaged = 0;     // 1: some bytes are no known instructions
-  uint8_t reserved = 0;
+  uint8_t parameters_differ = 0;  // 1: callers of one version cannot call the other's code
   uint32_t reserved2 = 0;
+};
+
+// How a frame that waits at a call becomes one of the other version.
+enum class FrameChange : uint8_t {
+  no,
+  same,     // by its return address alone
+  rebuild,  // when the call returns: by moves, and as the frame records say
 };
 
 // Where a frame of one version can become a frame of the other. Sorted by old return address within
@@ -68,9 +75,25 @@ struct CallSite {
   uint32_t old_frame = kNothing, new_frame = kNothing;  // index in frames
   int32_t old_depth = -1,
           new_depth = -1;  // bytes from the stack pointer to the CFA; -1 not certain
+  uint32_t first_move_to_new = 0, first_move_to_old = 0;    // of rebuild
+  uint32_t why_not_to_new = 0, why_not_to_old = 0;          // offsets in strings; "" unless no
+  uint16_t moves_to_new = 0, moves_to_old = 0;
   uint8_t confidence = 0;  // per cent
-  uint8_t frame_same = 0;
-  uint8_t reserved[6] = {};
+  FrameChange to_new = FrameChange::no, to_old = FrameChange::no;
+  uint8_t reserved = 0;
+};
+
+enum class Place : uint8_t { frame, reg, constant, address };
+
+// One value of a frame that is rebuilt. All moves of a call site happen at once.
+struct Move {
+  int64_t from = 0;   // frame: bytes from the CFA; reg: DWARF's number; constant: the value;
+                      // address: of something in the version whose frame it becomes
+  int32_t to = 0;     // frame or reg
+  uint32_t name = 0;  // of the variable
+  Place from_place = Place::frame, to_place = Place::frame;
+  uint8_t size = 8;  // 1, 2, 4 or 8 bytes
+  uint8_t reserved[5] = {};
 };
 
 // How the caller's registers are found. Register numbers are DWARF's (6 rbp, 7 rsp, 16 return
@@ -121,8 +144,8 @@ struct Fixup {
   uint64_t other = 0;   // address in the other version; 0: it has none
 };
 
-static_assert(sizeof(Identity) == 56 && sizeof(Header) == 32 + 2 * 56 + 7 * 16);
-static_assert(sizeof(Function) == 72 && sizeof(CallSite) == 40 && sizeof(Frame) == 80);
-static_assert(sizeof(Data) == 40 && sizeof(Fixup) == 24);
+static_assert(sizeof(Identity) == 56 && sizeof(Header) == 32 + 2 * 56 + 8 * 16);
+static_assert(sizeof(Function) == 72 && sizeof(CallSite) == 56 && sizeof(Frame) == 80);
+static_assert(sizeof(Data) == 40 && sizeof(Fixup) == 24 && sizeof(Move) == 24);
 
 }  // namespace mx::mapping

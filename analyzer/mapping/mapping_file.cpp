@@ -83,7 +83,7 @@ analyzer::Status MappingFile::verify(const std::string& what) const {
   bool fits = table_fits(h.functions, sizeof(Function)) && table_fits(h.by_new_address, 4) &&
               table_fits(h.call_sites, sizeof(CallSite)) && table_fits(h.frames, sizeof(Frame)) &&
               table_fits(h.data, sizeof(Data)) && table_fits(h.fixups, sizeof(Fixup)) &&
-              table_fits(h.strings, 1) && h.strings.count > 0 &&
+              table_fits(h.moves, sizeof(Move)) && table_fits(h.strings, 1) && h.strings.count > 0 &&
               bytes_[h.strings.offset + h.strings.count - 1] == 0 &&
               h.old_file.id_size <= sizeof h.old_file.id &&
               h.new_file.id_size <= sizeof h.new_file.id;
@@ -95,7 +95,9 @@ analyzer::Status MappingFile::verify(const std::string& what) const {
   }
   for (const CallSite& s : call_sites())
     fits = fits && (s.old_frame == kNothing || s.old_frame < h.frames.count) &&
-           (s.new_frame == kNothing || s.new_frame < h.frames.count);
+           (s.new_frame == kNothing || s.new_frame < h.frames.count) &&
+           range_fits(s.first_move_to_new, s.moves_to_new, h.moves.count) &&
+           range_fits(s.first_move_to_old, s.moves_to_old, h.moves.count);
   for (uint32_t i : table<uint32_t>(h.by_new_address)) fits = fits && i < h.functions.count;
   if (!fits) return Error{what + " is damaged: an index lies outside its table"};
   return {};

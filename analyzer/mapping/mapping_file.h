@@ -42,6 +42,14 @@ class MappingFile {
   std::span<const Fixup> new_fixups_of(const Function& f) const {
     return fixups().subspan(f.first_new_fixup, f.new_fixups);
   }
+  std::span<const Move> moves() const { return table<Move>(header().moves); }
+  // What happens to the values of a frame when it becomes one of the new (old) version.
+  std::span<const Move> moves_to_new(const CallSite& s) const {
+    return moves().subspan(s.first_move_to_new, s.moves_to_new);
+  }
+  std::span<const Move> moves_to_old(const CallSite& s) const {
+    return moves().subspan(s.first_move_to_old, s.moves_to_old);
+  }
   std::string_view text(uint32_t offset) const;
 
   // The function whose code holds `address` in that version; nullptr if none.

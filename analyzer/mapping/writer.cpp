@@ -55,6 +55,8 @@ class Writer {
  private:
   void function(const an::FunctionResult& r);
   void call_site(const an::CallSite& s);
+  void crossing(const an::Crossing& c, FrameChange& change, uint32_t& first, uint16_t& count,
+                uint32_t& why_not);
   uint32_t frame(const an::Program& p, uint64_t return_address);
   void data(const an::DataResult& d);
   void sort_functions();
@@ -70,7 +72,21 @@ class Writer {
   std::map<std::vector<uint8_t>, uint32_t> frame_index_;
   std::vector<Data> data_;
   std::vector<Fixup> fixups_;
+  std::vector<Move> moves_;
 };
+
+Place place_of(an::PlaceKind k) {
+  switch (k) {
+    case an::PlaceKind::memory:
+      return Place::frame;
+    case an::PlaceKind::reg:
+      return Place::reg;
+    case an::PlaceKind::address:
+      return Place::address;
+    default:
+      return Place::constant;
+  }
+}
 
 uint32_t Writer::frame(const an::Program& p, uint64_t return_address) {
   const an::FrameRow* row = p.frames().row_at(return_address - 1);
@@ -89,6 +105,23 @@ uint32_t Writer::frame(const an::Program& p, uint64_t return_address) {
   return it->second;
 }
 
+void Writer::crossing(const an::Crossing& c, FrameChange& change, uint32_t& first, uint16_t& count,
+                      uint32_t& why_not) {
+  change = static_cast<FrameChange>(c.change);
+  first = static_cast<uint32_t>(moves_.size());
+  count = static_cast<uint16_t>(c.moves.size());
+  why_not = strings_.add(c.why_not);
+  for (const an::ValueMove& m : c.moves) {
+    Move x;
+    x.from = m.from;
+    x.to = static_cast<int32_t>(m.to);
+    x.name = strings_.add(m.variable);
+    x.from_place = place_of(m.from_kind), x.to_place = place_of(m.to_kind);
+    x.size = m.size;
+    moves_.push_back(x);
+  }
+}
+
 void Writer::call_site(const an::CallSite& s) {
   CallSite c;
   c.old_return = s.old_return;
@@ -98,7 +131,8 @@ void Writer::call_site(const an::CallSite& s) {
   c.old_depth = s.old_depth ? static_cast<int32_t>(*s.old_depth) : -1;
   c.new_depth = s.new_depth ? static_cast<int32_t>(*s.new_depth) : -1;
   c.confidence = percent(s.confidence);
-  c.frame_same = s.frame_same;
+  crossing(s.old_to_new, c.to_new, c.first_move_to_new, c.moves_to_new, c.why_not_to_new);
+  crossing(s.new_to_old, c.to_old, c.first_move_to_old, c.moves_to_old, c.why_not_to_old);
   sites_.push_back(c);
 }
 
@@ -114,6 +148,7 @@ void Writer::function(const an::FunctionResult& r) {
   f.new_to_old = static_cast<Possible>(r.new_to_old.possible);
   f.kind = static_cast<Kind>((o ? o : n)->kind);
   f.confidence = percent(r.confidence);
+  f.parameters_differ = !r.parameters_differ.empty();
   f.damaged = (o && o->damaged) || (n && n->damaged);
   f.why_not_old_to_new = strings_.add(r.old_to_new.reasons.empty() ? "" : r.old_to_new.reasons[0]);
   f.why_not_new_to_old = strings_.add(r.new_to_old.reasons.empty() ? "" : r.new_to_old.reasons[0]);
@@ -180,6 +215,7 @@ std::vector<uint8_t> Writer::assemble(const Identity& old_id, const Identity& ne
   table(h.frames, frames_);
   table(h.data, data_);
   table(h.fixups, fixups_);
+  table(h.moves, moves_);
   table(h.strings, strings_.bytes());
   h.file_size = out.size();
   std::memcpy(out.data(), &h, sizeof h);

@@ -183,6 +183,9 @@ void SiteMatcher::frames() {
     } else {
       s.frame_same = true;
     }
+    s.old_to_new.change = s.frame_same ? FrameChange::same : FrameChange::no;
+    s.old_to_new.why_not = s.why_not;
+    s.new_to_old = s.old_to_new;
     r_.call_sites.push_back(std::move(s));
   }
 }

@@ -1,12 +1,11 @@
 #include "analyzer/match/verdict.h"
 
-#include "analyzer/base/hex.h"
-
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <set>
 #include <unordered_map>
+
+#include "analyzer/base/hex.h"
 
 namespace mx::analyzer {
 namespace {
@@ -26,6 +25,13 @@ class Direction {
       uint64_t address = forward_ ? d.new_address : d.old_address;
       if (address) data_[address] = &d;
     }
+    const auto& from_features = old_to_new ? a.versions.old_features : a.versions.new_features;
+    for (const FunctionResult& r : a.functions) {
+      uint32_t f = old_to_new ? r.old_index : r.new_index;
+      if (f == kNone || r.status == FunctionStatus::changed) continue;
+      if (from_.functions()[f].parent != kNone) continue;  // it goes where its function goes
+      for (uint32_t g : from_features[f].callees) called_by_unchanged_.emplace(g, f);
+    }
     for (uint32_t f = 0; f < to_.functions().size(); ++f)
       if (to_.functions()[f].parent != kNone) cold_[to_.functions()[f].parent].push_back(f);
   }
@@ -35,8 +41,8 @@ class Direction {
     uint32_t f = forward_ ? r.new_index : r.old_index;
     for (const std::string& reason : obstacles(f)) add(v, Possible::no, reason);
     for (const std::string& type : r.changed_types) add(v, Possible::no, type);
+    parameters(r, v);
     frames(r, v);
-    locals(r, v);
     return v;
   }
 
@@ -62,8 +68,8 @@ class Direction {
   }
   void own_obstacles(uint32_t f, std::vector<std::string>& out);
   void data_obstacle(uint64_t place, std::vector<std::string>& out) const;
+  void parameters(const FunctionResult& r, Verdict& v) const;
   void frames(const FunctionResult& r, Verdict& v) const;
-  void locals(const FunctionResult& r, Verdict& v) const;
   const Match& counterpart(uint32_t f) const {
     return forward_ ? a_.correspondence->of_new(f) : a_.correspondence->of_old(f);
   }
@@ -76,6 +82,7 @@ class Direction {
   std::unordered_map<uint64_t, const DataResult*> data_;
   std::unordered_map<uint32_t, std::vector<uint32_t>> cold_;
   std::unordered_map<uint32_t, std::vector<std::string>> memo_;
+  std::unordered_map<uint32_t, uint32_t> called_by_unchanged_;  // function → one that calls it
 };
 
 void Direction::data_obstacle(uint64_t place, std::vector<std::string>& out) const {
@@ -107,7 +114,8 @@ void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
   if (code.damaged) out.push_back("some of its bytes are no known instructions");
   for (const Step& s : to_features_[f].steps) {
     if (s.kind() == MeaningKind::data) data_obstacle(place_of(to_, code, s), out);
-    // An import that the other version has not is no obstacle: recovery finds it in the process's libraries.
+    // An import that the other version has not is no obstacle: recovery finds it in the process's
+    // libraries.
     if (s.kind() != MeaningKind::function) continue;
     uint64_t place = place_of(to_, code, s);
     uint32_t g = to_.function_containing(place);
@@ -128,40 +136,34 @@ void Direction::own_obstacles(uint32_t f, std::vector<std::string>& out) {
   }
 }
 
+// Code that comes along calls the new body, all other code the old one. Where neither is certain,
+// it cannot be brought in.
+void Direction::parameters(const FunctionResult& r, Verdict& v) const {
+  if (r.parameters_differ.empty()) return;
+  uint32_t f = forward_ ? r.old_index : r.new_index, g = forward_ ? r.new_index : r.old_index;
+  if (from_.functions()[f].address_taken || to_.functions()[g].address_taken)
+    add(v, Possible::no, r.parameters_differ + ", and it is called through pointers");
+  else if (auto it = called_by_unchanged_.find(f); it != called_by_unchanged_.end())
+    add(v, Possible::no,
+        r.parameters_differ + ", and `" + from_.functions()[it->second].name +
+            "`, which keeps its code, calls it");
+}
+
 void Direction::frames(const FunctionResult& r, Verdict& v) const {
   std::set<uint64_t> paired;
   for (const CallSite& s : r.call_sites) {
     paired.insert(forward_ ? s.old_return : s.new_return);
-    if (!s.frame_same)
+    const Crossing& c = forward_ ? s.old_to_new : s.new_to_old;
+    if (c.change == FrameChange::no)
       add(v, Possible::when_inactive,
           "frame differs at the call before " + hex(forward_ ? s.old_return : s.new_return) + ": " +
-              s.why_not);
+              c.why_not);
   }
   const Function& f = from_.functions()[forward_ ? r.old_index : r.new_index];
   for (const Instruction& i : f.code)
     if (is_call(i.flow) && !paired.count(f.next_of(i)))
       add(v, Possible::when_inactive,
           "the call before " + hex(f.next_of(i)) + " has no counterpart in the other version");
-}
-
-// DWARF tells where variables live in the frame.
-void Direction::locals(const FunctionResult& r, Verdict& v) const {
-  if (!a_.old_debug || !a_.new_debug) return;
-  const FunctionInfo* x = a_.old_debug->function_at(a_.old_function(r)->address);
-  const FunctionInfo* y = a_.new_debug->function_at(a_.new_function(r)->address);
-  if (!x || !y) return;
-  std::map<std::string, std::vector<const LocalVariable*>> names;
-  for (const LocalVariable& l : x->locals) names[l.name].push_back(&l);
-  for (const LocalVariable& l : y->locals) {
-    auto it = names.find(l.name);
-    if (it == names.end()) continue;
-    bool same = std::any_of(it->second.begin(), it->second.end(), [&](const LocalVariable* o) {
-      return o->frame_offset == l.frame_offset && o->type == l.type;
-    });
-    if (!same)
-      add(v, Possible::when_inactive,
-          "the local variable `" + l.name + "` lies elsewhere in the frame");
-  }
 }
 
 }  // namespace

@@ -87,12 +87,38 @@ Json verdict(const Verdict& v) {
   return {{"possible", to_string(v.possible)}, {"reasons", v.reasons}};
 }
 
+Json place(PlaceKind kind, int64_t value) {
+  switch (kind) {
+    case PlaceKind::memory:
+      return {{"frame", value}};
+    case PlaceKind::reg:
+      return {{"register", value}};
+    case PlaceKind::address:
+      return {{"address", hex(static_cast<uint64_t>(value))}};
+    default:
+      return {{"constant", value}};
+  }
+}
+
+Json crossing(const Crossing& c) {
+  Json j{{"frame", to_string(c.change)}};
+  if (!c.why_not.empty()) j["why_not"] = c.why_not;
+  for (const ValueMove& m : c.moves)
+    j["moves"].push_back({{"variable", m.variable},
+                          {"from", place(m.from_kind, m.from)},
+                          {"to", place(m.to_kind, m.to)},
+                          {"bytes", m.size}});
+  return j;
+}
+
 Json call_site(const CallSite& s) {
   Json j{{"old", hex(s.old_return)}, {"new", hex(s.new_return)}, {"frame_same", s.frame_same}};
   j["confidence"] = std::round(s.confidence * 100) / 100;
   if (s.old_depth) j["old_depth"] = *s.old_depth;
   if (s.new_depth) j["new_depth"] = *s.new_depth;
   if (!s.why_not.empty()) j["why_not"] = s.why_not;
+  j["old_to_new"] = crossing(s.old_to_new);
+  j["new_to_old"] = crossing(s.new_to_old);
   return j;
 }
 
@@ -115,6 +141,7 @@ Json function(const Analysis& a, const FunctionResult& r) {
     j["calls"] = {{"old", r.old_sites}, {"new", r.new_sites}};
     j["call_sites"] = Json::array();
     for (const CallSite& s : r.call_sites) j["call_sites"].push_back(call_site(s));
+    if (!r.parameters_differ.empty()) j["parameters_differ"] = r.parameters_differ;
     if (!r.changed_types.empty()) j["changed_types"] = r.changed_types;
     if (a.old_debug && o) j["source"] = a.old_debug->line_of(o->address);
   }

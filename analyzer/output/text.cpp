@@ -72,6 +72,24 @@ std::string verdict_lines(const FunctionResult& r) {
   return verdict_line("old->new", r.old_to_new) + verdict_line("new->old", r.new_to_old);
 }
 
+// How many of the paired calls a waiting frame can change over at, and how.
+std::string frames_line(const FunctionResult& r) {
+  size_t rebuilt = 0, refused = 0;
+  for (const CallSite& s : r.call_sites) {
+    FrameChange worst = std::min(s.old_to_new.change, s.new_to_old.change);
+    bool rebuilds =
+        s.old_to_new.change == FrameChange::rebuild || s.new_to_old.change == FrameChange::rebuild;
+    if (worst == FrameChange::no)
+      ++refused;
+    else if (rebuilds)
+      ++rebuilt;
+  }
+  if (!rebuilt) return "";
+  return "            waiting frames: " + std::to_string(r.call_sites.size() - rebuilt - refused) +
+         " the same, " + std::to_string(rebuilt) + " rebuilt, " + std::to_string(refused) +
+         " not\n";
+}
+
 std::string change_line(const Analysis& a, const FunctionResult& r, const Colours& c) {
   const char* colour = r.status == FunctionStatus::added     ? c.green
                        : r.status == FunctionStatus::removed ? c.red
@@ -95,7 +113,7 @@ std::string change_line(const Analysis& a, const FunctionResult& r, const Colour
   if (r.by != MatchedBy::name)
     line += std::string(" (found by ") + to_string(r.by) + ", " +
             std::to_string(static_cast<int>(r.confidence * 100)) + " %)";
-  return line + "\n" + verdict_lines(r);
+  return line + "\n" + verdict_lines(r) + frames_line(r);
 }
 
 // What the changed functions have in common: how many only differ in numbers, how many can be

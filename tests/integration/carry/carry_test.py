@@ -20,6 +20,7 @@ from mxtest import Program, Report, settings  # noqa: E402
 from talk import Pipes  # noqa: E402
 
 KINDS = ("null", "divide", "assert", "exit", "stack", "throw", "callback", "talk")
+DIALOGUES = ("talk", "frame")   # read, and answered, inside the function that fails
 SOURCE = pathlib.Path(__file__).with_name("mechanisms.cpp")
 PATIENCE = 60
 
@@ -62,23 +63,23 @@ class Carry(unittest.TestCase):
     def tearDown(self):
         shutil.rmtree(self.folder)
 
-    def build(self, compiler, level):
+    def build(self, compiler, level, *more):
         for name, flags in (("good", ()), ("bad", ("-DBAD",))):
-            subprocess.run([compiler, "-std=c++17", level, *flags, "-o", self.folder / name, SOURCE], check=True)
+            subprocess.run([compiler, "-std=c++17", level, *flags, *more, "-o", self.folder / name, SOURCE], check=True)
 
-    def one_after_the_other(self, compiler, level, bad):
-        self.build(compiler, level)
+    def one_after_the_other(self, compiler, level, bad, kinds=KINDS, *flags):
+        self.build(compiler, level, *flags)
         pair = [self.folder / "bad", self.folder / "good"]
         run = Run(self.folder, *(pair if bad == "old" else pair[::-1]))
-        for number, kind in enumerate(KINDS, 1):
+        for number, kind in enumerate(kinds, 1):
             run.until("a checkpoint", lambda: run.checkpoint(bad))
             run.ask(kind)
-            if kind == "talk":
-                run.ask("over", "talk")     # read, and answered, inside the function that fails
+            if kind in DIALOGUES:
+                run.ask("over", kind)
             run.until("the recovery", lambda: len(run.report.events("recovery")) >= number)
             last = run.report.events("recovery")[-1]
             self.assertEqual((bad, "resynchronised"), (last["version"], last["result"]), f"{kind}:\n{run.report.text()}")
-        self.assertEqual(len(KINDS), len(run.report.events("crash", version=bad)), run.report.text())
+        self.assertEqual(len(kinds), len(run.report.events("crash", version=bad)), run.report.text())
         mx("drop", "c", "new" if bad == "old" else "old", env=run.environment)     # it lives, and leads
         for _ in range(100):
             run.ask("alone")
@@ -90,6 +91,10 @@ def _add(compiler, level, bad):
         self.one_after_the_other(compiler, level, bad)
     name = {"g++": "gcc", "clang++": "clang"}[compiler]
     setattr(Carry, f"test_{name}{level.replace('-', '_')}_{bad}_bad", test)
+
+    def with_debug_information(self):   # DWARF tells how a frame that differs is rebuilt
+        self.one_after_the_other(compiler, level, bad, ("frame", "talk", "frame"), "-g")
+    setattr(Carry, f"test_frames_{name}{level.replace('-', '_')}_{bad}_bad", with_debug_information)
 
 
 for _compiler in ("g++", "clang++"):

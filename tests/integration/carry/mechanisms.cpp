@@ -88,6 +88,32 @@ bool next_line(char (&line)[64]) {
   return line[0];
 }
 
+// It waits like that too, and its frame is another one in the bad version: other values, in other places. What it kept must be
+// right when the good version's code goes on with it.
+char heard[64];
+
+[[gnu::noinline]] void hear() {
+  if (!next_line(heard)) _exit(9);
+}
+
+[[gnu::noinline]] int remembers(const char* first) {
+#ifdef BAD
+  volatile long more = first[0], yet_more = more * 2;
+#endif
+  volatile int length = static_cast<int>(strlen(first));
+  volatile short letter = first[1];
+  volatile long product = length * 1000L + letter;
+  answer(first);
+  hear();
+#ifdef BAD
+  yet_more = heard[0];
+  more = yet_more + product;
+  if (!zero) return *nowhere + static_cast<int>(more);
+#endif
+  if (length != 5 || letter != 'r' || product != 5000L + 'r') _exit(7);
+  return length + letter;
+}
+
 int called(const char* line) { return null_pointer(line) + 1; }
 using Function = int (*)(const char*);
 struct Kind {
@@ -97,7 +123,8 @@ struct Kind {
 int overflow(const char* line) { return deep(line[0] & 1); }
 Kind kinds[] = {{"null", null_pointer}, {"divide", division}, {"assert", assertion},
                 {"exit", wrong_exit},   {"stack", overflow},  {"throw", exception},
-                {"talk", conversation}, {"callback", called}};
+                {"talk", conversation}, {"callback", called},
+                {"frame", remembers}};
 
 }  // namespace
 

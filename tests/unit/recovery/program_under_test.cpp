@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
@@ -42,6 +43,15 @@ ProgramUnderTest::~ProgramUnderTest() {
 
 void ProgramUnderTest::send(const std::string& command) {
   if (write(in_, command.data(), command.size()) != static_cast<ssize_t>(command.size())) throw std::runtime_error("write");
+}
+
+void ProgramUnderTest::start(const std::string& command) {
+  send(command);
+  for (int unread = 1; unread;) {
+    if (ioctl(in_, FIONREAD, &unread) != 0) throw std::runtime_error("ioctl");
+    sched_yield();
+  }
+  wait_until_it_reads();
 }
 
 std::string ProgramUnderTest::line() {

@@ -23,6 +23,8 @@ class ProgramUnderTest {
   std::string ask(const std::string& command);
   /// Sends a command that is not answered at once.
   void send(const std::string& command);
+  /// Sends one and returns when it has been read and the program waits for the next one.
+  void start(const std::string& command);
   std::string line();
   /// Returns when it waits in the kernel for input.
   void wait_until_it_reads() const;

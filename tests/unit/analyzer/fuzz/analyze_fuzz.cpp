@@ -33,6 +33,10 @@ void read_mapping(const uint8_t* data, size_t size) {
   for (const auto& f : map.functions()) {
     size_t seen = map.text(f.name).size() + map.sites_of(f).size() + map.old_fixups_of(f).size() +
                   map.new_fixups_of(f).size();
+    for (const auto& site : map.sites_of(f)) {
+      for (const auto& move : map.moves_to_new(site)) seen += move.size;
+      for (const auto& move : map.moves_to_old(site)) seen += map.text(move.name).size();
+    }
     if (seen == ~size_t{0} ||
         map.site_at_old(f.old_address + 1) == map.call_sites().data() + map.call_sites().size())
       abort();

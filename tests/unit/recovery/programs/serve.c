@@ -16,6 +16,12 @@ static int read_command(char *c) {
 
 int next_command(char *c) { return read_command(c); }
 
+// The same by value: letter * 256 + digit; 0 at the end.
+int command_now(void) {
+  char c[2];
+  return read_command(c) ? c[0] * 256 + c[1] : 0;
+}
+
 int main(void) {
   char c[2];
   setvbuf(stdout, 0, _IOLBF, 0);
