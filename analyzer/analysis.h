@@ -53,7 +53,7 @@ struct CallSite {
   std::optional<uint32_t> old_depth,
       new_depth;        // bytes from the stack pointer to the CFA, where it is certain
   std::string why_not;  // when !frame_same: one phrase
-  Crossing old_to_new, new_to_old;
+  std::shared_ptr<const Crossing> old_to_new, new_to_old;  // never null; the same for many sites
 };
 
 enum class Possible : uint8_t { yes, when_inactive, no };

@@ -131,8 +131,8 @@ void Writer::call_site(const an::CallSite& s) {
   c.old_depth = s.old_depth ? static_cast<int32_t>(*s.old_depth) : -1;
   c.new_depth = s.new_depth ? static_cast<int32_t>(*s.new_depth) : -1;
   c.confidence = percent(s.confidence);
-  crossing(s.old_to_new, c.to_new, c.first_move_to_new, c.moves_to_new, c.why_not_to_new);
-  crossing(s.new_to_old, c.to_old, c.first_move_to_old, c.moves_to_old, c.why_not_to_old);
+  crossing(*s.old_to_new, c.to_new, c.first_move_to_new, c.moves_to_new, c.why_not_to_new);
+  crossing(*s.new_to_old, c.to_old, c.first_move_to_old, c.moves_to_old, c.why_not_to_old);
   sites_.push_back(c);
 }
 

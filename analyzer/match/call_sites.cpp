@@ -75,6 +75,7 @@ class SiteMatcher {
   void add(size_t i, size_t j, float confidence) { pairs_[i] = {j, confidence}; }
   void by_alignment();
   void by_gaps();
+  std::shared_ptr<const Crossing> crossing_of(const CallSite& s);
   uint64_t return_address(const Function& f, const Features& x, const Call& call) const {
     return f.next_of(f.code[x.steps[call.step].instruction]);
   }
@@ -85,6 +86,7 @@ class SiteMatcher {
   FunctionResult& r_;
   std::vector<Call> old_, new_;
   std::map<size_t, std::pair<size_t, float>> pairs_;  // old call → new call
+  std::shared_ptr<const Crossing> last_;
 };
 
 // Calls of the same function that the alignment of all instructions puts at the same place.
@@ -152,6 +154,15 @@ std::string frame_difference(const FrameRow& a, const FrameRow& b) {
   return "other registers are saved, or elsewhere";
 }
 
+// As far as the layout tells. A program has millions of sites that are the same.
+std::shared_ptr<const Crossing> SiteMatcher::crossing_of(const CallSite& s) {
+  static const auto same = std::make_shared<const Crossing>(Crossing{FrameChange::same, {}, ""});
+  if (s.frame_same) return same;
+  if (!last_ || last_->why_not != s.why_not)
+    last_ = std::make_shared<const Crossing>(Crossing{FrameChange::no, {}, s.why_not});
+  return last_;
+}
+
 void SiteMatcher::frames() {
   if (pairs_.empty()) return;
   auto da = stack_depths(*v_.old_program, a_), db = stack_depths(*v_.new_program, b_);
@@ -183,9 +194,7 @@ void SiteMatcher::frames() {
     } else {
       s.frame_same = true;
     }
-    s.old_to_new.change = s.frame_same ? FrameChange::same : FrameChange::no;
-    s.old_to_new.why_not = s.why_not;
-    s.new_to_old = s.old_to_new;
+    s.old_to_new = s.new_to_old = crossing_of(s);
     r_.call_sites.push_back(std::move(s));
   }
 }

@@ -32,9 +32,9 @@ void cross_all(const Analysis& a, FunctionResult& r, const FunctionVariables& x,
     FrameView o{p, s.old_return, known_depth(s.old_depth), x, x.at[k], old_use};
     FrameView n{q, s.new_return, known_depth(s.new_depth), y, y.at[k], new_use};
     bool differ = !r.parameters_differ.empty();
-    s.old_to_new = cross(o, n, differ, same);
-    s.new_to_old =
-        cross(n, o, differ, [&](const auto& own, const auto& other) { return same(other, own); });
+    s.old_to_new = std::make_shared<const Crossing>(cross(o, n, differ, same));
+    s.new_to_old = std::make_shared<const Crossing>(
+        cross(n, o, differ, [&](const auto& own, const auto& other) { return same(other, own); }));
   }
 }
 

@@ -153,7 +153,7 @@ void Direction::frames(const FunctionResult& r, Verdict& v) const {
   std::set<uint64_t> paired;
   for (const CallSite& s : r.call_sites) {
     paired.insert(forward_ ? s.old_return : s.new_return);
-    const Crossing& c = forward_ ? s.old_to_new : s.new_to_old;
+    const Crossing& c = forward_ ? *s.old_to_new : *s.new_to_old;
     if (c.change == FrameChange::no)
       add(v, Possible::when_inactive,
           "frame differs at the call before " + hex(forward_ ? s.old_return : s.new_return) + ": " +

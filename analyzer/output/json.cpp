@@ -117,8 +117,8 @@ Json call_site(const CallSite& s) {
   if (s.old_depth) j["old_depth"] = *s.old_depth;
   if (s.new_depth) j["new_depth"] = *s.new_depth;
   if (!s.why_not.empty()) j["why_not"] = s.why_not;
-  j["old_to_new"] = crossing(s.old_to_new);
-  j["new_to_old"] = crossing(s.new_to_old);
+  j["old_to_new"] = crossing(*s.old_to_new);
+  j["new_to_old"] = crossing(*s.new_to_old);
   return j;
 }
 

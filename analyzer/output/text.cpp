@@ -76,9 +76,9 @@ std::string verdict_lines(const FunctionResult& r) {
 std::string frames_line(const FunctionResult& r) {
   size_t rebuilt = 0, refused = 0;
   for (const CallSite& s : r.call_sites) {
-    FrameChange worst = std::min(s.old_to_new.change, s.new_to_old.change);
+    FrameChange worst = std::min(s.old_to_new->change, s.new_to_old->change);
     bool rebuilds =
-        s.old_to_new.change == FrameChange::rebuild || s.new_to_old.change == FrameChange::rebuild;
+        s.old_to_new->change == FrameChange::rebuild || s.new_to_old->change == FrameChange::rebuild;
     if (worst == FrameChange::no)
       ++refused;
     else if (rebuilds)

@@ -65,7 +65,12 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     leave_memory(t);
     close_other_lanes(t);
   }
-  if (b.initial || t->role != Role::kFollower) note_inherited(t);
+  if (t->role != Role::kFollower) {
+    note_inherited(t);
+    // (Of its first image a follower has no event, nor all of the descriptors.)
+    stream::Image* images = p->shared->image;
+    if (b.initial) images[1 - v] = images[v];
+  }
   if (!b.initial && t->role == Role::kLeader) {
     p->shared->threads.store(1);
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, &p->shared->image[v],

@@ -106,7 +106,7 @@ TEST_F(Crossings, EqualFramesWithOtherRegistersAreRebuilt) {
   ASSERT_NO_FATAL_FAILURE(compare({"gcc", "-O0"}));
   const CallSite& s = site("swapped");
   EXPECT_TRUE(s.frame_same);
-  for (const Crossing* c : {&s.old_to_new, &s.new_to_old}) {
+  for (const Crossing* c : {s.old_to_new.get(), s.new_to_old.get()}) {
     EXPECT_EQ(c->change, FrameChange::rebuild) << c->why_not;
     EXPECT_TRUE(moves(*c, "a", PlaceKind::reg, PlaceKind::reg));
     EXPECT_TRUE(moves(*c, "b", PlaceKind::reg, PlaceKind::reg));
@@ -117,14 +117,14 @@ TEST_F(Crossings, EqualFramesWithOtherRegistersAreRebuilt) {
 TEST_F(Crossings, ARegisterThatMayNotBeTheRightOneIsNotBelieved) {
   ASSERT_NO_FATAL_FAILURE(compare({"gcc", "-O2"}));
   const CallSite& s = site("swapped");
-  EXPECT_EQ(s.old_to_new.change, FrameChange::no);
-  EXPECT_EQ(s.new_to_old.change, FrameChange::no);
+  EXPECT_EQ(s.old_to_new->change, FrameChange::no);
+  EXPECT_EQ(s.new_to_old->change, FrameChange::no);
 }
 
 TEST_F(Crossings, WithoutDwarfFramesAreComparedByTheirLayout) {
   ASSERT_NO_FATAL_FAILURE(compare({"gcc", "-O0"}, true));
-  EXPECT_EQ(site("swapped").old_to_new.change, FrameChange::same);
-  EXPECT_EQ(site("more_locals").old_to_new.change, FrameChange::no);
+  EXPECT_EQ(site("swapped").old_to_new->change, FrameChange::same);
+  EXPECT_EQ(site("more_locals").old_to_new->change, FrameChange::no);
   EXPECT_EQ(result("parameters").parameters_differ, "");
 }
 
@@ -136,7 +136,7 @@ TEST_F(Crossings, MoreLocals) {
           continue;  // it keeps other values there
         ASSERT_NO_FATAL_FAILURE(compare({compiler, std::string(level) + kind}));
         const CallSite& s = site("more_locals");
-        for (const Crossing* c : {&s.old_to_new, &s.new_to_old}) {
+        for (const Crossing* c : {s.old_to_new.get(), s.new_to_old.get()}) {
           EXPECT_NE(c->change, FrameChange::no) << compiler << level << kind << ": " << c->why_not;
           if (std::string(level) == "-O0") {
             EXPECT_TRUE(moves(*c, "kept", PlaceKind::memory, PlaceKind::memory))
@@ -148,19 +148,19 @@ TEST_F(Crossings, MoreLocals) {
 
 TEST_F(Crossings, WhatIsNotReadAnyMoreNeedNotBeKnown) {
   ASSERT_NO_FATAL_FAILURE(compare({"gcc", "-O0"}));
-  EXPECT_NE(site("dead_afterwards").old_to_new.change, FrameChange::no)
-      << site("dead_afterwards").old_to_new.why_not;
-  EXPECT_EQ(site("newcomer").old_to_new.change, FrameChange::no);
-  EXPECT_NE(site("newcomer").old_to_new.why_not.find("`before`"), std::string::npos)
-      << site("newcomer").old_to_new.why_not;
-  EXPECT_NE(site("newcomer").new_to_old.change, FrameChange::no)
-      << site("newcomer").new_to_old.why_not;
+  EXPECT_NE(site("dead_afterwards").old_to_new->change, FrameChange::no)
+      << site("dead_afterwards").old_to_new->why_not;
+  EXPECT_EQ(site("newcomer").old_to_new->change, FrameChange::no);
+  EXPECT_NE(site("newcomer").old_to_new->why_not.find("`before`"), std::string::npos)
+      << site("newcomer").old_to_new->why_not;
+  EXPECT_NE(site("newcomer").new_to_old->change, FrameChange::no)
+      << site("newcomer").new_to_old->why_not;
 }
 
 TEST_F(Crossings, WhoseAddressIsTakenStays) {
   for (const char* compiler : {"gcc", "clang"}) {
     ASSERT_NO_FATAL_FAILURE(compare({compiler, "-O0"}));
-    const Crossing& c = site("escapes").old_to_new;
+    const Crossing& c = *site("escapes").old_to_new;
     EXPECT_EQ(c.change, FrameChange::no);
     EXPECT_NE(c.why_not.find("`array`, whose address is taken"), std::string::npos) << c.why_not;
   }
