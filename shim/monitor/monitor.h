@@ -102,7 +102,6 @@ class Monitor {
   void continue_handover();
   void finish_handover(bool done);
   void serve_events(int timeout_ms);
-  void drop_hung_followers();
   // Recovery (recovering.cpp).
   void prepare_transplants();
   void start_recovery(uint32_t process, Failed f);
@@ -116,6 +115,7 @@ class Monitor {
   bool can_replay(const stream::Process& p, stream::Version v);
   bool replay_follower(stream::Process& p, stream::Version v, const Failed& f);
   bool recover_killed_follower(stream::Process& p, stream::Version v);
+  void drop_hung_followers();
   bool recover_hung_follower(stream::Process& p, stream::Version v, pid_t pid);
   void on_strayed(uint32_t process, stream::Version v, pid_t pid, const std::string& how);
   void end_recoveries();

@@ -164,6 +164,24 @@ bool Monitor::recover_hung_follower(Process& p, Version v, pid_t pid) {
   return true;
 }
 
+void Monitor::drop_hung_followers() {
+  double now = seconds();
+  if (now < next_look_ || recoveries_.any_active()) return;
+  next_look_ = now + follower_watch_.interval_ms() / 1000.0;
+  for (const auto [index, for_sure] : follower_watch_.look(arena_.control(), now)) {
+    Process& p = arena_.control().processes[index];
+    auto v = static_cast<Version>(1 - (p.leader.load() & 1));
+    pid_t pid = p.real_pid[static_cast<int>(v)];
+    const bool paired = p.state.load() == static_cast<uint32_t>(PairState::kPaired);
+    if (!paired || signal_own(pid, 0) != 0) continue;
+    if (recover_hung_follower(p, v, pid)) return;
+    if (!for_sure) continue;
+    report_.write("hang", {{"version", name(v)}, {"pid", pid}});
+    drop_follower_of(index, v, "takes no events");
+    if (&p == &root()) kill_version(v);
+  }
+}
+
 // Of a version that has failed and does not come back, once.
 void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
   if (!options_.recovery || recoveries_.knows(pid) || !told_.insert(pid).second) return;
