@@ -56,7 +56,7 @@ def recovery(context):
         client.settimeout(60)
         _until(lambda: _has_checkpoint(server, "new"), 30, "a checkpoint")
         empty = _checkpoint(server, "new")["made"]
-        if not _ask(client, "DEBUG POPULATE 500000 key 100").startswith(b"+OK") or _ask(client, "SET s x") != b"+OK\r\n":
+        if not _ask(client, "DEBUG POPULATE 500000 key 100").startswith(b"+OK") or _ask(client, "SET s " + "x" * 100) != b"+OK\r\n":
             raise AssertionError("redis did not take the data")
         # (The replay from an older one would make the data again.)
         _until(lambda: _has_checkpoint(server, "new", empty), 30, "a checkpoint with the data")
