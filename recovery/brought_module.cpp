@@ -52,7 +52,6 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
   b->placement_ = {own.bias, b->start_ - other.elf->first_page()};
   Carrier carrier(*b->mapping_, *own.elf, *other.elf, b->placement_, std::move(imports));
   carrier.run();
-  b->image_ = carrier.image();
   b->carried_ = carrier.carried();
   b->plan_stubs(carrier);
   b->unwinding_ = make_unwinding(carrier, *b->mapping_, target, own, *other.elf, b->placement_, b->stubs_);
@@ -63,7 +62,7 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
     problem.sentence = "exceptions could not pass the new code: " + b->unwinding_.why_not;
     return nullptr;
   }
-  b->image_ = carrier.image();  // once more: types of exceptions were written into it
+  b->image_ = carrier.image();  // types of exceptions were written into it
   b->left_ = carrier.left();
   b->plan_redirects();
   return b;

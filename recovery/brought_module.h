@@ -65,7 +65,7 @@ class BroughtModule {
   void add_stub(const Carrier& carrier, const mapping::CallSite& site, bool inward);
   std::string map(Target& target);
   std::string fill(Target& target);
-  uint64_t stubs_start() const { return start_ + image_.size(); }
+  uint64_t stubs_start() const { return start_ + other_.elf->end_page() - other_.elf->first_page(); }
   uint64_t annex() const { return stubs_start() + stub_room_; }
   uint64_t annex_size() const;
   uint64_t identity() const;

@@ -2,12 +2,9 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <set>
-#include <stdexcept>
 #include <unordered_map>
 
 #include "analyzer/dwarf/dwarf_types.h"
@@ -228,17 +225,8 @@ void Reader::function(Dwarf_Die* die) {
 }  // namespace
 
 DebugInfo read_with_libdw(const std::string& path) {
-  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw std::runtime_error("cannot open " + path);
-  Dwarf* dwarf = dwarf_begin(fd, DWARF_C_READ);
-  if (!dwarf) {
-    close(fd);
-    throw std::runtime_error("no DWARF in " + path);
-  }
-  DebugInfo info = Reader(dwarf).run();
-  dwarf_end(dwarf);
-  close(fd);
-  return info;
+  const DwarfFile file(path);
+  return Reader(file.get()).run();
 }
 
 }  // namespace mx::analyzer

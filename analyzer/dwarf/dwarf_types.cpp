@@ -1,6 +1,10 @@
 #include "analyzer/dwarf/dwarf_types.h"
 
 #include <dwarf.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <stdexcept>
 
 namespace mx::analyzer {
 namespace {
@@ -8,6 +12,19 @@ namespace {
 constexpr int kDeepest = 64;  // of a chain of types
 
 }  // namespace
+
+DwarfFile::DwarfFile(const std::string& path) : fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  if (fd_ < 0) throw std::runtime_error("cannot open " + path);
+  dwarf_ = dwarf_begin(fd_, DWARF_C_READ);
+  if (dwarf_) return;
+  close(fd_);
+  throw std::runtime_error("no DWARF in " + path);
+}
+
+DwarfFile::~DwarfFile() {
+  dwarf_end(dwarf_);
+  close(fd_);
+}
 
 std::string type_name(Dwarf_Die* die, int depth) {
   Dwarf_Attribute attribute;

@@ -2,12 +2,9 @@
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <map>
-#include <stdexcept>
 
 #include "analyzer/dwarf/dwarf_types.h"
 
@@ -312,17 +309,8 @@ void Reader::signature(Dwarf_Die* die, FunctionVariables& f) const {
 
 std::vector<FunctionVariables> read_variables_with_libdw(
     const std::string& path, const std::vector<VariableRequest>& requests) {
-  int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw std::runtime_error("cannot open " + path);
-  Dwarf* dwarf = dwarf_begin(fd, DWARF_C_READ);
-  if (!dwarf) {
-    close(fd);
-    throw std::runtime_error("no DWARF in " + path);
-  }
-  auto answers = Reader(dwarf, requests).run();
-  dwarf_end(dwarf);
-  close(fd);
-  return answers;
+  const DwarfFile file(path);
+  return Reader(file.get(), requests).run();
 }
 
 }  // namespace mx::analyzer

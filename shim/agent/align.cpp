@@ -53,14 +53,19 @@ bool may_skip(const EventHeader& h) {
 namespace {
 bool by_request(uint64_t nr) { return nr == sys::kIoctl || nr == sys::kFcntl; }
 
+// The leader's call at `offset`, a wait4.
+bool leader_polls_child(Thread* t, uint64_t offset, const EventHeader& h) {
+  Compared leader;
+  return peek_compared(t, offset + sizeof h, h.nr, leader) &&
+         polls_child(h.nr, leader.values[0], leader.values[2]);
+}
+
 // The leader's call is this one's own affair there, see own_affair().
 bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
   if (h.kind != EventKind::kCall) return false;
-  Compared leader;
-  if (h.nr == __NR_wait4)
-    return peek_compared(t, offset + sizeof h, h.nr, leader) &&
-           polls_child(h.nr, leader.values[0], leader.values[2]);
+  if (h.nr == __NR_wait4) return leader_polls_child(t, offset, h);
   if (!by_request(h.nr)) return own_affair(h.nr, 0);
+  Compared leader;
   return peek_compared(t, offset + sizeof h, h.nr, leader) && own_affair(h.nr, leader.values[1]);
 }
 
@@ -95,11 +100,9 @@ bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
   if (!alike && !in_form(c, h.nr, time, other)) return false;
   const sys::Desc& d = alike ? *c.d : sys::describe(h.nr);
   const uint64_t* args = alike ? c.args : other;
-  Compared leader;
-  if (h.nr == __NR_wait4)
-    return peek_compared(c.t, offset + sizeof h, h.nr, leader) &&
-           polls_child(h.nr, leader.values[0], leader.values[2]) == polls_child(c);
+  if (h.nr == __NR_wait4) return leader_polls_child(c.t, offset, h) == polls_child(c);
   if (d.fd_arg < 0) return true;
+  Compared leader;
   if (!peek_compared(c.t, offset + sizeof h, h.nr, leader)) return false;
   if (leader.values[d.fd_arg] != sys::compared_value(d, d.fd_arg, args)) return false;
   return !by_request(h.nr) || leader.values[1] == sys::compared_value(d, 1, args) ||

@@ -6,6 +6,7 @@
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/report.h"
@@ -108,8 +109,7 @@ Born prepare_pair(Thread* t) {
   pair->lane[0] = pair->lane[1] = born.lane;
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
-  for (stream::Image& image : pair->image)
-    image = t->proc->shared->image[static_cast<int>(t->proc->version)];
+  for (stream::Image& image : pair->image) image = image_of(t);
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
   return born;
 }

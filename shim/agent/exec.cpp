@@ -6,6 +6,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
@@ -118,7 +119,7 @@ long follow_exec(Call& c, bool at) {
       follower_take(c, h);
       return c.ret;
     }
-    stream::Image& image = t->proc->shared->image[static_cast<int>(t->proc->version)];
+    stream::Image& image = image_of(t);
     if (h.size == sizeof image) lane_peek(t, sizeof h, &image, sizeof image);
     lane_skip(t, sizeof h + stream::padded(h.size));
     t->intents = 0;

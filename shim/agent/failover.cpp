@@ -64,16 +64,20 @@ bool follower_alive(Thread* t) {
   return p->alive[v].load() && sys(__NR_kill, pid, 0) != kEsrch;
 }
 
+// What became of a version's process, and why.
+static void tell(Thread* t, MessageKind kind, Version v, int32_t pid, const char* reason) {
+  Message* m = new_message(t, kind);
+  if (!m) return;
+  m->version = v;
+  m->number[0] = pid;
+  set_text(m, reason);
+  send(m);
+}
+
 void drop_follower(Thread* t, const char* reason) {
   Process* p = t->proc->shared;
   if (!change(p, PairState::kPaired, PairState::kSolo)) return;
-  Message* m = new_message(t, MessageKind::kDropped);
-  if (m) {
-    m->version = other(t->proc->version);
-    m->number[0] = p->real_pid[index_of(m->version)];
-    set_text(m, reason);
-    send(m);
-  }
+  tell(t, MessageKind::kDropped, other(t->proc->version), twin_pid(t), reason);
   wake_all(p);
 }
 
@@ -243,12 +247,7 @@ void end_follower(Thread* t) {
 static void part_from_leader(Thread* t, const char* reason) {
   Process* p = t->proc->shared;
   if (!change(p, PairState::kPaired, PairState::kSolo)) return;
-  Message* m = new_message(t, MessageKind::kDropped);
-  if (m) {
-    m->number[0] = t->proc->real_pid;
-    set_text(m, reason);
-    send(m);
-  }
+  tell(t, MessageKind::kDropped, t->proc->version, t->proc->real_pid, reason);
   wake_all(p);
 }
 
@@ -280,12 +279,7 @@ void stray_from_leader(Thread* t, const char* reason) {
   if (!(t->proc->astray && recovers(p)) && !recover_crashed_follower(t, t->pos))
     leave_as_follower(t, reason);
   p->recovery.lane = 0;  // nothing has to be carried over
-  Message* m = new_message(t, MessageKind::kStrayed);
-  if (m) {
-    m->number[0] = t->proc->real_pid;
-    set_text(m, reason);
-    send(m);
-  }
+  tell(t, MessageKind::kStrayed, t->proc->version, t->proc->real_pid, reason);
   leave_as_crashed_follower(t, true);
 }
 

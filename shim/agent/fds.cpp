@@ -4,6 +4,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
 #include "shim/agent/shadow.h"
 
@@ -78,12 +79,6 @@ void fd_closed(Thread* t, int fd) {
   if (t->role == Role::kFollower) forget_shadow_fd(fd);
   fd_bits(t, fd) = kFdTouched;
 }
-
-namespace {
-stream::Image& image_of(Thread* t) {
-  return t->proc->shared->image[static_cast<int>(t->proc->version)];
-}
-}  // namespace
 
 bool fd_known_open(Thread* t, int fd) {
   uint16_t bits = fd_bits(t, fd);

@@ -27,6 +27,11 @@ enum Plan : long {
 /// By index in sites::kLockFunctions; 0: not known.
 extern uint64_t lock_function_address[sites::kLockFunctionCount];
 
+/// Calls a function of the program's libc, whose address is known. On the program's stack.
+inline long call_function(uint32_t function, uint64_t a) {
+  return reinterpret_cast<long (*)(uint64_t)>(lock_function_address[function])(a);
+}
+
 using HookedFunction = long (*)(uint64_t, uint64_t, uint64_t, uint64_t);
 
 struct HookedCall {

@@ -28,10 +28,6 @@ using sites::LockKind;
 
 constexpr long kBusy = 16, kAgain = 11, kTimedOut = 110;
 
-long call(uint32_t function, uint64_t a) {
-  return reinterpret_cast<long (*)(uint64_t)>(lock_function_address[function])(a);
-}
-
 int* errno_location() {
   return reinterpret_cast<int* (*)()>(lock_function_address[sites::kErrnoLocation])();
 }
@@ -76,7 +72,7 @@ long lead(Thread* t, const HookedCall& c) {
   if (t->role == Role::kFollower && c.kind == LockKind::kCondition) return follow_condition(t, c);
   if (t->role == Role::kFollower && c.function == sites::kMutexLock && ret == 0 &&
       lock_function_address[sites::kMutexUnlock]) {
-    call(sites::kMutexUnlock, c.args[0]);
+    call_function(sites::kMutexUnlock, c.args[0]);
     return follow(t, c);
   }
   bool fails = c.kind == LockKind::kSemaphore && failed(c.kind, ret) &&
@@ -90,9 +86,9 @@ bool has_limit(uint32_t condition_function) { return condition_function != sites
 long follow_condition(Thread* t, const HookedCall& c) {
   if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock])
     return c.run();
-  call(sites::kMutexUnlock, c.args[1]);
+  call_function(sites::kMutexUnlock, c.args[1]);
   bool take = mx_lock_step(kAwait, c.function, 0, 0) == kTake;
-  long ret = call(sites::kMutexLock, c.args[1]);
+  long ret = call_function(sites::kMutexLock, c.args[1]);
   if (take) {
     long leaders = static_cast<long>(t->lock_event.result);
     mx_lock_step(kDone, 0, 0, 0);

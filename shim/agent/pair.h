@@ -15,6 +15,11 @@ inline bool change(Process* p, PairState from, PairState to) {
   return p->state.compare_exchange_strong(expected, static_cast<uint32_t>(to));
 }
 
+/// What this version's image of the program has in common with the other's.
+inline stream::Image& image_of(const Thread* t) {
+  return t->proc->shared->image[index_of(t->proc->version)];
+}
+
 template <typename F>
 void each_lane(Process* p, F&& f) {
   auto index = static_cast<uint32_t>(p - control()->processes);

@@ -29,10 +29,6 @@ bool has_just_locked(const Stream* s) {
   return !(s->flags & kUserLock) && s->lock && s->lock->count == 1 && s->lock->owner == self();
 }
 
-long call(uint32_t function, uint64_t stream) {
-  return reinterpret_cast<long (*)(uint64_t)>(lock_function_address[function])(stream);
-}
-
 }  // namespace
 
 long stream_call(Thread* t, const HookedCall& c) {
@@ -41,9 +37,9 @@ long stream_call(Thread* t, const HookedCall& c) {
   if (!may_wait || !has_just_locked(reinterpret_cast<const Stream*>(stream))) return c.run();
   bool publishes = t->role == Role::kLeader;
   if (t->role == Role::kFollower) {
-    call(sites::kUnlockStream, stream);
+    call_function(sites::kUnlockStream, stream);
     const bool take = mx_lock_step(kAwait, c.function, 0, 0) == kTake;
-    call(sites::kLockStream, stream);
+    call_function(sites::kLockStream, stream);
     if (take) mx_lock_step(kDone, 0, 0, 0);
     publishes = !take && t->role == Role::kLeader;  // took over
   }

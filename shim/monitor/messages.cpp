@@ -138,7 +138,7 @@ void Monitor::on_crash(const Message& m) {
     crash.tid = arena_.control().lanes[m.number[4] - 1].real_tid[static_cast<int>(m.version)];
   // Else it has ended meanwhile, or the number is rubbish: it would be stopped, and looked at.
   const bool stands = is_own_process(static_cast<pid_t>(m.number[1]));
-  start_recovery(m.process, {static_cast<pid_t>(m.number[1]), stands, "", ""});
+  start_recovery(m.process, {static_cast<pid_t>(m.number[1]), stands});
   ordered_json f{{"version", name(m.version)}, {"signal", m.number[0]}, {"pid", m.number[1]}};
   crash.version = m.version;
   crash.pid = static_cast<pid_t>(m.number[1]);
@@ -206,7 +206,7 @@ void Monitor::on_message(const Message& m) {
       const pid_t failed_pid =
           &p == &root() ? failed.pid : p.real_pid[1 - static_cast<int>(m.version)];
       if (handover_.took_over(m.process, m.number[0], m.number[1])) {
-        if (asked_.verb != op::Verb::kDrop) start_recovery(m.process, {failed_pid, true, "", ""});
+        if (asked_.verb != op::Verb::kDrop) start_recovery(m.process, {failed_pid, true});
         break;
       }
       report_.write("failover",
@@ -217,7 +217,7 @@ void Monitor::on_message(const Message& m) {
                      {"descriptors", m.number[0]},
                      {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
       start_recovery(m.process,
-                     {failed_pid, &p == &root() ? !failed.ended : !p.last_words.known.load(), "", ""});
+                     {failed_pid, &p == &root() ? !failed.ended : !p.last_words.known.load()});
       keep_bundle(m.process);
       report_recovery_start();
       // (Its line may have come first, and begun the recovery.)

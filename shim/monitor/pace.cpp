@@ -6,8 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <memory>
 #include <string>
 
 #include "shim/monitor/own_processes.h"

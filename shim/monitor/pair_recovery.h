@@ -34,9 +34,9 @@ struct RecoveryRecords {
 struct Failed {
   pid_t pid;    ///< its process
   bool stands;  ///< … stands still, or is gone
-  std::string why_not;  ///< it is not to be recovered; "": it is
   /// It has not crashed but gone another way than the leader: how; "": it has crashed, or was killed.
-  std::string strayed;
+  std::string strayed = {};
+  std::string why_not = {};  ///< it is not to be recovered; "": it is
 };
 
 /// Of one pair of processes.

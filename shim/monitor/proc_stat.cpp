@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <sstream>
@@ -28,6 +29,12 @@ std::vector<pid_t> threads_of(pid_t pid) {
   while (const dirent* e = folder ? readdir(folder.get()) : nullptr)
     if (const pid_t tid = std::atoi(e->d_name)) found.push_back(tid);
   return found;
+}
+
+bool all_asleep(pid_t pid, const std::vector<pid_t>& threads) {
+  return !threads.empty() && std::all_of(threads.begin(), threads.end(), [pid](pid_t tid) {
+    return proc_stat_of_thread(pid, tid).state == 'S';
+  });
 }
 
 ProcStat proc_stat(const std::filesystem::path& folder) {

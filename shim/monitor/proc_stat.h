@@ -26,5 +26,7 @@ ProcStat proc_stat_of_thread(pid_t pid, pid_t tid);
 /// Kernel ids of the process's threads; those of one that ends meanwhile, as far as they could be
 /// read. Does not throw.
 std::vector<pid_t> threads_of(pid_t pid);
+/// All of these threads of the process sleep, and there are some.
+bool all_asleep(pid_t pid, const std::vector<pid_t>& threads);
 
 }  // namespace mx::monitor

@@ -1,8 +1,6 @@
 // What the monitor does about checkpoints and recovery, between the events of the run.
 #include <signal.h>
 
-#include <algorithm>
-
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
@@ -137,14 +135,14 @@ bool Monitor::replay_follower(Process& p, Version v, const Failed& f) {
 // Killed from outside, or for want of memory.
 bool Monitor::recover_killed_follower(Process& p, Version v) {
   const auto i = static_cast<int>(v);
-  return replay_follower(p, v, {p.is_root ? roots_[i].pid : p.real_pid[i], false, "", ""});
+  return replay_follower(p, v, {p.is_root ? roots_[i].pid : p.real_pid[i], false});
 }
 
 // A follower that could come back went another way: it stands still.
 void Monitor::on_strayed(uint32_t process, Version v, pid_t pid, const std::string& how) {
   const Process& p = arena_.control().processes[process];
   if (recoveries_.was_given_up(pid) || p.real_pid[static_cast<int>(v)] != pid) return;
-  start_recovery(process, {pid, is_own_process(pid), "", how});
+  start_recovery(process, {pid, is_own_process(pid), how});
   report_recovery_start();
   if (recoveries_.was_replaced(pid)) on_looked_at(pid);
 }
@@ -152,13 +150,9 @@ void Monitor::on_strayed(uint32_t process, Version v, pid_t pid, const std::stri
 // A follower that hangs. Threads that wait for each other need not do so the next time.
 bool Monitor::recover_hung_follower(Process& p, Version v, pid_t pid) {
   const std::vector<pid_t> threads = threads_of(pid);
-  const bool asleep = std::all_of(threads.begin(), threads.end(), [pid](pid_t tid) {
-    return proc_stat_of_thread(pid, tid).state == 'S';
-  });
-  if (threads.size() < 2 || !asleep) return false;
-  if (!can_replay(p, v)) return false;
+  if (threads.size() < 2 || !all_asleep(pid, threads) || !can_replay(p, v)) return false;
   report_.write("hang", {{"version", name(v)}, {"pid", pid}});
-  replay_follower(p, v, {pid, true, "", "its threads waited for each other"});
+  replay_follower(p, v, {pid, true, "its threads waited for each other"});
   if (recoveries_.was_replaced(pid)) on_looked_at(pid);
   wake_lanes(arena_.control(), p);
   return true;

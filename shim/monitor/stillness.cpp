@@ -12,27 +12,25 @@ namespace {
 
 constexpr double kNothing = 1e7;  // nanoseconds a second: who waits looks around now and then
 
-// Nanoseconds on a processor (schedstat of proc(5)); false: a thread does not sleep, or there is
-// none.
-bool all_sleep(pid_t pid, uint64_t& used) {
-  used = 0;
-  const std::vector<pid_t> threads = threads_of(pid);
+// Nanoseconds on a processor (schedstat of proc(5)).
+uint64_t time_used(pid_t pid, const std::vector<pid_t>& threads) {
+  uint64_t used = 0;
   for (const pid_t tid : threads) {
     const std::string task = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
-    if (proc_stat_of_thread(pid, tid).state != 'S') return false;
     used += std::strtoull(proc_text(task + "/schedstat").c_str(), nullptr, 10);
   }
-  return !threads.empty();
+  return used;
 }
 
 }  // namespace
 
 double Stillness::seconds(pid_t pid, double now) {
-  uint64_t used;
-  if (!all_sleep(pid, used)) {
+  const std::vector<pid_t> threads = threads_of(pid);
+  if (!all_asleep(pid, threads)) {
     seen_.erase(pid);
     return 0;
   }
+  const uint64_t used = time_used(pid, threads);
   const auto [at, fresh] = seen_.try_emplace(pid, Seen{now, now, used, true});
   Seen& s = at->second;
   if (!fresh && static_cast<double>(used - s.used) > kNothing * (now - s.when)) s.since = now;
