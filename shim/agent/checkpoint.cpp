@@ -4,6 +4,7 @@
 #include "shim/agent/copied_fds.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/joint.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory_holder.h"
@@ -35,13 +36,6 @@ Checkpoint& own(Thread* t) {
 void set(Sleeper& s, SleeperState to) {
   s.state.store(static_cast<uint32_t>(to));
   futex_wake(&s.state, 1 << 30);
-}
-
-bool may_copy(Thread* t, bool event) {
-  Process* p = t->proc->shared;
-  return event && t->lane && t->role != Role::kSolo && !t->proc->is_vfork_child && !t->replays &&
-         !recovers(p) && p->state.load() == static_cast<uint32_t>(PairState::kPaired) &&
-         !p->failing.load();
 }
 
 // Everything that a copy needs to know of its place.
@@ -81,16 +75,33 @@ long clone_asleep(Thread* t, Sleeper& s) {
 
 // True in the copy, when it has been woken.
 bool make_copy(Thread* t) {
+  const uint64_t started = tsc();
+  if (!stop_others(t)) {
+    own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kThreadsRun);
+    return false;
+  }
+  if (copy_process(t, started, 0, 0)) return true;
+  release_others(t);
+  return false;
+}
+
+}  // namespace
+
+bool may_copy(Thread* t) {
+  Process* p = t->proc->shared;
+  return t->lane && t->role != Role::kSolo && !t->proc->is_vfork_child && !t->replays &&
+         !recovers(p) && p->state.load() == static_cast<uint32_t>(PairState::kPaired) &&
+         !p->failing.load();
+}
+
+bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t memory) {
   Checkpoint& c = own(t);
   const uint32_t slot = 1 - (c.current.load() & 1);
   Sleeper& s = c.sleepers[slot];
   if (is(s, SleeperState::kMaking)) return false;  // not ready yet
-  uint64_t started = tsc();
-  if (!stop_others(t)) {
-    c.refusal = static_cast<uint32_t>(CheckpointRefusal::kThreadsRun);
-    return false;
-  }
   s.pid = 0;
+  s.round = round;
+  s.slot = memory;
   s.ready.store(0);
   set(s, SleeperState::kMaking);
   note_places(t, slot);
@@ -106,12 +117,9 @@ bool make_copy(Thread* t) {
     sys(__NR_futex, &s.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
   if (pid <= 0) set(s, SleeperState::kNone);
   hold_memory(t);
-  release_others(t);
   start_spare_keeper(t);
   return false;
 }
-
-}  // namespace
 
 bool give_up(Sleeper& s) {
   if (!change(s, SleeperState::kAsleep, SleeperState::kVoid) &&
@@ -128,6 +136,7 @@ bool holds_log(const Sleeper& s) {
 
 bool takes_its_place(Thread* t, Sleeper& s) {
   if (!change(s, SleeperState::kMaking, SleeperState::kAsleep)) return false;
+  if (s.round) return true;  // all take their places at once: monitor/joint_checkpoints.h
   Checkpoint& c = own(t);
   Sleeper& last = current_of(c);
   c.current.store(static_cast<uint32_t>(&s - c.sleepers));
@@ -139,11 +148,14 @@ bool looked_up(Thread* t, bool event) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
   if (word.load() & stream::kStandStill) stand_still(t);
   keep_if_wanted(t);
-  if (!(word.load() & stream::kWantCheckpoint) || !may_copy(t, event)) return false;
+  const uint32_t wanted = word.load() & (stream::kWantCheckpoint | stream::kWantJoint);
+  if (!wanted || !event) return false;
   // At a call with which something new begins: in the middle of it the damage may be done.
   if (!begins_work(static_cast<long>(t->regs->nr)) && ++t->proc->passed_over < kPassOver)
     return false;
   t->proc->passed_over = 0;
+  if (wanted & stream::kWantJoint) return joined(t);
+  if (!may_copy(t)) return false;
   if (!(word.fetch_and(~stream::kWantCheckpoint) & stream::kWantCheckpoint)) return false;
   if (t->proc->no_copies) {
     own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kSharesMemory);
@@ -166,6 +178,12 @@ void forget_checkpoint(Thread* t, CheckpointRefusal why) {
 void forbid_checkpoints(Thread* t) {
   t->proc->no_copies = 1;
   forget_checkpoint(t, CheckpointRefusal::kSharesMemory);
+}
+
+void share_memory(Thread* t) {
+  const int v = static_cast<int>(t->proc->version);
+  t->proc->shared->sharing[v].store(static_cast<uint32_t>(stream::Sharing::kAnonymous));
+  forget_checkpoint(t);
 }
 
 bool can_recover(const Process* p, Version v) {

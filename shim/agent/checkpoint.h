@@ -16,16 +16,24 @@ inline bool must_look_up(Thread* t) {
       p->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed), 0);
 }
 
+/// Whether this process can have one now.
+bool may_copy(Thread* t);
+/// Makes it; all other threads are at rest (stop_others()), and `started` says since when, for the
+/// accounts. `round`, `slot`: of a joint one (joint.h), else 0. True in the copy, when it was woken.
+bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t slot);
+
 /// In the copy, which has all that it needs: from now on it is the version's checkpoint, and the
-/// last one ends. False if nobody wants it any more.
+/// last one ends (of a joint one the monitor sees to that). False if nobody wants it any more.
 bool takes_its_place(Thread* t, stream::Sleeper& s);
 
 /// This version has changed in a way that its checkpoint cannot follow (threads, processes, shared
 /// memory).
 void forget_checkpoint(Thread* t,
                        stream::CheckpointRefusal why = stream::CheckpointRefusal::kProcessChanged);
-/// The process shares memory that can be written: from now on no copy can be made. Until execve.
+/// The process shares memory in a way that cannot be copied: from now on it has none. Until execve.
 void forbid_checkpoints(Thread* t);
+/// It shares memory that can: it has checkpoints together with all that have it (joint.h).
+void share_memory(Thread* t);
 
 /// The sleeper will not be woken. False: it has been, or there is none.
 bool give_up(stream::Sleeper& s);

@@ -89,6 +89,14 @@ void child_born(Thread* t, int32_t vpid, int32_t real) {
   if (p->n_children < kMaxChildren) p->children[p->n_children++] = {vpid, real};
 }
 
+void note_children(Thread* t) {
+  for (const Process& p : stream::processes_taken(*control())) {
+    const bool living = p.state.load() != 0 && (p.alive[0].load() || p.alive[1].load());
+    if (living && &p != t->proc->shared && p.vppid == t->proc->vpid && !find_child(t, p.vpid))
+      child_born(t, p.vpid, p.vpid);
+  }
+}
+
 void child_reaped(Thread* t, int32_t vpid) {
   if (Child* c = find_child(t, vpid)) forget(t, c);
   if (Process* pair = find_pair(vpid)) pair->alive[version_index(t)].store(0);

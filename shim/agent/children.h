@@ -11,6 +11,8 @@ Process* find_pair(int32_t vpid);
 
 /// Follower, in the parent: its own child `real` is the program's `vpid`.
 void child_born(Thread* t, int32_t vpid, int32_t real);
+/// A copy that was made of a leader, woken: its children have the numbers that the program knows.
+void note_children(Thread* t);
 /// Whoever waits for real: the kernel has given the child up.
 void child_reaped(Thread* t, int32_t vpid);
 /// By its wait(2) status: it has not just stopped or gone on.

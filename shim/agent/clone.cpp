@@ -110,6 +110,11 @@ Born prepare_pair(Thread* t) {
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
   for (stream::Image& image : pair->image) image = image_of(t);
+  // From now on: one that is yet to come to rest must not be overlooked (joint.h).
+  for (int v : {0, 1}) {
+    pair->sharing[v].store(t->proc->shared->sharing[v].load());
+    pair->shared_slot[v].store(t->proc->shared->shared_slot[v].load());
+  }
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
   return born;
 }

@@ -40,6 +40,8 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   p->real_pid = static_cast<int32_t>(sys(__NR_getpid));
   p->shared->alive[v].store(1);
   p->shared->real_pid[v] = p->real_pid;
+  p->shared->sharing[v].store(0);
+  p->shared->shared_slot[v].store(0);
   p->vpid = p->shared->vpid;
   p->threads.store(1);
   const uint32_t highest = p->shared->max_fd.load();

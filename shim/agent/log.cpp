@@ -62,13 +62,6 @@ void give_up_recovery(Thread* t) {
   end_recovery(t->proc->shared);
 }
 
-// A file size limit of the program counts for the arena's file too, and its signal.
-bool file_size_is_limited() {
-  uint64_t limit[2];
-  constexpr int kRlimitFsize = 1;
-  return sys(__NR_getrlimit, kRlimitFsize, limit) != 0 || limit[0] != ~uint64_t{0};
-}
-
 // The kernel counts this among what the process has written: who settles a call after a SIGKILL
 // must not take it for the program's.
 void count_as_own(Thread* t, long n) {
@@ -94,6 +87,12 @@ long read_arena(void* to, uint64_t n, uint64_t offset) {
 }
 
 }  // namespace
+
+bool file_size_is_limited() {
+  uint64_t limit[2];
+  constexpr int kRlimitFsize = 1;
+  return sys(__NR_getrlimit, kRlimitFsize, limit) != 0 || limit[0] != ~uint64_t{0};
+}
 
 uint64_t log_end(Thread* t) {
   Lane* l = t->lane;

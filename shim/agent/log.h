@@ -8,6 +8,10 @@
 
 namespace mx::agent {
 
+/// A file size limit of the program counts for the arena's file too, and its signal: nothing is
+/// written into what nobody maps.
+bool file_size_is_limited();
+
 // --- producer --------------------------------------------------------------------------------
 
 /// The position up to which it may write: what the consumer lags, and what checkpoints hold, is

@@ -62,7 +62,9 @@ long follow_shared_map(Call& c) {
 // What a copy of this process could not do again on its own.
 void note_sharing(const Call& c) {
   bool anonymous = c.args[3] & kAnonymous, shared = (c.args[3] & kTypeMask) != kPrivate;
-  if (shared && (anonymous || (c.args[2] & kWrite)))
+  if (shared && anonymous)
+    share_memory(c.t);
+  else if (shared && (c.args[2] & kWrite))
     forbid_checkpoints(c.t);
   else if (!anonymous && !fd_private(c.t, static_cast<int>(c.args[4])))
     forget_checkpoint(c.t);

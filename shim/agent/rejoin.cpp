@@ -1,9 +1,11 @@
 #include "shim/agent/rejoin.h"
 
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/children.h"
 #include "shim/agent/copied_fds.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/joint.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -212,6 +214,8 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
     become_follower(&o);
   });
   each_thread(t->proc, [](Thread& o) { take_place(&o); });
+  map_shared_copies(t, s);
+  note_children(t);
   p->turn.store(s.turn);
   p->alive[v].store(1);
   p->real_pid[v] = self;

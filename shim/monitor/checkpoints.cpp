@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include "shim/monitor/checkpoint_policy.h"
 #include "shim/monitor/events.h"
@@ -30,6 +31,7 @@ constexpr double kWithoutMemory = 60;   // seconds
 constexpr double kApart = 0.06;         // two versions' checkpoints: each costs a round of copied pages
 constexpr double kPatience = 1;         // for a thread to come by and make what was asked for
 constexpr int kIdleMs = 500;
+constexpr int kRoundMs = 1;  // while processes wait for each other
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
 struct Usage {
@@ -82,6 +84,10 @@ const char* text_of(uint32_t refusal) {
       return "the leader that failed did not let go of its descriptors";
     case CheckpointRefusal::kOutOfMemory:
       return "killed for want of memory";
+    case CheckpointRefusal::kNotTogether:
+      return "of the processes that share memory not all came to rest, or not all run as two versions";
+    case CheckpointRefusal::kTooMuchShared:
+      return "more memory is shared, or in more pieces, than is copied";
     case CheckpointRefusal::kAdopted:
       return "the program adopts orphans (PR_SET_CHILD_SUBREAPER), and would adopt the copy";
   }
@@ -147,6 +153,7 @@ void end_idle_holders(Process& p) {
 
 int Checkpoints::interval_ms() const {
   if (!on_) return -1;
+  if (joint_.going_on()) return kRoundMs;
   if (!busy_) return kIdleMs;
   return hot_ ? kHot.look_ms : kCalm.look_ms;
 }
@@ -164,7 +171,8 @@ Checkpoints::Watched* Checkpoints::watched(uint32_t process, double now) {
 }
 
 void Checkpoints::look(double now) {
-  if (!on_ || now < next_) return;
+  joint_.step(now);
+  if (!on_ || now < next_ || joint_.going_on()) return;
   Control& c = arena_.control();
   std::erase_if(watched_, [&](const auto& w) {
     Process& p = c.processes[w.first];
@@ -184,6 +192,7 @@ void Checkpoints::look(double now) {
     if (!pairs(p) || p.recovery.stage.load() != 0) continue;
     if (Watched* w = watched(i, now)) look_at(i, *w, published[i], now);
   }
+  for (Version v : {Version::kOld, Version::kNew}) ask_together(v, now);
   next_ = now + interval_ms() / 2000.0;
 }
 
@@ -209,7 +218,7 @@ void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, 
     s = {c.made_tsc, now, 0, u.minor_faults, w.published, u.cpu, 0, cost, s.sleeper_cost};
   }
   const Schedule& other = w.schedule[1 - i];
-  const Situation at{asleep(c),
+  const Situation at{ready(p, v),
                      w.busy,
                      now - s.made,
                      now - s.weighed,
@@ -219,8 +228,19 @@ void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, 
   const bool apart = w.busy && !half_full(at);
   if (apart && now - std::max(other.asked, other.made) < kApart) return;
   if (!due(w, s, at, p.real_pid[i], now)) return;
+  if (JointCheckpoints::shares(p, v)) {
+    joint_due_[i] = true;
+    return;
+  }
   s.asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
+}
+
+// One of those who share memory wants one: all make theirs.
+void Checkpoints::ask_together(Version v, double now) {
+  if (!std::exchange(joint_due_[static_cast<int>(v)], false)) return;
+  for (const uint32_t i : joint_.begin(v, now))
+    if (Watched* w = watched(i, now)) w->schedule[static_cast<int>(v)].asked = now;
 }
 
 bool Checkpoints::due(const Watched& w, Schedule& s, const Situation& at, pid_t pid,
@@ -252,6 +272,7 @@ void Checkpoints::soon(uint32_t process, Version v, double now) {
   next_ = 0;
   w->schedule[i] = {};
   w->schedule[i].made_tsc = p.checkpoint[i].made_tsc;
+  if (JointCheckpoints::shares(p, v)) return;  // when all are back
   w->schedule[i].asked = now;
   p.look_up[i].fetch_or(kWantCheckpoint);
 }
@@ -286,9 +307,15 @@ std::vector<uint32_t> Checkpoints::children() const {
   return indices;
 }
 
+bool Checkpoints::ready(const Process& p, Version v) const {
+  return JointCheckpoints::shares(p, v) ? joint_.complete(v)
+                                        : asleep(p.checkpoint[static_cast<int>(v)]);
+}
+
 ordered_json Checkpoints::status(uint32_t process, Version v) const {
-  const Checkpoint& c = arena_.control().processes[process].checkpoint[static_cast<int>(v)];
-  const bool sleeps = asleep(c);
+  const Process& p = arena_.control().processes[process];
+  const Checkpoint& c = p.checkpoint[static_cast<int>(v)];
+  const bool sleeps = ready(p, v);
   ordered_json j{
       {"asleep", sleeps},
       {"made", c.count},

@@ -8,6 +8,7 @@
 
 #include "shim/monitor/arena.h"
 #include "shim/monitor/checkpoint_policy.h"
+#include "shim/monitor/joint_checkpoints.h"
 
 namespace mx::monitor {
 
@@ -19,7 +20,7 @@ void end_sleeper(stream::Sleeper& s);
 
 class Checkpoints {
  public:
-  Checkpoints(const Arena& arena, bool on) : arena_(arena), on_(on) {}
+  Checkpoints(const Arena& arena, bool on) : arena_(arena), on_(on), joint_(arena) {}
   /// How long to sleep before the next look(), in milliseconds; -1: for ever.
   int interval_ms() const;
   /// Asks the versions for the checkpoints that are due. `now` in seconds.
@@ -31,6 +32,8 @@ class Checkpoints {
   void child_ended(pid_t pid, bool out_of_memory, double used, double now);
   /// The program has ended.
   void end_all();
+  /// Of processes that share memory.
+  JointCheckpoints& joint() { return joint_; }
   /// Child processes of the program that may have checkpoints, while they live.
   std::vector<uint32_t> children() const;
   /// For `mx status`: of one process.
@@ -58,7 +61,9 @@ class Checkpoints {
   Watched* watched(uint32_t process, double now);
   void look_at(uint32_t process, Watched& w, uint64_t published, double now);
   void look_at(const Watched& w, stream::Process& p, stream::Version v, Schedule& s, double now);
+  void ask_together(stream::Version v, double now);
   bool due(const Watched& w, Schedule& s, const Situation& at, pid_t pid, double now) const;
+  bool ready(const stream::Process& p, stream::Version v) const;
   double burden(const Schedule& s, uint64_t faults) const;
 
   const Arena& arena_;
@@ -66,6 +71,8 @@ class Checkpoints {
   double next_ = 0;
   bool busy_ = true, hot_ = false;
   std::map<uint32_t, Watched> watched_;
+  JointCheckpoints joint_;
+  bool joint_due_[2] = {};  ///< by Version
 };
 
 }  // namespace mx::monitor

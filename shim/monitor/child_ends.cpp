@@ -44,6 +44,7 @@ void Monitor::on_orphan_end(pid_t pid, int status) {
 }
 
 void Monitor::on_sudden_end(pid_t pid, int signal) {
+  if (recoveries_.knows(pid)) return;  // it had failed, and its copy may not have taken its place yet
   for (Process& p : processes_taken(arena_.control()))
     for (Version v : {Version::kOld, Version::kNew})
       if (&p != &root() && p.real_pid[static_cast<int>(v)] == pid &&

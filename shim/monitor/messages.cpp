@@ -206,7 +206,9 @@ void Monitor::on_message(const Message& m) {
       const pid_t failed_pid =
           &p == &root() ? failed.pid : p.real_pid[1 - static_cast<int>(m.version)];
       if (handover_.took_over(m.process, m.number[0], m.number[1])) {
-        if (asked_.verb != op::Verb::kDrop) start_recovery(m.process, {failed_pid, true});
+        const bool along = asked_.peer == 0;  // see roll_back_sharers()
+        if (asked_.verb != op::Verb::kDrop)
+          start_recovery(m.process, {.pid = failed_pid, .stands = true, .along = along});
         break;
       }
       report_.write("failover",

@@ -112,6 +112,8 @@ class Monitor {
   void end_replaced(pid_t victim);
   void watch_children();
   void continue_recovery();
+  void roll_back_sharers(stream::Version v);
+  void part_sharers(stream::Version v);
   bool can_replay(const stream::Process& p, stream::Version v);
   bool replay_follower(stream::Process& p, stream::Version v, const Failed& f);
   bool recover_killed_follower(stream::Process& p, stream::Version v);
@@ -161,6 +163,7 @@ class Monitor {
   std::set<std::string> told_of_damage_;
   std::set<pid_t> told_;  ///< of which processes it has been said that they do not come back
   std::optional<uint32_t> start_failed_;  ///< the process whose recovery could not begin
+  bool rolls_back_[2] = {};  ///< by Version: those who share memory with one that goes back are to
   ProcessWatch process_watch_;
   std::vector<pid_t> ended_;  ///< of `process_watch_`, until the messages have been read
   bool prepared_ = false;  ///< the analysis of what differs has been started

@@ -282,7 +282,10 @@ void Monitor::finish_handover(bool done) {
         done ? "the follower was lost while it should take over; see the report"
              : "the leader did not come to a system-call boundary in time; nothing was changed";
     report_.write("note", {{"reason", why}});
-    control_.answer(peer, op::refusal(why));
+    if (peer)
+      control_.answer(peer, op::refusal(why));
+    else
+      part_sharers(from);
     return;
   }
   const auto us = static_cast<int64_t>(ticks_to_microseconds(handover_.ticks()));
@@ -293,6 +296,7 @@ void Monitor::finish_handover(bool done) {
                              {"processes", handover_.changed()},
                              {"descriptors", handover_.descriptors()},
                              {"microseconds", us}});
+  if (!peer) return;  // those that share memory with a leader that failed: roll_back_sharers()
   const bool asked = asked_.verb == op::Verb::kDrop;
   // It catches up, or has done so by now.
   const bool follows = root().state.load() == static_cast<uint32_t>(PairState::kPaired) &&

@@ -80,6 +80,7 @@ pid_t PairRecovery::begin(const Failed& f, double now) {
   Checkpoint& c = p.checkpoint[v];
   mark("heard of");
   if (!f.strayed.empty()) remark_ = "it had gone another way than the leader: " + f.strayed;
+  if (f.along) remark_ = "it shares memory with a process that failed, and went back with it";
   const std::string why_not =
       f.why_not.empty() ? too_often(now, !f.strayed.empty()) : f.why_not;
   if (!why_not.empty()) {

@@ -37,6 +37,8 @@ struct Failed {
   /// It has not crashed but gone another way than the leader: how; "": it has crashed, or was killed.
   std::string strayed = {};
   std::string why_not = {};  ///< it is not to be recovered; "": it is
+  /// It has not failed, but shares memory with one that did, and goes back with it.
+  bool along = false;
 };
 
 /// Of one pair of processes.

@@ -1,6 +1,8 @@
 // What the monitor does about checkpoints and recovery, between the events of the run.
 #include <signal.h>
 
+#include <utility>
+
 #include "shim/monitor/clock.h"
 #include "shim/monitor/events.h"
 #include "shim/monitor/monitor.h"
@@ -37,12 +39,52 @@ void Monitor::start_recovery(uint32_t process, Failed f) {
   Root& r = roots_[static_cast<int>(v)];
   if (p.is_root && r.out_of_memory)
     f.why_not = "it was killed for want of memory, and would need the same again";
+  const bool together = JointCheckpoints::shares(p, v);
+  if (together && !checkpoints_.joint().complete(v) && !checkpoints_.joint().was_used(v))
+    f.why_not = "the checkpoints of the processes that share its memory are not of one moment";
   const pid_t copy = recovery.begin(f, seconds());
   if (!copy) {
     start_failed_ = process;
-  } else if (p.is_root) {
+    return;
+  }
+  if (p.is_root) {
     r.pid = copy;
     r.ended = r.was_dropped = false;
+  }
+  if (together && !checkpoints_.joint().was_used(v)) {
+    checkpoints_.joint().used(v);
+    rolls_back_[static_cast<int>(v)] = true;
+  }
+}
+
+// A process of this version has gone back: so do all that share its memory. Those that lead change
+// sides first, and go back as each former leader does.
+void Monitor::roll_back_sharers(Version v) {
+  const int i = static_cast<int>(v);
+  bool leads = false;
+  for (Process& p : processes_taken(arena_.control())) {
+    if (!JointCheckpoints::shares(p, v) || !p.alive[i].load()) continue;
+    if (p.leader.load() == static_cast<uint32_t>(v)) {
+      leads |= p.state.load() == static_cast<uint32_t>(PairState::kPaired);
+      continue;
+    }
+    const pid_t pid = p.real_pid[i];
+    if (!can_replay(p, v) || !replay_follower(p, v, {.pid = pid, .stands = is_own_process(pid), .along = true}))
+      continue;
+    if (recoveries_.was_replaced(pid)) on_looked_at(pid);
+  }
+  if (leads) handover_.begin(other(v), handover_limit());
+}
+
+// Some have gone back, and some go on with what the memory is now: only these stay.
+void Monitor::part_sharers(Version v) {
+  checkpoints_.joint().forget(v);
+  for (Process& p : processes_taken(arena_.control())) {
+    const bool follows = p.leader.load() != static_cast<uint32_t>(v) &&
+                         p.state.load() == static_cast<uint32_t>(PairState::kPaired);
+    if (follows && JointCheckpoints::shares(p, v))
+      drop_follower_of(static_cast<uint32_t>(&p - arena_.control().processes), v,
+                       "processes that share its memory could not go back with it");
   }
 }
 
@@ -77,6 +119,8 @@ void Monitor::report_recovery_start() {
 
 void Monitor::continue_recovery() {
   const double now = seconds();
+  for (const Version v : {Version::kOld, Version::kNew})
+    if (std::exchange(rolls_back_[static_cast<int>(v)], false)) roll_back_sharers(v);
   if (!recoveries_.any_active()) {
     checkpoints_.look(now);
     watch_children();

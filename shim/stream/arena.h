@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "shim/stream/flight.h"
+#include "shim/stream/joint.h"
 #include "shim/stream/layout.h"
 #include "shim/stream/recovery.h"
 
@@ -139,6 +140,8 @@ struct alignas(64) Process {
   Word rewritten[2];  ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
   Checkpoint checkpoint[2];  ///< by Version
+  Word sharing[2];           ///< by Version: enum Sharing
+  Word shared_slot[2];       ///< by Version, + 1: the copy that its shared memory is, since it came back; 0: none
   Recovery recovery;
   uint32_t crash_lane;  ///< + 1: where the leader failed, for the thread that takes over; 0: it was
                         ///< killed
@@ -269,6 +272,7 @@ struct Control {
   Lane lanes[kMaxLanes];
   Process processes[kMaxProcesses];
   Message mailbox[kMailboxSlots];
+  Joint joint[2];           ///< by Version
   WrittenNames written[2];  ///< by Version, if the versions have different roots
 };
 static_assert(kStagingInLane + sizeof(Staging) <= kRingInLane);

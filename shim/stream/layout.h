@@ -23,7 +23,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 24;
+inline constexpr uint32_t kProtocolVersion = 25;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -68,7 +68,8 @@ inline constexpr uint64_t kBlankOffset =
 inline constexpr uint64_t kBlankSize = 32 << 20;
 inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;  // what is mapped
 inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind what is mapped
-inline constexpr uint64_t kArenaFileSize = kLogsOffset + kMaxLanes * kLog;
+inline constexpr uint64_t kSharedCopiesOffset = kLogsOffset + kMaxLanes * kLog;  // see joint.h
+inline constexpr uint64_t kArenaFileSize = kSharedCopiesOffset + (512 << 20);
 static_assert(kArenaBase + kArenaSize <= kHeapBase);
 inline constexpr uint64_t kAddressSpace = kArenaSize + (64 << 20);  // with what a process has of its own
 

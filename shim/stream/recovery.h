@@ -10,10 +10,10 @@ inline constexpr uint32_t kWantCheckpoint =
     1;  ///< set by the monitor, cleared by the thread that makes it
 inline constexpr uint32_t kStandStill =
     2;  ///< set by a thread that makes one: the others wait, it is a futex
-
 inline constexpr uint32_t kWantKeeper =
     4;  ///< the process is nobody's child any more, or no young one: a SIGKILL of its leader must not take
       ///< the descriptors along (agent/keeper.h)
+inline constexpr uint32_t kWantJoint = 8;  ///< set by the monitor: a checkpoint together with others, see joint.h
 
 enum class SleeperState : uint32_t {
   kNone = 0,
@@ -30,6 +30,8 @@ struct Sleeper {
   std::atomic<int32_t> pid;     ///< real
   std::atomic<uint32_t> ready;  ///< futex: the copy has descriptors of its own
   uint64_t turn;                ///< Process::turn at its place
+  uint32_t round;               ///< Joint::round, if it was made with others; else 0
+  uint32_t slot;                ///< … and where their memory stands
 };
 
 /// A process that shares the memory of a version's process and does nothing (agent/memory_holder.h).
@@ -72,6 +74,8 @@ enum class CheckpointRefusal : uint32_t {
   kOutOfMemory = 6,     ///< the kernel has killed it for want of memory
   kHeldOpen = 7,        ///< the leader that failed did not let go of its descriptors
   kAdopted = 8,         ///< a process of the program adopts orphans: it would hear of the copy
+  kNotTogether = 9,     ///< of those that share memory not all came to rest
+  kTooMuchShared = 10,  ///< more memory is shared, or in more pieces, than is copied
 };
 
 enum class RecoveryStage : uint32_t {

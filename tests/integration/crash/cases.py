@@ -1,6 +1,7 @@
 """The crash set: historic bugs, each with the program that has it again, a load, the deadly question and its right answer.
 
-`dies` is the exit status of the bad program natively (128 + signal). `kind` is what goes wrong, for the reader.
+`dies` is the exit status of the bad program natively (128 + signal); None: it goes on, with a new process. `kind` is what goes wrong, for the reader.
+`setting` names a case of a bug that has more than one.
 `not_possible` is a regular expression for the reason that the report may give for not recovering the program, or for dropping it.
 `out_before` says why nobody could carry it over as the leader: what is wrong has left the program before it crashes.
 """
@@ -20,6 +21,7 @@ from talk import Pipes, Tcp, Udp, http_answer
 
 class Case:
     program = bug = kind = None
+    setting = ""
     dies = 139
     workers = 8
     not_possible = None
@@ -160,6 +162,7 @@ class LighttpdEtag(Lighttpd):
 
 class NginxBody(Web):
     program, bug, kind = "nginx", "body", "null pointer, in a function called through a table"
+    processes = "master_process off"
 
     def arguments(self, program):
         self.page()
@@ -168,7 +171,7 @@ class NginxBody(Web):
         temporary = "".join(f"{name}_temp_path {self.box.folder}/tmp-{name};"
                             for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         config = self.box.write("nginx.conf", f"""
-            daemon off; master_process off; pid {self.box.folder}/nginx.pid; error_log {self.box.folder}/error.log;
+            daemon off; {self.processes}; pid {self.box.folder}/nginx.pid; error_log {self.box.folder}/error.log;
             events {{}}
             http {{
               access_log off; {temporary}
@@ -181,6 +184,12 @@ class NginxBody(Web):
 
     def deadly(self):
         return http.request("/crash.html"), http_answer(200, b"served")
+
+
+class NginxBodyWorkers(NginxBody):
+    """Its processes share memory: all of a version's go back together."""
+    setting, kind, dies = "workers", "null pointer, in one of two processes that share memory", None
+    processes = "worker_processes 2"
 
 
 class MemcachedLru(Case):
@@ -339,5 +348,5 @@ class DnsmasqEdns(Dnsmasq):
         return (self.port, self.query(8) + bytes(600)), self.answers(8)
 
 
-CASES = [RedisHmget, RedisXautoclaim, RedisAcl, RedisStruct, LighttpdEtag, NginxBody, MemcachedLru, BashPopd,
+CASES = [RedisHmget, RedisXautoclaim, RedisAcl, RedisStruct, LighttpdEtag, NginxBody, NginxBodyWorkers, MemcachedLru, BashPopd,
          Sqlite3Stat1, JsonDepth, DnsmasqTftp, DnsmasqEdns]

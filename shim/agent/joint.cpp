@@ -1,0 +1,275 @@
+#include "shim/agent/joint.h"
+
+#include "shim/agent/children.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/lane.h"
+#include "shim/agent/line_reader.h"
+#include "shim/agent/log.h"
+#include "shim/agent/memory.h"
+#include "shim/agent/one_at_a_time.h"
+#include "shim/agent/rest.h"
+
+namespace mx::agent {
+
+using stream::CheckpointRefusal;
+using stream::Joint;
+using stream::JointPhase;
+using stream::SharedPiece;
+
+namespace {
+
+constexpr int kLongestMs = 100;  // the monitor calls it off sooner
+constexpr uint64_t kPage = stream::kPage;
+constexpr uint64_t kShared = 1, kFixed = 0x10;
+
+// What this process maps of it, and where the copy stands in the arena's file.
+struct Mapped {
+  uint64_t address, size, prot, copy;
+  bool mine;  // to copy
+};
+constexpr int kMostMapped = 64;
+Mapped mapped[kMostMapped];
+int mapped_count;
+
+Joint& joint(const Thread* t) { return control()->joint[static_cast<int>(t->proc->version)]; }
+bool is(const Joint& j, JointPhase p) { return j.phase.load() == static_cast<uint32_t>(p); }
+
+bool change(Joint& j, JointPhase from, JointPhase to) {
+  auto expected = static_cast<uint32_t>(from);
+  if (!j.phase.compare_exchange_strong(expected, static_cast<uint32_t>(to))) return false;
+  futex_wake(&j.phase, 1 << 30);
+  return true;
+}
+
+void call_off(Joint& j, CheckpointRefusal why) {
+  j.refusal.store(static_cast<uint32_t>(why));
+  if (!change(j, JointPhase::kGathering, JointPhase::kCalledOff))
+    change(j, JointPhase::kCopying, JointPhase::kCalledOff);
+}
+
+// Until the others are there, too.
+void await_end_of(Joint& j, JointPhase p) {
+  for (int waited = 0; is(j, p) && waited < kLongestMs; waited++)
+    futex_wait(&j.phase, static_cast<uint32_t>(p), 1);
+  if (is(j, p)) call_off(j, CheckpointRefusal::kNotTogether);
+}
+
+struct Stat {
+  uint64_t device, inode;
+  uint64_t rest[16];
+};
+
+// A line of /proc/self/maps.
+struct MapsLine {
+  uint64_t from, to, prot, offset, device, inode;
+  bool shared;
+  const char* path;
+};
+
+MapsLine parse(const char* s) {
+  MapsLine m{};
+  m.from = number(s, 16), s++;
+  m.to = number(s, 16), s++;
+  m.prot = (s[0] == 'r' ? 1 : 0) | (s[1] == 'w' ? 2 : 0) | (s[2] == 'x' ? 4 : 0);
+  m.shared = s[3] == 's';
+  s += 5;
+  m.offset = number(s, 16), s++;
+  m.device = number(s, 16) << 8, s++;
+  m.device |= number(s, 16), s++;
+  m.inode = number(s, 10);
+  while (*s == ' ') s++;
+  m.path = s;
+  return m;
+}
+
+bool begins(const char* s, const char* with) {
+  while (*with && *s == *with) s++, with++;
+  return !*with;
+}
+
+enum class Kind { kNone, kCopied, kForeign };
+
+Kind kind_of(const MapsLine& m, const Stat& arena) {
+  if (!m.shared || (m.from >= stream::kAgentBase && m.from < stream::kRangeEnd)) return Kind::kNone;
+  const bool anonymous = begins(m.path, "/dev/zero") || m.inode == arena.inode;
+  if (m.device == arena.device && anonymous) return Kind::kCopied;
+  return m.prot & 2 ? Kind::kForeign : Kind::kNone;
+}
+
+// Its place in the table; the first process that names it copies it. Null: no room, or others have
+// mapped another part of it.
+SharedPiece* piece_of(Joint& j, const MapsLine& m, uint32_t process) {
+  const uint64_t size = m.to - m.from;
+  for (uint32_t i = 0; i < j.pieces && i < stream::kMostPieces; i++) {
+    SharedPiece& p = j.piece[i];
+    if (p.inode != m.inode || p.offset >= m.offset + size || m.offset >= p.offset + p.size) continue;
+    return p.offset == m.offset && p.size == size ? &p : nullptr;
+  }
+  if (j.pieces >= stream::kMostPieces || j.used + size > stream::kSharedSize) return nullptr;
+  SharedPiece& p = j.piece[j.pieces++];
+  p = {m.inode, m.offset, size, j.used, process};
+  j.used += size + kPage;  // adjacent ones would be one mapping
+  return &p;
+}
+
+CheckpointRefusal note_mapping(Thread* t, Joint& j, const MapsLine& m) {
+  const auto self = static_cast<uint32_t>(t->proc->shared - control()->processes);
+  const OneAtATime one(j.lock);
+  const SharedPiece* p = mapped_count < kMostMapped ? piece_of(j, m, self) : nullptr;
+  if (!p) return CheckpointRefusal::kTooMuchShared;
+  const uint64_t slot = stream::shared_copy_offset(static_cast<uint32_t>(t->proc->version), j.slot);
+  bool mine = p->owner == self;
+  for (int i = 0; i < mapped_count; i++) mine &= mapped[i].copy != slot + p->place;
+  mapped[mapped_count++] = {m.from, m.to - m.from, m.prot, slot + p->place, mine};
+  return CheckpointRefusal::kNone;
+}
+
+CheckpointRefusal note_mappings(Thread* t, Joint& j) {
+  Stat arena;
+  mapped_count = 0;
+  const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
+  if (is_error(maps)) return CheckpointRefusal::kSharesMemory;
+  auto why = CheckpointRefusal::kSharesMemory;
+  if (!is_error(sys(__NR_fstat, control()->settings.reserved_fd, &arena))) {
+    why = CheckpointRefusal::kNone;
+    LineReader reader{static_cast<int>(maps), {}};
+    for (const char* line; why == CheckpointRefusal::kNone && (line = reader.next());) {
+      const MapsLine m = parse(line);
+      const Kind kind = kind_of(m, arena);
+      if (kind == Kind::kForeign) why = CheckpointRefusal::kSharesMemory;
+      if (kind == Kind::kCopied) why = note_mapping(t, j, m);
+    }
+  }
+  sys(__NR_close, maps);
+  return why;
+}
+
+// Pages of such memory may be swapped out: mincore(2) does not tell these from such as were never
+// written.
+bool may_be_swapped() {
+  struct {
+    int64_t uptime;
+    uint64_t loads[3], ram[4], total_swap, free_swap;
+    uint64_t rest[8];
+  } info;
+  return is_error(sys(__NR_sysinfo, &info)) || info.total_swap != info.free_swap;
+}
+
+bool copy_pages(Thread* t, uint64_t from, uint64_t bytes, uint64_t to) {
+  while (bytes) {
+    const long n = sys(__NR_pwrite64, control()->settings.reserved_fd, from, bytes, to);
+    count_moved(t, __NR_pwrite64, n);
+    if (n <= 0) return false;
+    from += n, to += n, bytes -= n;
+  }
+  return true;
+}
+
+// The copy is all zero where nothing is written.
+bool copy_mapped(Thread* t, const Mapped& m, bool all) {
+  constexpr uint64_t kAtOnce = 1024;  // pages
+  uint8_t there[kAtOnce];
+  const uint64_t pages = m.size / kPage;
+  if (all) return copy_pages(t, m.address, m.size, m.copy);
+  for (uint64_t first = 0; first < pages; first += kAtOnce) {
+    const uint64_t n = pages - first < kAtOnce ? pages - first : kAtOnce;
+    if (is_error(sys(__NR_mincore, m.address + first * kPage, n * kPage, there))) return false;
+    for (uint64_t i = 0, run; i < n; i += run) {
+      for (run = 1; i + run < n && ((there[i] ^ there[i + run]) & 1) == 0; run++) {
+      }
+      const uint64_t at = (first + i) * kPage;
+      if ((there[i] & 1) && !copy_pages(t, m.address + at, run * kPage, m.copy + at)) return false;
+    }
+  }
+  return true;
+}
+
+bool copy_all(Thread* t) {
+  const bool all = may_be_swapped();
+  for (int i = 0; i < mapped_count; i++)
+    if (mapped[i].mine && !copy_mapped(t, mapped[i], all)) return false;
+  return true;
+}
+
+// All rest, and the memory has been copied.
+bool gathered(Thread* t, Joint& j) {
+  if (const auto why = note_mappings(t, j); why != CheckpointRefusal::kNone)
+    call_off(j, why);
+  else if (j.arrived.fetch_add(1) + 1 == j.expected)
+    change(j, JointPhase::kGathering, JointPhase::kCopying);
+  await_end_of(j, JointPhase::kGathering);
+  if (!is(j, JointPhase::kCopying)) return false;
+  if (file_size_is_limited() || !copy_all(t))
+    call_off(j, CheckpointRefusal::kTooMuchShared);
+  else if (j.copied.fetch_add(1) + 1 == j.expected)
+    change(j, JointPhase::kCopying, JointPhase::kMaking);
+  await_end_of(j, JointPhase::kCopying);
+  return is(j, JointPhase::kMaking);
+}
+
+CheckpointRefusal why_not(Thread* t) {
+  if (!may_copy(t)) return CheckpointRefusal::kNotTogether;
+  if (t->proc->no_copies) return CheckpointRefusal::kSharesMemory;
+  if (!t->proc->shared->is_root && adopted_within(t)) return CheckpointRefusal::kAdopted;
+  return CheckpointRefusal::kNone;
+}
+
+// What it reads and writes for this is none of a call that is under way: see stream/flight.h.
+class OwnWork {
+ public:
+  explicit OwnWork(Thread* t) : lane_(*t->lane), before_{lane_.io[0], lane_.io[1]} {}
+  ~OwnWork() {
+    for (int k : {stream::kRead, stream::kWritten}) lane_.flight.io[k] += lane_.io[k] - before_[k];
+  }
+  OwnWork(const OwnWork&) = delete;
+  OwnWork& operator=(const OwnWork&) = delete;
+
+ private:
+  Lane& lane_;
+  uint64_t before_[2];
+};
+
+bool gather(Thread* t, Joint& j) {
+  const OwnWork own(t);
+  return gathered(t, j);
+}
+
+}  // namespace
+
+void call_off_joint(Thread* t, CheckpointRefusal why) { call_off(joint(t), why); }
+
+bool joined(Thread* t) {
+  Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
+  if (!(word.fetch_and(~stream::kWantJoint) & stream::kWantJoint)) return false;
+  Joint& j = joint(t);
+  const uint64_t started = tsc();
+  if (const auto why = why_not(t); why != CheckpointRefusal::kNone) {
+    call_off(j, why);
+    return false;
+  }
+  if (!stop_others(t)) {
+    call_off(j, CheckpointRefusal::kThreadsRun);
+    return false;
+  }
+  const bool copy = gather(t, j) && copy_process(t, started, j.round, j.slot);
+  if (!copy) release_others(t);
+  return copy;
+}
+
+bool joined_at_rest(Thread* t) {
+  // (A thread that does not wait in a call has nothing to begin anew with.)
+  return t->regs && joined(t);
+}
+
+void map_shared_copies(Thread* t, const stream::Sleeper& s) {
+  if (!s.round) return;
+  for (int i = 0; i < mapped_count; i++) {
+    const Mapped& m = mapped[i];
+    const long at = raw6(__NR_mmap, m.address, m.size, m.prot, kShared | kFixed,
+                         control()->settings.reserved_fd, m.copy);
+    if (is_error(at)) leave_as_follower(t, "shared memory could not be mapped");
+  }
+  t->proc->shared->shared_slot[static_cast<int>(t->proc->version)].store(s.slot + 1);
+}
+
+}  // namespace mx::agent

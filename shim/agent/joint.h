@@ -1,0 +1,28 @@
+// Checkpoints of processes that share memory (docs/recovery.md). The monitor asks all of them
+// (monitor/joint_checkpoints.h); each comes to rest, at the start of a call or where it waits; when
+// all do, the shared memory is copied into the arena's file, and each makes its checkpoint. A copy that is
+// woken maps that instead: it is the memory of all that come back, and goes on as such.
+#pragma once
+#include "shim/agent/checkpoint.h"
+
+namespace mx::agent {
+
+/// A thread that waits, or is about to, has been asked to look up. True in the copy, when it was
+/// woken: the caller looks at everything again, as a follower.
+bool joined_at_rest(Thread* t);
+inline bool wanted_jointly(Thread* t) {
+  return __builtin_expect(
+      t->proc->shared->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed) &
+          stream::kWantJoint,
+      0);
+}
+/// At the start of a call that will be published.
+bool joined(Thread* t);
+
+/// It cannot take part: nobody's is made.
+void call_off_joint(Thread* t, stream::CheckpointRefusal why);
+
+/// In the copy that has been woken: the memory that it shared is the one of its checkpoint.
+void map_shared_copies(Thread* t, const stream::Sleeper& s);
+
+}  // namespace mx::agent

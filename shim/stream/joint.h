@@ -1,0 +1,57 @@
+// Checkpoints of processes that share memory, made by all of a version's together: while all stand still the
+// memory is copied into the arena's file, then each makes its own (agent/joint.h, monitor/joint_checkpoints.h).
+#pragma once
+#include <atomic>
+#include <cstdint>
+
+#include "shim/stream/layout.h"
+
+namespace mx::stream {
+
+enum class JointPhase : uint32_t {
+  kIdle = 0,
+  kGathering = 1,  ///< asked for by the monitor: each process comes to rest
+  kCopying = 2,    ///< all rest: the memory is copied
+  kMaking = 3,     ///< each makes its checkpoint, and goes on
+  kCalledOff = 4,
+};
+
+/// Whether a process maps memory that processes of the program share.
+enum class Sharing : uint32_t {
+  kNone = 0,
+  kAnonymous = 1,  ///< inherited by fork only (MAP_SHARED | MAP_ANONYMOUS): it can be copied
+};
+
+/// A piece of shared memory, as each process that has it has mapped it.
+struct SharedPiece {
+  uint64_t inode, offset, size;  ///< of the kernel's file behind it
+  uint64_t place;                ///< of the copy, in the slot
+  uint32_t owner;                ///< index of the process that copies it
+};
+inline constexpr uint32_t kMostPieces = 64;
+
+/// Of one version.
+struct Joint {
+  std::atomic<uint32_t> phase;  ///< futex: enum JointPhase
+  std::atomic<uint32_t> lock;   ///< of the table of pieces
+  std::atomic<uint32_t> arrived, copied;
+  std::atomic<uint32_t> refusal;  ///< enum CheckpointRefusal: why it was called off
+  uint32_t expected;              ///< how many processes
+  uint32_t round;                 ///< counts; never 0 while one goes on
+  uint32_t slot;                  ///< where the copy is put
+  uint32_t pieces;
+  uint64_t used;  ///< bytes of the slot
+  SharedPiece piece[kMostPieces];
+};
+
+// Behind the logs: for each version the memory that its processes run on after they came back, that of the
+// checkpoint, that of the next one, and one between.
+inline constexpr uint32_t kSharedSlots = 4;
+inline constexpr uint64_t kSharedSize = 64 << 20;  ///< what may be shared, at most
+
+constexpr uint64_t shared_copy_offset(uint32_t version, uint32_t slot) {
+  return kSharedCopiesOffset + (version * uint64_t{kSharedSlots} + slot) * kSharedSize;
+}
+static_assert(shared_copy_offset(1, kSharedSlots) <= kArenaFileSize);
+
+}  // namespace mx::stream
