@@ -59,15 +59,14 @@ Process* find_pair(int32_t vpid) {
   return nullptr;
 }
 
-namespace {
-
-// The last process that had this number, ended or not.
 Process* find_former(int32_t vpid) {
   if (Process* living = find_pair(vpid)) return living;
   for (Process& p : stream::processes_taken(*control()))
     if (p.vpid == vpid && p.state.load() != static_cast<uint32_t>(PairState::kFree)) return &p;
   return nullptr;
 }
+
+namespace {
 
 // A survivor's child may have followed one that holds locks and pipes until its last moment.
 void await_twin(Thread* t, int32_t vpid) {

@@ -8,6 +8,8 @@ namespace mx::agent {
 
 /// The pair of the living process that the program knows as `vpid`, or null.
 Process* find_pair(int32_t vpid);
+/// The last process that had this number, ended or not; or null.
+Process* find_former(int32_t vpid);
 
 /// Follower, in the parent: its own child `real` is the program's `vpid`.
 void child_born(Thread* t, int32_t vpid, int32_t real);

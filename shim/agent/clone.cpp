@@ -81,7 +81,9 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
     p->shared = &control()->processes[stream::kMaxProcesses - 1];
     return;
   }
+  Process* parent = p->shared;
   p->shared = &control()->processes[born.process];
+  p->shared->shared_slot[v].store(parent->shared_slot[v].load());
   p->shared->alive[v].store(1);  // before the pid: who sees the pid may judge by this
   std::atomic_thread_fence(std::memory_order_seq_cst);
   p->shared->real_pid[v] = p->real_pid;
@@ -110,11 +112,9 @@ Born prepare_pair(Thread* t) {
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
   for (stream::Image& image : pair->image) image = image_of(t);
-  // From now on: one that is yet to come to rest must not be overlooked (joint.h).
-  for (int v : {0, 1}) {
-    pair->sharing[v].store(t->proc->shared->sharing[v].load());
-    pair->shared_slot[v].store(t->proc->shared->shared_slot[v].load());
-  }
+  // From now on, in both versions: one that is yet to come to rest must not be overlooked (joint.h).
+  const int own = static_cast<int>(t->proc->version);
+  for (stream::Word& shares : pair->sharing) shares.store(t->proc->shared->sharing[own].load());
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
   return born;
 }

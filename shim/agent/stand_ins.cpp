@@ -54,7 +54,7 @@ void make_stand_ins(Thread* t) {
   const int v = static_cast<int>(t->proc->version);
   for (uint32_t i = 0; i < t->proc->n_children; i++) {
     Child& c = t->proc->children[i];
-    Process* pair = find_pair(c.vpid);
+    Process* pair = find_former(c.vpid);  // it may have ended, and the program has yet to wait
     if (!pair || pair->vppid != t->proc->vpid) continue;
     const Known known = ask_kernel(c.real);
     if (known == Known::kLives) continue;

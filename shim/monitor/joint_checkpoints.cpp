@@ -32,12 +32,13 @@ bool lives(const Process& p, Version v) {
 
 }  // namespace
 
-JointCheckpoints::Members JointCheckpoints::members(Version v) const {
+JointCheckpoints::Members JointCheckpoints::members(Version v,
+                                                    std::optional<uint32_t> ended) const {
   Members all;
-  const Control& c = arena_.control();
-  for (const Process& p : processes_taken(arena_.control()))
-    if (shares(p, v) && lives(p, v))
-      all.emplace_back(static_cast<uint32_t>(&p - c.processes), fetched(p.vpid));
+  for (const Process& p : processes_taken(arena_.control())) {
+    const auto i = static_cast<uint32_t>(&p - arena_.control().processes);
+    if (shares(p, v) && (lives(p, v) || i == ended)) all.emplace_back(i, fetched(p.vpid));
+  }
   return all;
 }
 
@@ -183,9 +184,9 @@ void JointCheckpoints::step(double now) {
   }
 }
 
-bool JointCheckpoints::complete(Version v) const {
+bool JointCheckpoints::complete(Version v, std::optional<uint32_t> ended) const {
   const Round& r = last_[static_cast<int>(v)];
-  return r.number && members(v) == r.members && all_sleep(v, r);
+  return r.number && members(v, ended) == r.members && all_sleep(v, r);
 }
 
 }  // namespace mx::monitor

@@ -2,6 +2,7 @@
 // all stand still (agent/joint.h). They are worth something only together.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -22,8 +23,9 @@ class JointCheckpoints {
   /// Goes on with it: kicks who does not come, calls it off when that takes too long.
   void step(double now);
   bool going_on() const { return going_on_; }
-  /// The checkpoints of the last round sleep, and those who share the memory are the same as then.
-  bool complete(stream::Version v) const;
+  /// The checkpoints of the last round sleep, and those who share the memory are the same as then;
+  /// `ended`: a process that counts although it has just ended.
+  bool complete(stream::Version v, std::optional<uint32_t> ended = {}) const;
   /// A checkpoint of that round has been woken: the others' are to be, too, whatever comes. There is
   /// no other round before all have been, or are given up.
   void used(stream::Version v) { last_[static_cast<int>(v)].used = true; }
@@ -43,7 +45,7 @@ class JointCheckpoints {
   stream::Checkpoint& checkpoint(uint32_t i, stream::Version v) const {
     return process(i).checkpoint[static_cast<int>(v)];
   }
-  Members members(stream::Version v) const;
+  Members members(stream::Version v, std::optional<uint32_t> ended = {}) const;
   bool can_take_part(const stream::Process& p, stream::Version v) const;
   void refuse(const Members& all, stream::Version v, uint32_t why) const;
   int free_slot(stream::Version v) const;

@@ -35,11 +35,13 @@ class WorkerRun(Run):
 
 
 class Worker(unittest.TestCase):
+    flags = ()
+
     @classmethod
     def setUpClass(cls):
         cls.builds = pathlib.Path(tempfile.mkdtemp(prefix="mx-worker-"))
         for name, flags in (("good", ()), ("bad", ("-DBAD",))):
-            subprocess.run(["g++", "-std=c++17", "-O2", "-DWORKER", *flags, "-o", cls.builds / name, SOURCE], check=True)
+            subprocess.run(["g++", "-std=c++17", "-O2", "-DWORKER", *cls.flags, *flags, "-o", cls.builds / name, SOURCE], check=True)
 
     @classmethod
     def tearDownClass(cls):
@@ -104,6 +106,16 @@ class Worker(unittest.TestCase):
         self.assertEqual([], run.report.events("dropped"), run.text())
         self.assertEqual(5, run.end(), run.text())
 
+    def test_leads_again(self):
+        """The worker was born by a leader, and is nobody's child that the kernel knows when that one leads again."""
+        run = self.start("good", "good")
+        for to, other in (("new", "old"), ("old", "new")):
+            run.until("checkpoints of parent and worker",
+                      lambda other=other: run.checkpoint(other) and run.status()["checkpoints"][other]["asleep"])
+            self.assertEqual(0, mx("promote", "c", to, env=run.environment).returncode)
+            run.until("the former leaders follow", lambda other=other: len(run.report.events("recovery", version=other)) == 2)
+        self.assertEqual(5, run.end(), run.text())
+
     def test_parent_takes_over(self):
         """The parent's leader is killed after its other version's worker was replaced: it can still wait for the worker."""
         run = self.start("good", "bad")
@@ -131,6 +143,11 @@ class Worker(unittest.TestCase):
         pids = [child[version]["pid"] for child in children for version in ("old", "new")]
         self.assertEqual(5, run.end(), run.text())
         self.assertEqual([], [pid for pid in pids if pathlib.Path(f"/proc/{pid}").exists()])
+
+
+class Sharing(Worker):
+    """What the worker counts is in memory that its parent has, too: they go back together."""
+    flags = ("-DSHARED",)
 
 
 if __name__ == "__main__":

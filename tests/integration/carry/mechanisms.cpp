@@ -1,6 +1,7 @@
 // Answers each line of its standard input with its number. Each kind of line runs one mechanism of
 // recovery; compiled with BAD, each is the program's end.
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,7 +18,17 @@ constexpr bool kBad = true;
 constexpr bool kBad = false;
 #endif
 
-int lines;
+#ifdef SHARED
+struct Shared {
+  int lines, looks;
+};
+Shared& shared = *static_cast<Shared*>(
+    mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+int& lines = shared.lines;
+int& looks = shared.looks;  // of the parent's
+#else
+int lines, looks;
+#endif
 volatile int zero;  // or the compiler would leave out what the bad version never reaches
 int* const volatile nowhere = nullptr;
 
@@ -149,6 +160,7 @@ int main() {
   for (pid_t ended; (ended = waitpid(worker, &status, WNOHANG)) != worker;) {
     if (ended < 0) return 9;
     poll(nullptr, 0, 20);
+    looks++;
   }
   return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
 }
