@@ -7,15 +7,16 @@ namespace {
 constexpr double kWeigh = 2;  // seconds between two looks at what an idle version has used
 
 bool presses(const Situation& s) { return !s.asleep || half_full(s); }
-bool fills(const Situation& s) { return s.asleep && s.since > s.log_size / 4 * 3; }
 
 double share_of(const Situation& s, const CheckpointPolicy& rule) {
-  return fills(s) ? rule.filling : presses(s) ? rule.pressing : rule.share;
+  if (!s.asleep) return rule.pressing;
+  return s.since > s.log_size / 4 * 3 ? rule.filling : rule.share;
 }
 
 }  // namespace
 
 bool half_full(const Situation& s) { return s.since > s.log_size / 2; }
+bool nearly_full(const Situation& s) { return s.since > s.log_size / 8 * 7; }
 
 bool worth_weighing(const Situation& s, const CheckpointPolicy& rule) {
   if (presses(s)) return s.age >= kHot.shortest;

@@ -8,8 +8,8 @@ namespace mx::monitor {
 /// back would have to replay.
 struct CheckpointPolicy {
   double share;     ///< of the time that checkpoints may cost
-  double pressing;  ///< … when the log is half full, or there is none
-  double filling;   ///< … when it is nearly full: soon there would be none
+  double pressing;  ///< … when there is none
+  double filling;   ///< … when the log is three quarters full: soon there would be none
   double shortest;  ///< seconds between two
   uint64_t bytes;   ///< published since the last one …
   double cpu;       ///< … or processor seconds that the version has used …
@@ -31,9 +31,10 @@ struct Situation {
   uint64_t log_size;    ///< bytes
 };
 
-/// More than half of the log is needed: the next one is looked for often, and does not keep apart
-/// from the other version's.
+/// More than half of the log is needed: the next one is looked for often.
 bool half_full(const Situation& s);
+/// It may be too late soon: the next one does not keep apart from the other version's.
+bool nearly_full(const Situation& s);
 /// Cheap to know: whether it is time to look at what the version has used.
 bool worth_weighing(const Situation& s, const CheckpointPolicy& rule);
 /// `burden`: seconds that a checkpoint costs, `cpu`: seconds of processor that the version has used

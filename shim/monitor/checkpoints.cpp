@@ -225,7 +225,7 @@ void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, 
                      w.published - s.published,
                      log_size_of(arena_.control().settings, p)};
   hot_ |= half_full(at);
-  const bool apart = w.busy && !half_full(at);
+  const bool apart = w.busy && !nearly_full(at);
   if (apart && now - std::max(other.asked, other.made) < kApart) return;
   if (!due(w, s, at, p.real_pid[i], now)) return;
   if (JointCheckpoints::shares(p, v)) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <set>
 
 namespace mx::monitor {
@@ -15,8 +16,10 @@ constexpr double kLater = 10;  // seconds: nobody waits that long
 // The test plays the agents of two processes that share memory.
 class JointCheckpointsTest : public testing::Test {
  protected:
+  static constexpr uint32_t kMost = 3;
   JointCheckpointsTest() {
-    arena.control().processes_end.store(3);
+    arena.control().processes_end.store(kMost);
+    memset(static_cast<void*>(arena.control().processes), 0, kMost * sizeof(Process));
     for (uint32_t i : {0U, 1U}) be_born(i);
   }
   Process& process(uint32_t i) { return arena.control().processes[i]; }
@@ -50,9 +53,11 @@ class JointCheckpointsTest : public testing::Test {
     return stream::is(current_of(process(i).checkpoint[0]), SleeperState::kAsleep);
   }
 
-  Arena arena;
+  static Arena arena;  // a process has one
   JointCheckpoints checkpoints{arena};
 };
+
+Arena JointCheckpointsTest::arena;
 
 TEST_F(JointCheckpointsTest, AllAreAskedAndTakeTheirPlacesTogether) {
   EXPECT_EQ((std::vector<uint32_t>{0, 1}), checkpoints.begin(kOld, 1));
