@@ -8,6 +8,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
+#include "shim/agent/patience.h"
 #include "shim/agent/report.h"
 #include "shim/agent/signals.h"
 
@@ -90,7 +91,9 @@ void give_up_follower(Thread* t, const char* reason) {
 
 void wait_for_agreement(Thread* t) {
   Lane* l = t->lane;
-  int64_t waited = 0, limit = control()->settings.hang_timeout_ms;
+  constexpr int64_t kStepMs = 100;
+  Patience patience;
+  const int64_t limit = control()->settings.hang_timeout_ms;
   for (int spin = 0; l->acked.load(std::memory_order_acquire) < t->pos; spin++) {
     if (follower_gone(t) || recovers(t->proc->shared)) return;
     park_if_failing(t);
@@ -101,14 +104,11 @@ void wait_for_agreement(Thread* t) {
     lane_flush(t);
     uint64_t tail = l->tail.load();
     l->producer_waits.store(stream::kWaitsForAck);
-    bool timed_out = l->acked.load() < t->pos &&
-                     futex_wait(&l->producer_waits, stream::kWaitsForAck, 100) == kEtimedout;
+    patience.begin();
+    if (l->acked.load() < t->pos) futex_wait(&l->producer_waits, stream::kWaitsForAck, kStepMs);
     l->producer_waits.store(0);
-    if (l->tail.load() != tail)
-      waited = 0;
-    else if (timed_out)
-      waited += 100;
-    if (!follower_alive(t) || (limit && waited > limit)) {
+    if (l->tail.load() != tail) patience.reset();
+    if (!follower_alive(t) || (limit && patience.waited(kStepMs) > limit)) {
       give_up_follower(t, "follower does not agree in time");
       return;
     }

@@ -102,7 +102,8 @@ SharedPiece* piece_of(Joint& j, const MapsLine& m, uint32_t process) {
   const uint64_t size = m.to - m.from;
   for (uint32_t i = 0; i < j.pieces && i < stream::kMostPieces; i++) {
     SharedPiece& p = j.piece[i];
-    if (p.inode != m.inode || p.offset >= m.offset + size || m.offset >= p.offset + p.size) continue;
+    if (p.inode != m.inode || p.offset >= m.offset + size || m.offset >= p.offset + p.size)
+      continue;
     return p.offset == m.offset && p.size == size ? &p : nullptr;
   }
   if (j.pieces >= stream::kMostPieces || j.used + size > stream::kSharedSize) return nullptr;

@@ -1,7 +1,7 @@
 // Checkpoints of processes that share memory (docs/recovery.md). The monitor asks all of them
 // (monitor/joint_checkpoints.h); each comes to rest, at the start of a call or where it waits; when
-// all do, the shared memory is copied into the arena's file, and each makes its checkpoint. A copy that is
-// woken maps that instead: it is the memory of all that come back, and goes on as such.
+// all do, the shared memory is copied into the arena's file, and each makes its checkpoint. A copy
+// that is woken maps that instead: it is the memory of all that come back, and goes on as such.
 #pragma once
 #include "shim/agent/checkpoint.h"
 

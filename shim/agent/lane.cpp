@@ -6,6 +6,7 @@
 #include "shim/agent/log.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/pace.h"
+#include "shim/agent/patience.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/report.h"
 #include "shim/agent/rest.h"
@@ -14,6 +15,7 @@ namespace mx::agent {
 
 namespace {
 constexpr uint64_t kLag = stream::kLag, kRingMask = kLag - 1;
+constexpr int64_t kStepMs = 100, kExtraMs = 1000;  // of a producer that waits; a verdict may take longer
 constexpr uint64_t kWakeTicks =
     1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
 constexpr int kSpins =
@@ -46,7 +48,7 @@ void look_at_lag(Thread* t) {
 bool wait_for_space(Thread* t, uint64_t n) {
   Lane* l = t->lane;
   l->head.store(t->pos, std::memory_order_release);
-  int64_t waited = 0;
+  Patience patience;
   const uint64_t enough = room_wanted(t->proc->shared, n);
   for (int spin = 0;; spin++) {
     t->limit = log_end(t);
@@ -60,7 +62,7 @@ bool wait_for_space(Thread* t, uint64_t n) {
       drop_follower(t, "its place in the leader's events makes no sense: the shared arena was written over");
       return false;
     }
-    if (make_room(t, n)) continue;
+    if (make_room(t, enough)) continue;  // (a checkpoint of its own waits for this thread)
     if (l->consumer_waits.load() == 1) wake_consumer(l);
     if (spin < kSpins) {
       pause();
@@ -68,14 +70,15 @@ bool wait_for_space(Thread* t, uint64_t n) {
     }
     want_pace(t);
     uint64_t tail = load_tail(l);
+    const int64_t limit = control()->settings.hang_timeout_ms;
     l->producer_waits.store(1);
     if (log_end(t) - t->pos >= enough) continue;
-    futex_wait(&l->producer_waits, 1, 100);
+    patience.begin();
+    futex_wait(&l->producer_waits, 1, kStepMs);
     l->producer_waits.store(0);
     if (load_tail(l) != tail) {
-      waited = 0;
-    } else if ((waited += 100) >= control()->settings.hang_timeout_ms &&
-               control()->settings.hang_timeout_ms) {
+      patience.reset();
+    } else if (limit && patience.waited(kStepMs) >= limit) {
       give_up_follower(t, "follower does not read its lane");
       return false;
     }
@@ -168,7 +171,7 @@ static bool follower_ended(Thread* t, bool verdict) {
 namespace {
 Verdict rendezvous(Thread* t, bool verdict) {
   Lane* l = t->lane;
-  int64_t waited = 0;
+  Patience patience;
   int64_t limit = control()->settings.hang_timeout_ms;
   for (int spin = 0;; spin++) {
     auto v = static_cast<Verdict>(l->verdict.load(std::memory_order_acquire));
@@ -186,11 +189,13 @@ Verdict rendezvous(Thread* t, bool verdict) {
     uint64_t tail = load_tail(l);
     l->producer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, 1, 100);
+    patience.begin();
+    if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, 1, kStepMs);
     l->producer_waits.store(0);
     if (load_tail(l) != tail || (verdict && l->verdict.load() != 0)) {
-      waited = 0;
-    } else if (follower_ended(t, verdict) || (limit && (waited += 100) > limit + 1000)) {
+      patience.reset();
+    } else if (follower_ended(t, verdict) ||
+               (limit && patience.waited(kStepMs) > limit + kExtraMs)) {
       give_up_follower(t, "follower does not answer");
       return Verdict::kFollowerDropped;
     }
@@ -218,11 +223,22 @@ bool leader_in_call(const Thread* t) {
          load_head(t->lane) == t->pos;
 }
 
+// After a sleep of at most `step` in which it has done nothing.
+bool leader_hangs(Thread* t, Patience& patience, int64_t step, int64_t limit) {
+  const int64_t waited = patience.waited(step);
+  // Looked at from half of the time on: it may be let go just before the end.
+  const bool stopped = waited >= limit / 2 && leader_is_stopped(t);
+  if (!stopped && waited < limit) return false;
+  if (!stopped && declare_leader_hung(t)) return true;
+  patience.reset();
+  return false;
+}
+
 Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
-  constexpr int64_t kStepMs = 500, kLookMs = 20;  // nobody wakes a follower because of a call
-  const int64_t step = in_call ? kLookMs : kStepMs;
+  constexpr int64_t kLongMs = 500, kLookMs = 20;  // nobody wakes a follower because of a call
+  const int64_t step = in_call ? kLookMs : kLongMs;
   Lane* l = t->lane;
-  int64_t waited = 0;
+  Patience patience;
   const int64_t limit = t->waits_for_lock ? 0 : control()->settings.hang_timeout_ms;
   const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
   const bool between = n == sizeof(EventHeader);  // two events: nothing is half read
@@ -247,6 +263,7 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     }
     lane_release(t);
     if (between) give_way_if_busy(t);
+    patience.begin();
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (load_head(l) - t->pos < n && !leader_is_gone(t)) {
@@ -260,13 +277,9 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     uint64_t head = load_head(l);
     if (head != last_head || l->activity.load() == static_cast<uint32_t>(Activity::kEventCall)) {
       last_head = head;
-      waited = 0;
-    } else if (limit && (waited += step) >= limit / 2) {
-      // Looked at from half of the time on: it may be let go just before the end.
-      if (leader_is_stopped(t)) waited = 0;
-      if (waited < limit) continue;
-      if (declare_leader_hung(t)) return Wait::kLeaderGone;
-      waited = 0;
+      patience.reset();
+    } else if (limit && leader_hangs(t, patience, step, limit)) {
+      return Wait::kLeaderGone;
     }
   }
 }

@@ -67,7 +67,7 @@ void note_sharing(const Call& c) {
   else if (shared && (c.args[2] & kWrite))
     forbid_checkpoints(c.t);
   else if (!anonymous && !fd_private(c.t, static_cast<int>(c.args[4])))
-    forget_checkpoint(c.t);
+    forget_checkpoint(c.t, stream::CheckpointRefusal::kMappedFile);
 }
 
 }  // namespace

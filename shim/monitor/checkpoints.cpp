@@ -88,6 +88,8 @@ const char* text_of(uint32_t refusal) {
       return "of the processes that share memory not all came to rest, or not all run as two versions";
     case CheckpointRefusal::kTooMuchShared:
       return "more memory is shared, or in more pieces, than is copied";
+    case CheckpointRefusal::kMappedFile:
+      return "the process has mapped a file since, which its leader had open";
     case CheckpointRefusal::kAdopted:
       return "the program adopts orphans (PR_SET_CHILD_SUBREAPER), and would adopt the copy";
   }

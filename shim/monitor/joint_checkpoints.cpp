@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "shim/monitor/checkpoints.h"
 #include "shim/monitor/events.h"
@@ -15,6 +16,8 @@ namespace {
 
 constexpr size_t kMostMembers = 32;
 constexpr double kLongest = 0.04;        // seconds that those who rest wait for the others
+constexpr double kLongestMaking = 1;     // … and that the copies may take: nobody waits for them
+constexpr double kLongestRest = 10;      // after rounds that came to nothing
 constexpr double kKickInterval = 0.002;  // seconds: see Handover
 
 uint32_t word(JointPhase p) { return static_cast<uint32_t>(p); }
@@ -61,8 +64,8 @@ int JointCheckpoints::free_slot(Version v) const {
   return -1;
 }
 
-// A follower that sleeps looks at its lane, a leader in a call is kicked when it has had time to come
-// by itself.
+// A follower that sleeps looks at its lane, a leader in a call is kicked when it has had time to
+// come by itself.
 void JointCheckpoints::ask(Process& p) const {
   const int i = static_cast<int>(version_);
   p.look_up[i].fetch_or(kWantJoint);
@@ -81,7 +84,8 @@ bool JointCheckpoints::clear(Version v, int slot) const {
 
 std::vector<uint32_t> JointCheckpoints::begin(Version v, double now) {
   Members all = members(v);
-  if (going_on_ || all.empty() || all.size() > kMostMembers || any_to_be_woken(v)) return {};
+  if (going_on_ || now < rests_[static_cast<int>(v)].until) return {};
+  if (all.empty() || all.size() > kMostMembers || any_to_be_woken(v)) return {};
   const bool can = std::all_of(all.begin(), all.end(),
                                [&](const auto& m) { return can_take_part(process(m.first), v); });
   const int slot = free_slot(v);
@@ -145,6 +149,7 @@ void JointCheckpoints::take_places() {
     end_sleeper(c.sleepers[1 - (c.current.load() & 1)]);
   }
   last_[static_cast<int>(version_)] = next_;
+  rests_[static_cast<int>(version_)] = {};
   end();
 }
 
@@ -162,6 +167,11 @@ void JointCheckpoints::call_off() {
   end();
 }
 
+void JointCheckpoints::rest(double now) {
+  Rest& r = rests_[static_cast<int>(version_)];
+  r.until = now + std::min(kLongestRest, std::ldexp(kLongest, r.failed++));
+}
+
 void JointCheckpoints::end() {
   for (const auto& [i, vpid] : next_.members)
     process(i).look_up[static_cast<int>(version_)].fetch_and(~kWantJoint);
@@ -176,12 +186,23 @@ void JointCheckpoints::step(double now) {
   if (makes && all_sleep(version_, next_)) {
     take_places();
   } else if (phase == JointPhase::kCalledOff || phase == JointPhase::kIdle ||
-             now > (makes ? deadline_ + kLongest : deadline_)) {
+             now > (makes ? deadline_ + kLongestMaking : deadline_)) {
     call_off();
+    rest(now);
   } else if (phase == JointPhase::kGathering && now >= next_kick_) {
     kick();
     next_kick_ = now + kKickInterval;
   }
+}
+
+std::string JointCheckpoints::why_not(Version v, std::optional<uint32_t> ended) const {
+  const Round& r = last_[static_cast<int>(v)];
+  if (members(v, ended) == r.members)
+    for (const auto& [i, vpid] : r.members)
+      if (!sleeper(i, v, r))
+        return "of process " + std::to_string(vpid) +
+               ", which shares its memory: " + why_no_checkpoint(checkpoint(i, v));
+  return "no checkpoint: a process that shares its memory came or went";
 }
 
 bool JointCheckpoints::complete(Version v, std::optional<uint32_t> ended) const {

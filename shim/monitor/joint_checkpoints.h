@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -23,11 +24,17 @@ class JointCheckpoints {
   /// Goes on with it: kicks who does not come, calls it off when that takes too long.
   void step(double now);
   bool going_on() const { return going_on_; }
+  /// A process is about to go back: a round that goes on comes to nothing.
+  void interrupt() {
+    if (going_on_) call_off();
+  }
   /// The checkpoints of the last round sleep, and those who share the memory are the same as then;
   /// `ended`: a process that counts although it has just ended.
   bool complete(stream::Version v, std::optional<uint32_t> ended = {}) const;
-  /// A checkpoint of that round has been woken: the others' are to be, too, whatever comes. There is
-  /// no other round before all have been, or are given up.
+  /// For a person: why they are not complete.
+  std::string why_not(stream::Version v, std::optional<uint32_t> ended = {}) const;
+  /// A checkpoint of that round has been woken: the others' are to be, too, whatever comes. There
+  /// is no other round before all have been, or are given up.
   void used(stream::Version v) { last_[static_cast<int>(v)].used = true; }
   bool was_used(stream::Version v) const { return last_[static_cast<int>(v)].used; }
   /// … or forget() says that they will not be.
@@ -40,6 +47,11 @@ class JointCheckpoints {
     uint32_t number = 0;
     Members members;
     bool used = false;
+  };
+  /// Of a version whose rounds come to nothing.
+  struct Rest {
+    int failed = 0;  ///< one after the other
+    double until = 0;
   };
   stream::Process& process(uint32_t i) const { return arena_.control().processes[i]; }
   stream::Checkpoint& checkpoint(uint32_t i, stream::Version v) const {
@@ -57,14 +69,16 @@ class JointCheckpoints {
   bool any_to_be_woken(stream::Version v) const;
   void take_places();
   void call_off();
+  void rest(double now);
   void end();
 
   const Arena& arena_;
   Round last_[2];  ///< by Version: what a version can go back to
   bool going_on_ = false;
-  Round next_;  ///< that goes on …
+  Round next_;                                       ///< that goes on …
   stream::Version version_ = stream::Version::kOld;  ///< … of this version
   uint32_t number_ = 0;
+  Rest rests_[2];  ///< by Version
   double deadline_ = 0, next_kick_ = 0;
 };
 

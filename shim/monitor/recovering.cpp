@@ -40,8 +40,9 @@ void Monitor::start_recovery(uint32_t process, Failed f) {
   if (p.is_root && r.out_of_memory)
     f.why_not = "it was killed for want of memory, and would need the same again";
   const bool together = JointCheckpoints::shares(p, v);
+  checkpoints_.joint().interrupt();
   if (together && !checkpoints_.joint().complete(v, process) && !checkpoints_.joint().was_used(v))
-    f.why_not = "the checkpoints of the processes that share its memory are not of one moment";
+    f.why_not = checkpoints_.joint().why_not(v, process);
   const pid_t copy = recovery.begin(f, seconds());
   if (!copy) {
     start_failed_ = process;

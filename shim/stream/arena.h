@@ -239,7 +239,7 @@ struct Settings {
   char broker_name[64];                ///< abstract unix socket of the monitor's descriptor broker
 };
 
-inline constexpr uint64_t kLogOfChild = 4 * kLag;  ///< at most: there may be many
+inline constexpr uint64_t kLogOfChild = 8 * kLag;  ///< at most: there may be many
 
 /// Of each lane of a process, if recovery is on.
 inline uint64_t log_size_of(const Settings& s, const Process& p) {

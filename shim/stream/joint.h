@@ -1,5 +1,6 @@
-// Checkpoints of processes that share memory, made by all of a version's together: while all stand still the
-// memory is copied into the arena's file, then each makes its own (agent/joint.h, monitor/joint_checkpoints.h).
+// Checkpoints of processes that share memory, made by all of a version's together: while all stand
+// still the memory is copied into the arena's file, then each makes its own (agent/joint.h,
+// monitor/joint_checkpoints.h).
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -44,8 +45,8 @@ struct Joint {
   SharedPiece piece[kMostPieces];
 };
 
-// Behind the logs: for each version the memory that its processes run on after they came back, that of the
-// checkpoint, that of the next one, and one between.
+// Behind the logs: for each version the memory that its processes run on after they came back, that
+// of the checkpoint, that of the next one, and one between.
 inline constexpr uint32_t kSharedSlots = 4;
 inline constexpr uint64_t kSharedSize = 64 << 20;  ///< what may be shared, at most
 

@@ -92,6 +92,29 @@ TEST_F(JointCheckpointsTest, WhatTakesTooLongIsCalledOffAndTheLastRoundStays) {
   }
 }
 
+TEST_F(JointCheckpointsTest, AVersionWhoseRoundsComeToNothingIsLeftAloneForAWhile) {
+  double now = 1;
+  for (int k = 0; k < 3; k++) {
+    ASSERT_FALSE(checkpoints.begin(kOld, now).empty()) << k;
+    now += 0.1;
+    checkpoints.step(now);
+    EXPECT_TRUE(checkpoints.begin(kOld, now).empty()) << k;
+    now += 1;
+  }
+  checkpoints.begin(kOld, now);
+  checkpoints.step(now + 0.1);
+  EXPECT_EQ(2U, checkpoints.begin(Version::kNew, now + 0.1).size())
+      << "the other one is not to blame";
+}
+
+TEST_F(JointCheckpointsTest, ARoundThatARecoveryInterruptsMayBeginAgain) {
+  round(1);
+  ASSERT_FALSE(checkpoints.begin(kOld, 2).empty());
+  checkpoints.interrupt();
+  EXPECT_TRUE(checkpoints.complete(kOld));
+  EXPECT_FALSE(checkpoints.begin(kOld, 2).empty());
+}
+
 TEST_F(JointCheckpointsTest, OneThatIsBornOrEndsMakesThemWorthless) {
   round(1);
   be_born(2);
