@@ -147,7 +147,7 @@ const std::vector<std::string>& ordinary_calls() {
       "fchownat", "fcntl", "flock", "fork", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "getcwd", "getdents64",
       "getegid", "geteuid", "getgid", "getpeername", "getpid", "getppid", "getpriority", "getrandom", "getrlimit",
       "getrusage", "getsid", "getsockname", "getsockopt", "gettid", "gettimeofday", "getuid", "ioctl", "kill", "listen",
-      "lseek", "lstat", "madvise", "mkdir", "mkdirat", "mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat",
+      "lseek", "lstat", "madvise", "mincore", "mkdir", "mkdirat", "mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat",
       "open", "openat", "pipe", "pipe2", "poll", "ppoll", "pread64", "pselect6", "pwrite64", "read", "readlink",
       "readlinkat", "readv", "recvfrom", "recvmsg", "rename", "renameat", "renameat2", "restart_syscall", "rmdir",
       "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn", "rt_sigtimedwait",
