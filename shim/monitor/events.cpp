@@ -94,7 +94,7 @@ void* wait_for_messages(void* p) {
 }  // namespace
 
 int open_message_wakeups(Control& control, std::function<void()> first) {
-  const int fd = eventfd(0, EFD_CLOEXEC);
+  const int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) throw system_error("eventfd");
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);

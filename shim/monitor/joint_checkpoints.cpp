@@ -54,7 +54,8 @@ int JointCheckpoints::free_slot(Version v) const {
   const int i = static_cast<int>(v);
   uint32_t used = 0;
   for (const Process& p : processes_taken(arena_.control())) {
-    if (p.alive[i].load() && p.shared_slot[i].load()) used |= 1U << (p.shared_slot[i].load() - 1);
+    if (const uint32_t slot = p.shared_slot[i].load(); slot && p.alive[i].load())
+      used |= 1U << ((slot - 1) % kSharedSlots);
     for (const Sleeper& s : p.checkpoint[i].sleepers)
       if (s.round && !is(s, SleeperState::kNone) && !is(s, SleeperState::kVoid))
         used |= 1U << (s.slot % kSharedSlots);
@@ -145,7 +146,9 @@ bool JointCheckpoints::any_to_be_woken(Version v) const {
 void JointCheckpoints::take_places() {
   for (const auto& [i, vpid] : next_.members) {
     Checkpoint& c = checkpoint(i, version_);
-    c.current.store(static_cast<uint32_t>(sleeper(i, version_, next_) - c.sleepers));
+    const Sleeper* s = sleeper(i, version_, next_);
+    if (!s) continue;  // given up this moment: complete() will say so
+    c.current.store(static_cast<uint32_t>(s - c.sleepers));
     end_sleeper(c.sleepers[1 - (c.current.load() & 1)]);
   }
   last_[static_cast<int>(version_)] = next_;

@@ -70,11 +70,15 @@ void Monitor::roll_back_sharers(Version v) {
       continue;
     }
     const pid_t pid = p.real_pid[i];
-    if (!can_replay(p, v) || !replay_follower(p, v, {.pid = pid, .stands = is_own_process(pid), .along = true}))
-      continue;
-    if (recoveries_.was_replaced(pid)) on_looked_at(pid);
+    const Failed along{.pid = pid, .stands = is_own_process(pid), .along = true};
+    if (can_replay(p, v) && replay_follower(p, v, along) && recoveries_.was_replaced(pid))
+      on_looked_at(pid);
   }
-  if (leads) handover_.begin(other(v), handover_limit());
+  if (!leads) return;
+  if (handover_.begin(other(v), handover_limit()).empty())
+    asked_ = {};
+  else
+    rolls_back_[i] = handover_.active();  // the operator's, first
 }
 
 // Some have gone back, and some go on with what the memory is now: only these stay.
