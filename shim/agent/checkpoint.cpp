@@ -94,6 +94,12 @@ bool may_copy(Thread* t) {
          !p->failing.load();
 }
 
+CheckpointRefusal why_no_copy(Thread* t) {
+  if (t->proc->no_copies) return CheckpointRefusal::kSharesMemory;
+  if (!t->proc->shared->is_root && adopted_within(t)) return CheckpointRefusal::kAdopted;
+  return CheckpointRefusal::kNone;
+}
+
 bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t memory) {
   Checkpoint& c = own(t);
   const uint32_t slot = 1 - (c.current.load() & 1);
@@ -157,12 +163,8 @@ bool looked_up(Thread* t, bool event) {
   if (wanted & stream::kWantJoint) return joined(t);
   if (!may_copy(t)) return false;
   if (!(word.fetch_and(~stream::kWantCheckpoint) & stream::kWantCheckpoint)) return false;
-  if (t->proc->no_copies) {
-    own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kSharesMemory);
-    return false;
-  }
-  if (!t->proc->shared->is_root && adopted_within(t)) {
-    own(t).refusal = static_cast<uint32_t>(CheckpointRefusal::kAdopted);
+  if (const auto why = why_no_copy(t); why != CheckpointRefusal::kNone) {
+    own(t).refusal = static_cast<uint32_t>(why);
     return false;
   }
   return make_copy(t);
@@ -182,7 +184,7 @@ void forbid_checkpoints(Thread* t) {
 
 void share_memory(Thread* t) {
   const int v = static_cast<int>(t->proc->version);
-  t->proc->shared->sharing[v].store(static_cast<uint32_t>(stream::Sharing::kAnonymous));
+  t->proc->shared->sharing[v].store(1);
   forget_checkpoint(t);
 }
 

@@ -18,9 +18,12 @@ inline bool must_look_up(Thread* t) {
 
 /// Whether this process can have one now.
 bool may_copy(Thread* t);
+/// Why it can have none at all; kNone: it can.
+stream::CheckpointRefusal why_no_copy(Thread* t);
 /// Makes it; all other threads are at rest (stop_others()), and `started` says since when, for the
-/// accounts. `round`, `slot`: of a joint one (joint.h), else 0. True in the copy, when it was woken.
-bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t slot);
+/// accounts. `round`, `memory`: of a joint one, and the
+/// slot where its memory stands (joint.h), else 0. True in the copy, when it was woken.
+bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t memory);
 
 /// In the copy, which has all that it needs: from now on it is the version's checkpoint, and the
 /// last one ends (of a joint one the monitor sees to that). False if nobody wants it any more.

@@ -50,12 +50,15 @@ void await_takeover(Process* pair) {
     futex_wait(&pair->state, failover, kLookMs);
 }
 
+bool lives(const Process& p) {
+  return p.state.load() != 0 && (p.alive[0].load() || p.alive[1].load());
+}
+
 }  // namespace
 
 Process* find_pair(int32_t vpid) {
   for (Process& p : stream::processes_taken(*control()))
-    if (p.vpid == vpid && p.state.load() != 0 && (p.alive[0].load() || p.alive[1].load()))
-      return &p;
+    if (p.vpid == vpid && lives(p)) return &p;
   return nullptr;
 }
 
@@ -90,8 +93,7 @@ void child_born(Thread* t, int32_t vpid, int32_t real) {
 
 void note_children(Thread* t) {
   for (const Process& p : stream::processes_taken(*control())) {
-    const bool living = p.state.load() != 0 && (p.alive[0].load() || p.alive[1].load());
-    if (living && &p != t->proc->shared && p.vppid == t->proc->vpid && !find_child(t, p.vpid))
+    if (lives(p) && &p != t->proc->shared && p.vppid == t->proc->vpid && !find_child(t, p.vpid))
       child_born(t, p.vpid, p.vpid);
   }
 }

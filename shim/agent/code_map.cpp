@@ -1,7 +1,7 @@
 #include "shim/agent/code_map.h"
 
 #include "shim/agent/lane.h"
-#include "shim/agent/line_reader.h"
+#include "shim/agent/maps_line.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/report.h"
 
@@ -11,26 +11,6 @@ namespace {
 
 CodeRegion regions[kMaxRegions];
 int region_count;
-
-// begin-end perms offset major:minor inode path
-bool parse(const char* s, CodeRegion& r, bool& executable) {
-  r.begin = number(s, 16);
-  if (*s++ != '-') return false;
-  r.end = number(s, 16);
-  if (*s++ != ' ' || string_length(s, 5) < 5) return false;
-  executable = s[2] == 'x';
-  s += 5;
-  r.file_offset = number(s, 16);
-  s++;
-  uint64_t major = number(s, 16);
-  s++;
-  uint64_t minor = number(s, 16);
-  s++;
-  r.device = (major << 32) | minor;
-  r.inode = number(s, 10);
-  r.entry = -1;
-  return true;
-}
 
 CodeRegion* known(uint64_t address) {
   for (int i = 0; i < region_count; i++)
@@ -70,11 +50,10 @@ void read_maps(F&& f) {
   if (is_error(fd)) return;
   LineReader reader{static_cast<int>(fd), {}};
   while (char* line = reader.next()) {
-    CodeRegion r;
-    bool executable = false;
-    if (!parse(line, r, executable) || !executable || ours(r)) continue;
-    r.kind = kind_of(line);
-    f(r);
+    MapsLine m;
+    if (!parse(line, m) || m.perms[2] != 'x') continue;
+    const CodeRegion r{m.begin, m.end, m.offset, m.device, m.inode, -1, kind_of(line)};
+    if (!ours(r)) f(r);
   }
   sys(__NR_close, fd);
 }

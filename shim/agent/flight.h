@@ -25,6 +25,14 @@ inline void count_moved(Thread* t, long nr, long ret) {
   if (m & 2) t->lane->io[stream::kWritten] += ret;
 }
 
+/// The same of what the agent reads and writes itself: who settles a call that is under way after a
+/// SIGKILL must not take it for the program's.
+inline void count_own(Thread* t, long nr, long ret) {
+  const uint64_t before[2] = {t->lane ? t->lane->io[0] : 0, t->lane ? t->lane->io[1] : 0};
+  count_moved(t, nr, ret);
+  for (int k = 0; t->lane && k < 2; k++) t->lane->flight.io[k] += t->lane->io[k] - before[k];
+}
+
 /// Before the kernel gets the call.
 void begin_flight(Call& c);
 

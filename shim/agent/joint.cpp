@@ -1,10 +1,10 @@
 #include "shim/agent/joint.h"
 
-#include "shim/agent/children.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/lane.h"
-#include "shim/agent/line_reader.h"
 #include "shim/agent/log.h"
+#include "shim/agent/maps_line.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/rest.h"
@@ -59,47 +59,25 @@ struct Stat {
   uint64_t rest[16];
 };
 
-// A line of /proc/self/maps.
-struct MapsLine {
-  uint64_t from, to, prot, offset, device, inode;
-  bool shared;
-  const char* path;
-};
-
-MapsLine parse(const char* s) {
-  MapsLine m{};
-  m.from = number(s, 16), s++;
-  m.to = number(s, 16), s++;
-  m.prot = (s[0] == 'r' ? 1 : 0) | (s[1] == 'w' ? 2 : 0) | (s[2] == 'x' ? 4 : 0);
-  m.shared = s[3] == 's';
-  s += 5;
-  m.offset = number(s, 16), s++;
-  m.device = number(s, 16) << 8, s++;
-  m.device |= number(s, 16), s++;
-  m.inode = number(s, 10);
-  while (*s == ' ') s++;
-  m.path = s;
-  return m;
-}
-
-bool begins(const char* s, const char* with) {
-  while (*with && *s == *with) s++, with++;
-  return !*with;
-}
-
 enum class Kind { kNone, kCopied, kForeign };
 
 Kind kind_of(const MapsLine& m, const Stat& arena) {
-  if (!m.shared || (m.from >= stream::kAgentBase && m.from < stream::kRangeEnd)) return Kind::kNone;
-  const bool anonymous = begins(m.path, "/dev/zero") || m.inode == arena.inode;
+  const bool ours = m.begin >= stream::kAgentBase && m.begin < stream::kRangeEnd;
+  if (m.perms[3] != 's' || ours) return Kind::kNone;
+  const bool anonymous = starts_with(m.path, "/dev/zero") || m.inode == arena.inode;
   if (m.device == arena.device && anonymous) return Kind::kCopied;
-  return m.prot & 2 ? Kind::kForeign : Kind::kNone;
+  return m.perms[1] == 'w' ? Kind::kForeign : Kind::kNone;
+}
+
+// As mmap(2) takes it.
+uint64_t protection(const MapsLine& m) {
+  return (m.perms[0] == 'r' ? 1 : 0) | (m.perms[1] == 'w' ? 2 : 0) | (m.perms[2] == 'x' ? 4 : 0);
 }
 
 // Its place in the table; the first process that names it copies it. Null: no room, or others have
 // mapped another part of it.
 SharedPiece* piece_of(Joint& j, const MapsLine& m, uint32_t process) {
-  const uint64_t size = m.to - m.from;
+  const uint64_t size = m.end - m.begin;
   for (uint32_t i = 0; i < j.pieces && i < stream::kMostPieces; i++) {
     SharedPiece& p = j.piece[i];
     if (p.inode != m.inode || p.offset >= m.offset + size || m.offset >= p.offset + p.size)
@@ -121,7 +99,7 @@ CheckpointRefusal note_mapping(Thread* t, Joint& j, const MapsLine& m) {
   const uint64_t slot = stream::shared_copy_offset(static_cast<uint32_t>(t->proc->version), j.slot);
   bool mine = p->owner == self;
   for (int i = 0; i < mapped_count; i++) mine &= mapped[i].copy != slot + p->place;
-  mapped[mapped_count++] = {m.from, m.to - m.from, m.prot, slot + p->place, mine};
+  mapped[mapped_count++] = {m.begin, m.end - m.begin, protection(m), slot + p->place, mine};
   return CheckpointRefusal::kNone;
 }
 
@@ -135,8 +113,8 @@ CheckpointRefusal note_mappings(Thread* t, Joint& j) {
     why = CheckpointRefusal::kNone;
     LineReader reader{static_cast<int>(maps), {}};
     for (const char* line; why == CheckpointRefusal::kNone && (line = reader.next());) {
-      const MapsLine m = parse(line);
-      const Kind kind = kind_of(m, arena);
+      MapsLine m;
+      const Kind kind = parse(line, m) ? kind_of(m, arena) : Kind::kNone;
       if (kind == Kind::kForeign) why = CheckpointRefusal::kSharesMemory;
       if (kind == Kind::kCopied) why = note_mapping(t, j, m);
     }
@@ -159,7 +137,7 @@ bool may_be_swapped() {
 bool copy_pages(Thread* t, uint64_t from, uint64_t bytes, uint64_t to) {
   while (bytes) {
     const long n = sys(__NR_pwrite64, control()->settings.reserved_fd, from, bytes, to);
-    count_moved(t, __NR_pwrite64, n);
+    count_own(t, __NR_pwrite64, n);
     if (n <= 0) return false;
     from += n, to += n, bytes -= n;
   }
@@ -210,35 +188,10 @@ bool gathered(Thread* t, Joint& j) {
 }
 
 CheckpointRefusal why_not(Thread* t) {
-  if (!may_copy(t)) return CheckpointRefusal::kNotTogether;
-  if (t->proc->no_copies) return CheckpointRefusal::kSharesMemory;
-  if (!t->proc->shared->is_root && adopted_within(t)) return CheckpointRefusal::kAdopted;
-  return CheckpointRefusal::kNone;
-}
-
-// What it reads and writes for this is none of a call that is under way: see stream/flight.h.
-class OwnWork {
- public:
-  explicit OwnWork(Thread* t) : lane_(*t->lane), before_{lane_.io[0], lane_.io[1]} {}
-  ~OwnWork() {
-    for (int k : {stream::kRead, stream::kWritten}) lane_.flight.io[k] += lane_.io[k] - before_[k];
-  }
-  OwnWork(const OwnWork&) = delete;
-  OwnWork& operator=(const OwnWork&) = delete;
-
- private:
-  Lane& lane_;
-  uint64_t before_[2];
-};
-
-bool gather(Thread* t, Joint& j) {
-  const OwnWork own(t);
-  return gathered(t, j);
+  return may_copy(t) ? why_no_copy(t) : CheckpointRefusal::kNotTogether;
 }
 
 }  // namespace
-
-void call_off_joint(Thread* t, CheckpointRefusal why) { call_off(joint(t), why); }
 
 bool joined(Thread* t) {
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
@@ -253,7 +206,7 @@ bool joined(Thread* t) {
     call_off(j, CheckpointRefusal::kThreadsRun);
     return false;
   }
-  const bool copy = gather(t, j) && copy_process(t, started, j.round, j.slot);
+  const bool copy = gathered(t, j) && copy_process(t, started, j.round, j.slot);
   if (!copy) release_others(t);
   return copy;
 }

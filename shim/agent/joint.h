@@ -19,9 +19,6 @@ inline bool wanted_jointly(Thread* t) {
 /// At the start of a call that will be published.
 bool joined(Thread* t);
 
-/// It cannot take part: nobody's is made.
-void call_off_joint(Thread* t, stream::CheckpointRefusal why);
-
 /// In the copy that has been woken: the memory that it shared is the one of its checkpoint.
 void map_shared_copies(Thread* t, const stream::Sleeper& s);
 

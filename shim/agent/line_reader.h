@@ -26,7 +26,7 @@ struct LineReader {
       begin = 0;
       if (end == sizeof buffer) end = 0;  // an overlong line: its rest is no line of ours
       long n = sys(__NR_read, fd, buffer + end, sizeof buffer - end);
-      count_moved(this_thread(), __NR_read, n);
+      count_own(this_thread(), __NR_read, n);
       if (n <= 0) return nullptr;
       end += n;
     }

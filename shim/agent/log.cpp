@@ -62,20 +62,13 @@ void give_up_recovery(Thread* t) {
   end_recovery(t->proc->shared);
 }
 
-// The kernel counts this among what the process has written: who settles a call after a SIGKILL
-// must not take it for the program's.
-void count_as_own(Thread* t, long n) {
-  count_moved(t, __NR_pwrite64, n);
-  if (n > 0) t->lane->flight.io[stream::kWritten] += n;
-}
-
 bool move_into_log(Thread* t, uint64_t from, uint64_t to) {
   if (file_size_is_limited()) return false;
   const uint8_t* ring = lane_ring(t->lane_index);
   for (; from < to; from += kChunk) {
     const long n = sys(__NR_pwrite64, control()->settings.reserved_fd, ring + (from & kRingMask),
                        kChunk, stream::place_in_log(*t->lane, t->lane_index, from));
-    count_as_own(t, n);
+    count_own(t, __NR_pwrite64, n);
     if (n != static_cast<long>(kChunk)) return false;
   }
   return true;

@@ -12,8 +12,7 @@ class Patience {
     if (!since_) since_ = monotonic_ns();
   }
   /// After a sleep of at most `step_ms`: milliseconds in all since reset(). Who was stopped
-  /// meanwhile
-  /// (`docker pause`) has waited for one step.
+  /// meanwhile (`docker pause`) has waited for one step.
   int64_t waited(int64_t step_ms) {
     const int64_t now = monotonic_ns(), most = step_ms * kMs;
     total_ += now - since_ < most ? now - since_ : most;

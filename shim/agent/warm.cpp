@@ -1,6 +1,6 @@
 #include "shim/agent/warm.h"
 
-#include "shim/agent/line_reader.h"
+#include "shim/agent/maps_line.h"
 
 namespace mx::agent {
 
@@ -42,15 +42,12 @@ void touch_written(int pagemap, uint64_t from, uint64_t to, Left& left) {
 }
 
 void warm_range(const char* line, int pagemap, Left& left) {
-  const uint64_t from = number(line, 16);
-  line++;
-  const uint64_t to = number(line, 16);
-  const char* mode = line + 1;  // "rwxp"
-  if (mode[0] != 'r' || mode[3] != 'p') return;
-  if (mode[1] == 'w')
-    touch_written(pagemap, from, to, left);
-  else if (mode[2] == 'x' && to - from <= kMostCode)
-    sys(__NR_madvise, from, to - from, kPopulateRead);
+  MapsLine m;
+  if (!parse(line, m) || m.perms[0] != 'r' || m.perms[3] != 'p') return;
+  if (m.perms[1] == 'w')
+    touch_written(pagemap, m.begin, m.end, left);
+  else if (m.perms[2] == 'x' && m.end - m.begin <= kMostCode)
+    sys(__NR_madvise, m.begin, m.end - m.begin, kPopulateRead);
 }
 
 }  // namespace

@@ -70,9 +70,7 @@ void Monitor::roll_back_sharers(Version v) {
       continue;
     }
     const pid_t pid = p.real_pid[i];
-    const Failed along{.pid = pid, .stands = is_own_process(pid), .along = true};
-    if (can_replay(p, v) && replay_follower(p, v, along) && recoveries_.was_replaced(pid))
-      on_looked_at(pid);
+    replay_follower(p, v, {.pid = pid, .stands = is_own_process(pid), .along = true});
   }
   if (!leads) return;
   if (handover_.begin(other(v), handover_limit()).empty())
@@ -178,6 +176,7 @@ bool Monitor::replay_follower(Process& p, Version v, const Failed& f) {
   p.recovery.stage.store(static_cast<uint32_t>(RecoveryStage::kAsked));
   start_recovery(static_cast<uint32_t>(&p - arena_.control().processes), f);
   report_recovery_start();
+  if (recoveries_.was_replaced(f.pid)) on_looked_at(f.pid);
   return true;
 }
 
@@ -202,7 +201,6 @@ bool Monitor::recover_hung_follower(Process& p, Version v, pid_t pid) {
   if (threads.size() < 2 || !all_asleep(pid, threads) || !can_replay(p, v)) return false;
   report_.write("hang", {{"version", name(v)}, {"pid", pid}});
   replay_follower(p, v, {pid, true, "its threads waited for each other"});
-  if (recoveries_.was_replaced(pid)) on_looked_at(pid);
   wake_lanes(arena_.control(), p);
   return true;
 }

@@ -17,12 +17,6 @@ enum class JointPhase : uint32_t {
   kCalledOff = 4,
 };
 
-/// Whether a process maps memory that processes of the program share.
-enum class Sharing : uint32_t {
-  kNone = 0,
-  kAnonymous = 1,  ///< inherited by fork only (MAP_SHARED | MAP_ANONYMOUS): it can be copied
-};
-
 /// A piece of shared memory, as each process that has it has mapped it.
 struct SharedPiece {
   uint64_t inode, offset, size;  ///< of the kernel's file behind it
@@ -45,14 +39,9 @@ struct Joint {
   SharedPiece piece[kMostPieces];
 };
 
-// Behind the logs: for each version the memory that its processes run on after they came back, that
-// of the checkpoint, that of the next one, and one between.
-inline constexpr uint32_t kSharedSlots = 4;
-inline constexpr uint64_t kSharedSize = 64 << 20;  ///< what may be shared, at most
-
 constexpr uint64_t shared_copy_offset(uint32_t version, uint32_t slot) {
   return kSharedCopiesOffset + (version * uint64_t{kSharedSlots} + slot) * kSharedSize;
 }
-static_assert(shared_copy_offset(1, kSharedSlots) <= kArenaFileSize);
+static_assert(shared_copy_offset(1, kSharedSlots) == kArenaFileSize);
 
 }  // namespace mx::stream

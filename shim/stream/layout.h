@@ -68,8 +68,12 @@ inline constexpr uint64_t kBlankOffset =
 inline constexpr uint64_t kBlankSize = 32 << 20;
 inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;  // what is mapped
 inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind what is mapped
-inline constexpr uint64_t kSharedCopiesOffset = kLogsOffset + kMaxLanes * kLog;  // see joint.h
-inline constexpr uint64_t kArenaFileSize = kSharedCopiesOffset + (512 << 20);
+// Behind the logs, for each version (joint.h): the memory that its processes run on after they came
+// back, that of the checkpoint, that of the next one, and one between.
+inline constexpr uint32_t kSharedSlots = 4;
+inline constexpr uint64_t kSharedSize = 64 << 20;  // what may be shared, at most
+inline constexpr uint64_t kSharedCopiesOffset = kLogsOffset + kMaxLanes * kLog;
+inline constexpr uint64_t kArenaFileSize = kSharedCopiesOffset + 2 * kSharedSlots * kSharedSize;
 static_assert(kArenaBase + kArenaSize <= kHeapBase);
 inline constexpr uint64_t kAddressSpace = kArenaSize + (64 << 20);  // with what a process has of its own
 

@@ -30,7 +30,7 @@ class JointCheckpointsTest : public testing::Test {
     process(i).vpid = static_cast<int32_t>(100 + i);
     for (int v : {0, 1}) {
       process(i).alive[v].store(1);
-      process(i).sharing[v].store(static_cast<uint32_t>(Sharing::kAnonymous));
+      process(i).sharing[v].store(1);
       process(i).real_pid[v] = 1 << 30;  // no process has such a number
     }
   }
