@@ -7,7 +7,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/files.h"
 #include "shim/agent/memory.h"
-#include "shim/agent/order.h"
+#include "shim/agent/named_file.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/shadow.h"
 
@@ -29,34 +29,66 @@ void code_mapped(Call& c, long address) {
   if (is_random_library(static_cast<int>(c.exec[4]))) hook_at_once(c.t, address);
 }
 
-long follow_shared_map(Call& c) {
+// The file of the matching event, on a descriptor of this process; or an error.
+long file_to_map(Call& c, const EventHeader& h) {
+  Thread* t = c.t;
+  NamedFile file;
+  const bool named = control()->settings.recovery && peek_named_file(t, h, file);
+  if (!named) forget_checkpoint(t, stream::CheckpointRefusal::kMappedFile);
+  const int fd = static_cast<int>(c.args[4]);
+  if (named) return open_once_more(t, fd, file);
+  return recovers(t->proc->shared)
+             ? kEbadf
+             : fetch_descriptor(t, fd);  // (for a version that comes back no leader waits)
+}
+
+// False: this version leads now, and has to execute the call.
+bool follow_shared_map(Call& c) {
   Thread* t = c.t;
   EventHeader h;
   switch (follower_match(c, h)) {
     case Match::kTakeover:
-      return map(c);
+      return false;
     case Match::kRedirected:
-      return c.r->rax;
+      c.ret = c.r->rax;
+      return true;
     default:
       break;
   }
   if (is_error(h.result)) {
     follower_take(c, h);
-    return c.ret;
+    return true;
   }
-  int fd = fetch_descriptor(t, static_cast<int>(c.args[4]));
+  const long fd = file_to_map(c, h);
   long at = kEbadf;
-  if (fd >= 0) {
-    bool writable_share = (c.args[3] & kTypeMask) != kPrivate && shared_writable(fd);
+  if (!is_error(fd)) {
+    bool writable_share =
+        (c.args[3] & kTypeMask) != kPrivate && shared_writable(static_cast<int>(fd));
     c.exec[4] = fd;
-    at = writable_share ? map_shadow(c, fd) : map(c);
+    at = writable_share ? map_shadow(c, static_cast<int>(fd)) : map(c);
     sys(__NR_close, fd);
   }
   follower_take(c, h);  // releases the leader
   wake_producer(t);
   if (is_error(at)) leave_as_follower(t, "a file the leader has mapped could not be mapped");
+  c.ret = at;
   code_mapped(c, at);
-  return at;
+  return true;
+}
+
+void lead_shared_map(Call& c) {
+  Thread* t = c.t;
+  NamedFile file;
+  leader_begin(c);
+  c.ret = map(c);
+  if (control()->settings.recovery && !follower_gone(t)) {
+    c.blob = reinterpret_cast<uint64_t>(&file);
+    c.blob_size = name_file(static_cast<int>(c.args[4]), file);
+    if (!c.blob_size) forget_checkpoint(t, stream::CheckpointRefusal::kMappedFile);
+  }
+  publish(c, EventKind::kCall, stream::kSync);
+  lane_rendezvous(t, false);
+  code_mapped(c, c.ret);
 }
 
 // What a copy of this process could not do again on its own.
@@ -66,8 +98,6 @@ void note_sharing(const Call& c) {
     share_memory(c.t);
   else if (shared && (c.args[2] & kWrite))
     forbid_checkpoints(c.t);
-  else if (!anonymous && !fd_private(c.t, static_cast<int>(c.args[4])))
-    forget_checkpoint(c.t, stream::CheckpointRefusal::kMappedFile);
 }
 
 }  // namespace
@@ -80,18 +110,13 @@ bool shared_writable(int fd) {
 long run_mmap(Call& c) {
   Thread* t = c.t;
   note_sharing(c);
-  if ((c.args[3] & kAnonymous) || fd_private(t, static_cast<int>(c.args[4])) ||
-      t->role == Role::kSolo) {
-    long at = map(c);
-    code_mapped(c, at);
-    return at;
+  const bool own = (c.args[3] & kAnonymous) || fd_private(t, static_cast<int>(c.args[4]));
+  if (own || t->role == Role::kSolo) {
+    c.ret = map(c);
+    code_mapped(c, c.ret);
+  } else if (t->role != Role::kFollower || !follow_shared_map(c)) {
+    lead_shared_map(c);
   }
-  if (t->role == Role::kFollower) return follow_shared_map(c);
-  leader_begin(c);
-  c.ret = map(c);
-  publish(c, EventKind::kCall, stream::kSync);
-  lane_rendezvous(t, false);
-  code_mapped(c, c.ret);
   return c.ret;
 }
 

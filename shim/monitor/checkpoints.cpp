@@ -89,7 +89,7 @@ const char* text_of(uint32_t refusal) {
     case CheckpointRefusal::kTooMuchShared:
       return "more memory is shared, or in more pieces, than is copied";
     case CheckpointRefusal::kMappedFile:
-      return "the process has mapped a file since, which its leader had open";
+      return "the process has mapped a file since that has been removed, or has no name";
     case CheckpointRefusal::kAdopted:
       return "the program adopts orphans (PR_SET_CHILD_SUBREAPER), and would adopt the copy";
   }

@@ -76,7 +76,7 @@ enum class CheckpointRefusal : uint32_t {
   kAdopted = 8,         ///< a process of the program adopts orphans: it would hear of the copy
   kNotTogether = 9,     ///< of those that share memory not all came to rest
   kTooMuchShared = 10,  ///< more memory is shared, or in more pieces, than is copied
-  kMappedFile = 11,     ///< a file was mapped since, which the leader has open: a copy could not do that again
+  kMappedFile = 11,     ///< a file without a name was mapped since: a copy could not do that again
 };
 
 enum class RecoveryStage : uint32_t {

@@ -1,10 +1,12 @@
 """Web servers and a proxy: lighttpd, nginx with workers, apache2 prefork, haproxy."""
 
+import json
 import os
 import random
 import signal
 import threading
 
+from control_test import mx, until
 from mxtest import Exchange, ProgramTest, connect, free_port, main, scenario
 from mxtest import http
 from mxtest.http import Expected
@@ -162,7 +164,7 @@ class Apache(ProgramTest):
     a hash table seeded with addresses, and what a child reads in the scoreboard, which it shares with its parent."""
 
     @staticmethod
-    def start(box, port):
+    def start(box, port, **how):
         config = box.write("apache.conf", f"""
             ServerRoot {box.folder}
             ServerName localhost
@@ -181,7 +183,38 @@ class Apache(ProgramTest):
             DocumentRoot {box.folder}/www
             User www-data
             Group www-data""")
-        return box.start(["/usr/sbin/apache2", "-D", "FOREGROUND", "-f", config], ready=port)
+        return box.start(["/usr/sbin/apache2", "-D", "FOREGROUND", "-f", config], ready=port, **how)
+
+    @scenario(allow=("crash", "recovery", "divergence"))
+    def worker_comes_back(self, box):
+        """With all that have the scoreboard. It maps each page that it serves, and closes the file."""
+        port, pages = free_port(), site(box)
+        environment = {**os.environ, "MX_STATE_DIR": str(box.path("state"))}
+        server = self.start(box, port, options=["--id", "apache"], env=environment)
+        load = Exchange(port, requests({"page.html": pages["page.html"]}, 10 ** 9), http.take, connections=2).start()
+        load.wait_for_replies(100)
+        for _ in range(0 if box.native else 3):
+            self.kill_worker(server, environment)
+            load.wait_for_replies(100)
+        load.finish().checked()
+        return {"status": server.stop().status}
+
+    @staticmethod
+    def kill_worker(server, environment):
+        def status():
+            return json.loads(mx("status", "--json", "apache", env=environment).stdout)
+
+        def ready():
+            seen = status()
+            processes = [seen["checkpoints"], *seen["checkpoints"].get("children", ())]
+            return len(processes) == len(seen["versions"]["new"]["pids"]) and all(process["new"]["asleep"] for process in processes)
+        until("checkpoints of all processes", ready, server.report.text)
+        pids = status()["versions"]["new"]["pids"]
+        os.kill(pids[1], signal.SIGKILL)
+        back = lambda: [line["result"] for line in server.report.events("recovery")]
+        before = len(back())
+        until("the recovery of all", lambda: len(back()) >= before + len(pids), server.report.text)
+        assert set(back()) == {"resynchronised"}, server.report.text()
 
     @scenario("window", "full", allow=("divergence",))
     def prefork(self, box):

@@ -35,7 +35,7 @@ class WorkerRun(Run):
 
 
 class Worker(unittest.TestCase):
-    flags = ()
+    flags = ("-DMAPS",)     # maps a file for each line
 
     @classmethod
     def setUpClass(cls):
@@ -147,7 +147,7 @@ class Worker(unittest.TestCase):
 
 class Sharing(Worker):
     """What the worker counts is in memory that its parent has, too: they go back together."""
-    flags = ("-DSHARED",)
+    flags = ("-DMAPS", "-DSHARED")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 // Answers each line of its standard input with its number. Each kind of line runs one mechanism of
 // recovery; compiled with BAD, each is the program's end.
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -137,12 +138,32 @@ Kind kinds[] = {{"null", null_pointer}, {"divide", division}, {"assert", asserti
                 {"talk", conversation}, {"callback", called},
                 {"frame", remembers}};
 
+#ifdef MAPS
+// As a server does with each page (apache): the file is closed when a copy of this process comes here once more.
+void look_at_page() {
+  static const char name[] = "page", text[] = "as it was written";
+  static bool there;
+  if (!there) {
+    const int made = open(name, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    if (write(made, text, sizeof text) != sizeof text || close(made)) _exit(9);
+    there = true;
+  }
+  const int page = open(name, O_RDONLY);
+  void* at = mmap(nullptr, sizeof text, PROT_READ, MAP_PRIVATE, page, 0);
+  if (at == MAP_FAILED || close(page) || memcmp(at, text, sizeof text)) _exit(9);
+  munmap(at, sizeof text);
+}
+#else
+void look_at_page() {}
+#endif
+
 }  // namespace
 
 int serve() {
   char line[64];
   answer("ready");
   while (next_line(line)) {
+    look_at_page();
     for (const Kind& k : kinds)
       if (!strcmp(line, k.name)) k.run(line);
     answer(line);
