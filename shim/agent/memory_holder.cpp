@@ -36,6 +36,13 @@ bool is_mine(Thread* t, const MemoryHolder& h) {
   return h.of.load() == static_cast<uint32_t>(t->proc->real_pid);
 }
 
+// More than is taken apart in 8 ms or so.
+bool is_large() {
+  constexpr uint64_t kLarge = 64 << 10;  // KiB
+  uint64_t usage[18];                    // struct rusage; ru_maxrss
+  return is_error(sys(__NR_getrusage, 0, usage)) || usage[4] >= kLarge;
+}
+
 void let_go(MemoryHolder& h) {
   h.of.store(0);
   sys(__NR_futex, &h.of, 1 /*FUTEX_WAKE*/, 1, nullptr, 0, 0);
@@ -49,7 +56,7 @@ void hold_memory(Thread* t) {
     return;
   MemoryHolder& h = own(t);
   const auto self = static_cast<uint32_t>(t->proc->real_pid);
-  if (is_mine(t, h) || h.pid.load() != 0) return;
+  if (is_mine(t, h) || h.pid.load() != 0 || !is_large()) return;
   held = self;
   h.of.store(self);
   const long pid = with_signals_blocked([&] {

@@ -3,7 +3,8 @@
 // The kernel tells of a process's end after it has taken its memory apart (do_exit: exit_mm before
 // exit_notify), which takes milliseconds: half a microsecond a page, and clients wait. The last one
 // who has the memory does that. So another process shares the first process's memory (CLONE_VM),
-// asleep, and ends when nobody waits any more: the monitor sees to it. Not where a
+// asleep, and ends when nobody waits any more: the monitor sees to it. Only of a process that has
+// been large: tools that add up what processes use (ps, PSS) count the memory of both. Not where a
 // control group limits memory: out of it, the kernel would take the holder for the victim (of two
 // with the same memory the younger), which ends at once and frees nothing. It waits for a victim's
 // memory only as long as that one has it, so it would kill the next, the leader, while the first
