@@ -39,11 +39,12 @@ void ControlSocket::open(const std::string& folder, int epoll) {
   snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", at, op::kSocketName);
   listener_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   unlinkat(at, op::kSocketName, 0);
-  const mode_t mask = umask(0177);
-  const bool bound = listener_ >= 0 && bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+  // (A file's mode comes from its socket: net/unix/af_unix.c, unix_bind_bsd(). umask(2) is that of all threads, and of children
+  // that one of them makes now.)
+  const bool bound = listener_ >= 0 && fchmod(listener_, 0600) == 0 &&
+                     bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                      listen(listener_, kMaxPeers) == 0;
   const int error = errno;
-  umask(mask);
   close(at);
   errno = error;
   if (!bound) throw system_error("cannot make the control socket in " + folder);

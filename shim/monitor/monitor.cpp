@@ -131,7 +131,6 @@ int Monitor::run() {
   for (const std::string& note : options_.notes) report_.write("note", {{"reason", note}});
   start();
   grown_at_ = seconds() + (options_.container ? 0 : kYouth);  // a container is a service
-  open_control();                                             // its umask is no child's
   sane_leader_ = static_cast<uint32_t>(options_.leader);
   watch();
   finish();

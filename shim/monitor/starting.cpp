@@ -18,6 +18,7 @@ using namespace stream;
 void Monitor::settle() {
   Control& c = arena_.control();
   open_events();
+  open_control();  // before the program serves anybody, who may ask at once
   want_of_memory_.begin();
   c.settings.log_size = want_of_memory_.log_size();
   c.settings.memory_is_limited = want_of_memory_.limited();

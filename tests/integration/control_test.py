@@ -237,6 +237,19 @@ class Compare(unittest.TestCase):
             self.assertEqual(127, missing.returncode)
 
 
+class AsksAtOnce(unittest.TestCase):
+    """The program is there as soon as it does anything: its control socket was made after it, sometimes too late."""
+
+    def test_status_from_inside(self):
+        with tempfile.TemporaryDirectory(prefix="mx-early-") as folder:
+            environment = {**os.environ, "MX_STATE_DIR": folder}
+            for _ in range(20):
+                done = mx("run", "--id", "early", "--old", settings.mx(), "--new", settings.mx(), "--", "status", "early", check=False,
+                          env=environment)
+                self.assertEqual((0, ""), (done.returncode, done.stderr))
+                self.assertIn("leader     old", done.stdout)
+
+
 class LeftBehind(unittest.TestCase):
     """A version that waits for ever when the program has ended, as Go's threads may: it is ended then, not at the hang timeout."""
 
