@@ -42,8 +42,7 @@ bool own_affair(uint64_t nr, uint64_t request) {
 
 bool passing(const EventHeader& h) {
   return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
-         h.kind == EventKind::kLock || h.kind == EventKind::kRandom ||
-         h.kind == EventKind::kBegun;
+         h.kind == EventKind::kLock || h.kind == EventKind::kRandom || h.kind == EventKind::kBegun;
 }
 
 bool may_skip(const EventHeader& h) {
@@ -71,7 +70,14 @@ bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
 
 }  // namespace
 
-bool may_pass(Thread* t, uint64_t offset, const EventHeader& h) { return may_skip(h) || is_own_affair(t, offset, h); }
+bool may_pass(Thread* t, uint64_t offset, const EventHeader& h, OnTheWay& way) {
+  return may_skip(h) || is_own_affair(t, offset, h) || is_leaders_look(t, offset, h, way);
+}
+
+bool may_pass(Thread* t, const EventHeader& h) {
+  OnTheWay none = {};
+  return may_pass(t, 0, h, none);
+}
 
 namespace {
 
@@ -82,10 +88,12 @@ struct Head {
   EventHeader h;
 };
 
-// The k-th event from the cursor, if it is already there in full.
-bool peek_event(Thread* t, uint64_t offset, EventHeader& h) {
+// An event behind the next one. A look that the leader has not made yet (it would say what this one
+// is) is waited for.
+bool peek_event(Thread* t, uint64_t offset, bool waits, EventHeader& h) {
   t->limit = t->lane->head.load(std::memory_order_acquire);
-  if (t->limit - t->pos < offset + sizeof h) return false;
+  if (t->limit - t->pos < offset + sizeof h && !(waits && lane_more(t, offset + sizeof h)))
+    return false;
   lane_peek(t, offset, &h, sizeof h);
   return true;
 }
@@ -109,19 +117,28 @@ bool same_call(Call& c, uint64_t offset, const EventHeader& h) {
          !(own_affair(h.nr, leader.values[1]) || own_affair(h.nr, args[1]));
 }
 
+// Of looks, also what is looked for.
+bool fits(Call& c, const Look& look, uint64_t offset, const EventHeader& h) {
+  return same_call(c, offset, h) &&
+         (!look.is_one || h.nr != c.nr || !h.digest || h.digest == look.digest);
+}
+
 // The same, and the call takes the leader's form.
-bool matches(Call& c, const EventHeader& h) {
-  return same_call(c, 0, h) && (h.nr == c.nr || take_form(c, h.nr));
+bool matches(Call& c, const Look& look, const EventHeader& h) {
+  return fits(c, look, 0, h) && (h.nr == c.nr || take_form(c, h.nr));
 }
 
 // How many bytes of harmless events stand before one that matches; -1: none in sight.
-int64_t distance_to_match(Call& c) {
+int64_t distance_to_match(Call& c, const Look& look) {
   uint64_t offset = 0;
-  EventHeader h;
+  EventHeader h = {};
+  OnTheWay way = {};
   for (int k = 0; k < kLookAhead; k++) {
-    if (!peek_event(c.t, offset, h)) return -1;
-    if (same_call(c, offset, h)) return static_cast<int64_t>(offset);
-    if (!may_pass(c.t, offset, h)) return -1;
+    const bool waits =
+        look.is_one && h.kind != EventKind::kIntent;  // (for that the leader waits itself)
+    if (!peek_event(c.t, offset, waits, h)) return -1;
+    if (fits(c, look, offset, h)) return static_cast<int64_t>(offset);
+    if (!may_pass(c.t, offset, h, way)) return -1;
     offset += event_extent(h);
     if (offset > stream::kLag / 2) return -1;
   }
@@ -168,13 +185,20 @@ void skip_event(Thread* t, const EventHeader& h) {
   await_turn(t, h);
   if (h.kind == EventKind::kPrivateOpen) note_leader_only_fd(t, static_cast<int>(h.result));
   if (h.kind == EventKind::kQuery) remember_query(t, h);
-  if (h.kind == EventKind::kCall && h.nr == __NR_wait4 && h.result > 0) return take_foreign_poll(t, h);
+  if (h.kind == EventKind::kCall && h.nr == __NR_wait4 && h.result > 0)
+    return take_foreign_poll(t, h);
+  skip_leaders_look(t, h);
   lane_skip(t, event_extent(h));
   finish_event(t, h);
+  if (h.kind == EventKind::kIntent) {  // the leader waits
+    t->lane->acked.store(t->pos);
+    wake_producer(t);
+  }
 }
 
 Match follower_match(Call& c, EventHeader& h) {
   Thread* t = c.t;
+  const Look look = look_of(c);
   for (;;) {
     if (!next_event(t, h)) return Match::kTakeover;
     await_turn(t, h);
@@ -185,10 +209,10 @@ Match follower_match(Call& c, EventHeader& h) {
     }
     switch (h.kind) {
       case EventKind::kCall:
-        if (matches(c, h)) return Match::kMatched;
+        if (matches(c, look, h)) return Match::kMatched;
         break;
       case EventKind::kIntent:
-        if (matches(c, h)) {
+        if (matches(c, look, h)) {
           follower_agree(c, h);
           continue;
         }
@@ -214,12 +238,13 @@ Match follower_match(Call& c, EventHeader& h) {
       default:
         return lose_step(c, h);
     }
-    int64_t distance = distance_to_match(c);
+    int64_t distance = distance_to_match(c, look);
     if (distance >= 0) {
       skip_bytes_to(c, distance);
-    } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c)) {
+    } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c) ||
+               may_look_alone(c)) {
       return Match::kOnOwn;
-    } else if (may_pass(t, 0, h)) {
+    } else if (may_pass(t, h)) {
       skip_event(t, h);
     } else {
       return lose_step(c, h);

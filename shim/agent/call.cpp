@@ -11,6 +11,7 @@
 #include "shim/agent/form.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/locks.h"
+#include "shim/agent/looks.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -35,7 +36,7 @@ bool full_lockstep() { return control()->settings.full_lockstep; }
 
 // It brings something in, or says what shall be brought in: nobody outside sees anything of it.
 bool lets_nothing_out(const Call& c) {
-  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) || c.nr == __NR_epoll_ctl;
+  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) || c.nr == __NR_epoll_ctl || looks_only(c);
 }
 
 // Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel
@@ -236,6 +237,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   e.h.nr = static_cast<uint16_t>(c.nr);
   e.h.kind = kind;
   if (c.ret > 0 && c.d->in_mask && c.ret == handed_over(c)) flags |= stream::kWhole;
+  if (c.d->fd_arg >= 0 && is_regular(t, static_cast<int>(c.args[c.d->fd_arg]))) flags |= stream::kRegular;
   e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
   take_order(t, e.h);
@@ -353,11 +355,18 @@ long on_own(Call& c) {
     localise_sigprocmask(c);
     return 0;
   }
+  if (c.d->ret == sys::RetKind::kFd) return open_alone(c);
   if (c.nr == __NR_wait4) return 0;  // a poll of a child, of which nothing is known yet
   // The number may not exist here.
   const auto fd = static_cast<int>(c.args[0]);
   if (c.nr == __NR_fcntl && fd_known_open(c.t, fd)) return c.args[1] == 1 /*F_GETFD*/ && (fd_bits(c.t, fd) & kFdCloexec);
-  return raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  const long ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  if (ret != kEbadf || c.d->fd_arg != 0 || c.t->replays || !fd_known_open(c.t, fd)) return ret;
+  const int leaders = fetch_descriptor(c.t, fd);  // (if it still has it)
+  if (is_error(leaders)) return ret;
+  const long answer = raw6(c.nr, static_cast<uint64_t>(leaders), c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  sys(__NR_close, leaders);
+  return answer;
 }
 
 // False: this version leads now, and has to execute the call.
@@ -374,6 +383,7 @@ bool follow_event(Call& c) {
       c.ret = c.r->rax;
       return true;
     case Match::kOnOwn:
+      c.on_own = true;
       c.ret = on_own(c);
       return true;
     case Match::kTakeover:

@@ -23,6 +23,7 @@ struct Call {
   uint64_t blob;        ///< results that the table does not describe (ioctl, fcntl): address …
   uint64_t blob_size;   ///< … and size; set by Hooks::measure
   bool may_rest;        ///< the caller of execute() understands kFollowsNow
+  bool on_own;          ///< follower: the leader has no such call, this version made it
   bool names_new;       ///< creates a new name: the leader's counts, see adopt_name
   uint64_t time[2];     ///< a timeout in another form (form.h) …
   uint64_t time_at;     ///< … and the program's own, for what is left of it; 0: there is none

@@ -4,6 +4,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/looks.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_root.h"
@@ -18,7 +19,6 @@ namespace {
 
 constexpr uint64_t kCreat = 0100, kExclusive = 0200, kTrunc = 01000, kPathOnly = 010000000, kTmpfile = 020000000,
                    kCloexec = 02000000, kAccess = 3;
-constexpr int kFirstExtra = 512;  // where descriptors stand that only the follower has
 
 bool under(const char* path, const char* folder) {
   size_t n = string_length(folder, 512);
@@ -102,10 +102,6 @@ OpenRequest describe_open(const Call& c) {
   }
 }
 
-bool read_only(uint64_t flags) {
-  return (flags & kAccess) == 0 && !(flags & (kCreat | kTrunc)) && (flags & kTmpfile) != kTmpfile;
-}
-
 void note_written(const Call& c, int path_arg) {
   if (!path_readable(c.args[path_arg])) return;
   Path p;
@@ -145,11 +141,11 @@ PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h)
     }
     uint64_t offset = 0;
     bool found = false;
+    OnTheWay way = {};
     for (int k = 0; k < 32 && !found; k++) {
-      t->limit = t->lane->head.load(std::memory_order_acquire);
-      if (t->limit - t->pos < offset + sizeof h) break;
+      if (!lane_more(t, offset + sizeof h)) break;
       lane_peek(t, offset, &h, sizeof h);
-      if (!may_pass(t, offset, h)) break;
+      if (!may_pass(t, offset, h, way)) break;
       if (h.kind == EventKind::kPrivateOpen && h.digest == want) found = true;
       else offset += sizeof h + stream::padded(h.size);
     }
@@ -227,11 +223,7 @@ long open_private(Call& c, const OpenRequest& req) {
     finish_event(t, h);
     return place_private(t, own, static_cast<int>(h.result), cloexec);
   }
-  long high = sys(__NR_fcntl, own, cloexec ? kDupfdCloexec : 0, kFirstExtra);
-  sys(__NR_close, own);
-  if (is_error(high)) return high;
-  fd_opened(t, high, kFdPrivate | (cloexec ? kFdCloexec : 0));
-  return high;
+  return keep_apart(t, static_cast<int>(own), cloexec);
 }
 
 }  // namespace
@@ -287,7 +279,7 @@ long run_open(Call& c) {
   if (!read_only(req.flags)) note_written(c, req.path_arg);
   bool new_name = (req.flags & (kCreat | kExclusive)) == (kCreat | kExclusive);
   long ret = new_name ? run_new_name(c, req.path_arg) : run_event(c);
-  if (!c.t->regs_redirected) {
+  if (!c.t->regs_redirected && !c.on_own) {
     c.ret = ret;
     localise_open(c, req.flags);
   }

@@ -292,6 +292,29 @@ Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) {
   return wait_for_bytes(t, n, &in_call);
 }
 
+bool lane_more(Thread* t, uint64_t n) {
+  constexpr int64_t kStepMs = 2, kMostInCall = 2, kMost = 200;  // (in a call that does not wait it is soon over)
+  Lane* l = t->lane;
+  Patience patience;
+  for (int spin = 0, spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;; spin++) {
+    const uint64_t head = t->limit = load_head(l);
+    if (head - t->pos >= n) return true;
+    if (t->replays || follower_must_end(t) || leader_is_gone(t)) return false;
+    if (spin < spins) {
+      pause();
+      continue;
+    }
+    patience.begin();
+    l->consumer_waits.store(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (load_head(l) == head) futex_wait(&l->consumer_waits, 1, kStepMs);
+    l->consumer_waits.store(0);
+    const stream::Flight& f = l->flight;
+    const bool in_call = f.phase.load(std::memory_order_acquire) != 0 && f.head == head;
+    if (patience.waited(kStepMs) >= (in_call ? kMostInCall : kMost) && load_head(l) == head) return false;
+  }
+}
+
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n) {
   if (t->replays)
     read_log(t, t->pos + offset, to, n);

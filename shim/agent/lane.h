@@ -41,6 +41,9 @@ enum class Wait : uint8_t {
 Wait lane_wait(Thread* t, uint64_t n);
 /// The same, or until all is consumed and the leader stands in its next call, where it may wait for long: `in_call`.
 Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call);
+/// True when `n` bytes beyond the cursor are there; waits for them while the leader's thread seems to be on its way to them: not in
+/// a call where it may wait for long, and for 0.2 s at most. Of events behind the next one, to tell what that one is.
+bool lane_more(Thread* t, uint64_t n);
 /// Copies bytes at the cursor + offset without consuming them; they must be there.
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n);
 /// Copies out and consumes; waits for parts still being written. False: the leader died in between.

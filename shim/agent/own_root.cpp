@@ -70,14 +70,14 @@ bool leader_shares(Call& c) {
   Thread* t = c.t;
   EventHeader h;
   uint64_t offset = 0, mine = digest_inputs(c);
+  OnTheWay way = {};
   if (lane_wait(t, sizeof h) != Wait::kReady) return false;  // who asks next hears it again
   for (int k = 0; k < kLookAhead; k++) {
-    t->limit = t->lane->head.load(std::memory_order_acquire);
-    if (t->limit - t->pos < offset + sizeof h) return false;
+    if (!lane_more(t, offset + sizeof h)) return false;
     lane_peek(t, offset, &h, sizeof h);
     bool is_call = h.kind == EventKind::kCall || h.kind == EventKind::kIntent;
     if (is_call && sys::normal_number(h.nr) == sys::normal_number(c.nr) && (!h.digest || h.digest == mine)) return true;
-    if (!may_pass(c.t, offset, h)) return false;
+    if (!may_pass(c.t, offset, h, way)) return false;
     offset += sizeof h + stream::padded(h.size);
   }
   return false;

@@ -37,7 +37,7 @@ int follow_exit(Call& c, int code) {
     EventHeader h;
     if (!next_event(t, h)) return code;
     await_turn(t, h);
-    if (may_pass(t, 0, h)) {
+    if (may_pass(t, h)) {
       skip_event(t, h);
       continue;
     }
@@ -124,7 +124,7 @@ static bool follow_thread_exit(Call& c) {
       return true;
     if (!next_event(t, h)) break;
     await_turn(t, h);
-    if (may_pass(t, 0, h)) {
+    if (may_pass(t, h)) {
       skip_event(t, h);
       continue;
     }

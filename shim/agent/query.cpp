@@ -69,17 +69,18 @@ bool is_allocators(uint16_t nr, uint32_t arg) {
   return nr == __NR_clock_gettime && (arg == kRealtimeCoarse || arg == kMonotonicCoarse);
 }
 
-// The next event of this kind among queries that are already there.
+// The next event of this kind stands behind others only that the follower may lack: queries, and what the leader looks at.
 bool find_ahead(Call& c, uint32_t arg) {
   Thread* t = c.t;
   uint64_t offset = 0;
+  OnTheWay way = {};
   for (int k = 0; k < 16; k++) {
     EventHeader h;
-    t->limit = t->lane->head.load(std::memory_order_acquire);
-    if (t->limit - t->pos < offset + sizeof h) return false;
+    if (!lane_more(t, offset + sizeof h)) return false;
     lane_peek(t, offset, &h, sizeof h);
-    if (h.kind != EventKind::kQuery) return false;
-    if (h.nr == c.nr && query_arg(h) == arg) return true;
+    if (h.kind == EventKind::kQuery && h.nr == c.nr && query_arg(h) == arg) return true;
+    const bool passes = h.kind == EventKind::kQuery || (h.kind == EventKind::kCall && may_pass(t, offset, h, way));
+    if (!passes) return false;
     offset += sizeof h + stream::padded(h.size);
   }
   return false;
@@ -127,15 +128,13 @@ long follow_query(Call& c) {
   for (;;) {
     EventHeader h;
     if (!next_event(t, h)) return run_query(c);
-    if (h.kind == EventKind::kQuery) {
-      const bool mine = h.nr == nr && query_arg(h) == arg;
-      const bool passes =
-          !is_allocators(nr, arg) && (is_allocators(h.nr, query_arg(h)) || find_ahead(c, arg));
-      if (mine || passes) {
-        skip_event(t, h);
-        if (mine) return answer(c, *cached(t, nr, arg));
-        continue;
-      }
+    const bool query = h.kind == EventKind::kQuery;
+    const bool mine = query && h.nr == nr && query_arg(h) == arg;
+    const bool passes = !is_allocators(nr, arg) && ((query && is_allocators(h.nr, query_arg(h))) || find_ahead(c, arg));
+    if (mine || passes) {
+      skip_event(t, h);
+      if (mine) return answer(c, *cached(t, nr, arg));
+      continue;
     }
     if (h.kind == EventKind::kSignal) {
       follow_signal(t, c.r, SignalPoint::kCallStart);

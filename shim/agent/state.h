@@ -66,6 +66,7 @@ enum FdBits : uint16_t {
   kFdTouched = 512,  ///< kFdOpen is valid; else see Process::inherited
   kFdOpen = 1024,    ///< open in the leader
   kFdLocked = 2048,  ///< the program has set record locks through it
+  kFdLeaderOnly = 8192,  ///< the follower has not opened it, see looks.h
   kFdPidfd = 4096,
 };
 inline constexpr int kMaxFds = 1 << 20;

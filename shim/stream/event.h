@@ -30,6 +30,7 @@ enum EventFlags : uint8_t {
   kOrdered = 1,      ///< `order` is valid: the process had more than one thread
   kSync = 2,         ///< the leader waits until the follower has consumed this event
   kInterrupted = 4,  ///< kSignal: the interrupted call returns EINTR after the handler
+  kRegular = 4,      ///< kCall: on a descriptor of a regular file or folder
   kRestart = 8,      ///< kSignal: the interrupted call is executed again after the handler
   kPrivate = 16,     ///< kCall: the descriptor in `result` is private, each version opens its own
   kAsync = 32,       ///< kSignal: delivered between two calls, at no particular point
