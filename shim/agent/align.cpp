@@ -163,14 +163,16 @@ Match lose_step(Call& c, const EventHeader& h) {
 
 }  // namespace
 
-bool next_event(Thread* t, EventHeader& h) {
-  switch (lane_wait(t, sizeof h)) {
+namespace {
+bool event_came(Thread* t, Wait how, bool end, EventHeader& h) {
+  switch (how) {
     case Wait::kDropped:
       end_follower(t);
     case Wait::kLeaderGone:
       take_over(t);
       return false;
     case Wait::kReady:
+      if (end) return true;
       if (t->limit - t->pos <= kMostUnread) {
         lane_peek(t, 0, &h, sizeof h);
         if (__builtin_expect(plausible(h), 1)) return true;
@@ -179,6 +181,16 @@ bool next_event(Thread* t, EventHeader& h) {
       return false;
   }
   return false;
+}
+}  // namespace
+
+bool next_event(Thread* t, EventHeader& h) {
+  return event_came(t, lane_wait(t, sizeof h), false, h);
+}
+
+bool next_event_or_end(Thread* t, EventHeader& h, bool& end) {
+  const Wait how = lane_wait_or_end(t, sizeof h, end);
+  return event_came(t, how, end, h);
 }
 
 void skip_event(Thread* t, const EventHeader& h) {

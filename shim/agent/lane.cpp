@@ -4,8 +4,10 @@
 #include "shim/agent/damage.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/log.h"
+#include "shim/agent/looks.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/pace.h"
+#include "shim/agent/pair.h"
 #include "shim/agent/patience.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/report.h"
@@ -217,10 +219,16 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
 namespace {
 
 // The leader's thread has begun a call, and everything before it is consumed.
-bool leader_in_call(const Thread* t) {
+bool leader_in_call(const Thread* t, bool) {
   const stream::Flight& f = t->lane->flight;
   return f.phase.load(std::memory_order_acquire) != 0 && f.head == t->pos &&
          load_head(t->lane) == t->pos;
+}
+
+// A look may be its alone, and what it does next may come now: then only if it lasts.
+bool leader_in_call_or_ended(const Thread* t, bool lasts) {
+  if (leader_in_call(t, lasts)) return lasts || !may_be_look(t->lane->flight.nr);
+  return !t->proc->shared->alive[index_of(stream::other(t->proc->version))].load() && load_head(t->lane) == t->pos;
 }
 
 // After a sleep of at most `step` in which it has done nothing.
@@ -234,15 +242,21 @@ bool leader_hangs(Thread* t, Patience& patience, int64_t step, int64_t limit) {
   return false;
 }
 
-Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
+// No event of the leader's thread stands before what it does now; that has been so for a while: `lasts`.
+using Beyond = bool (*)(const Thread* t, bool lasts);
+
+// `beyond`: asked as long as nothing is there, and set if that is so; may be null.
+Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
   constexpr int64_t kLongMs = 500, kLookMs = 20;  // nobody wakes a follower because of a call
-  const int64_t step = in_call ? kLookMs : kLongMs;
+  const int64_t step = is_beyond ? kLookMs : kLongMs;
   Lane* l = t->lane;
   Patience patience;
   const int64_t limit = t->waits_for_lock ? 0 : control()->settings.hang_timeout_ms;
   const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
   const bool between = n == sizeof(EventHeader);  // two events: nothing is half read
   uint64_t last_head = load_head(l);
+  constexpr int64_t kWhileNs = 2'000'000;
+  int64_t asleep = 0;  // since when
   for (int spin = 0;; spin++) {
     t->limit = load_head(l);
     if (between && t->replays) at_boundary(t);
@@ -253,8 +267,8 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
       if (load_head(l) - t->pos >= n) continue;
       return Wait::kLeaderGone;
     }
-    if (in_call && leader_in_call(t)) {
-      *in_call = true;
+    if (is_beyond && is_beyond(t, asleep && monotonic_ns() - asleep > kWhileNs)) {
+      *beyond = true;
       return Wait::kReady;
     }
     if (spin < spins) {
@@ -264,6 +278,7 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
     lane_release(t);
     if (between) give_way_if_busy(t);
     patience.begin();
+    if (is_beyond && !asleep) asleep = monotonic_ns();
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (load_head(l) - t->pos < n && !leader_is_gone(t)) {
@@ -286,20 +301,25 @@ Wait wait_for_bytes(Thread* t, uint64_t n, bool* in_call) {
 
 }  // namespace
 
-Wait lane_wait(Thread* t, uint64_t n) { return wait_for_bytes(t, n, nullptr); }
+Wait lane_wait(Thread* t, uint64_t n) { return wait_for_bytes(t, n, nullptr, nullptr); }
 
 Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) {
-  return wait_for_bytes(t, n, &in_call);
+  return wait_for_bytes(t, n, leader_in_call, &in_call);
+}
+
+Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end) {
+  return wait_for_bytes(t, n, leader_in_call_or_ended, &end);
 }
 
 bool lane_more(Thread* t, uint64_t n) {
-  constexpr int64_t kStepMs = 2, kMostInCall = 2, kMost = 200;  // (in a call that does not wait it is soon over)
+  constexpr int64_t kStepMs = 2, kMostInCall = 2, kMost = 200;  // (a call that does not wait is soon over)
   Lane* l = t->lane;
   Patience patience;
   for (int spin = 0, spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;; spin++) {
     const uint64_t head = t->limit = load_head(l);
     if (head - t->pos >= n) return true;
-    if (t->replays || follower_must_end(t) || leader_is_gone(t)) return false;
+    // (With threads the leader's may wait for another one, and the follower's hold what another one needs.)
+    if (t->replays || t->proc->multi_threaded || follower_must_end(t) || leader_is_gone(t)) return false;
     if (spin < spins) {
       pause();
       continue;

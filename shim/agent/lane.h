@@ -10,8 +10,9 @@ namespace mx::agent {
 
 // --- producer -------------------------------------------------------------------------------
 
-/// Makes room for an event of `n` bytes in all, at its start. From then on the consumer sees the event
-/// as a whole, or at least its first 64 KiB: what it peeks at is there. Return value as lane_put.
+/// Makes room for an event of `n` bytes in all, at its start. From then on the consumer sees the
+/// event as a whole, or at least its first 64 KiB: what it peeks at is there. Return value as
+/// lane_put.
 bool lane_begin(Thread* t, uint64_t n);
 /// Appends bytes (any length); waits for space if needed. Returns false if the follower was dropped
 /// meanwhile (the caller then goes on alone; what was put is void).
@@ -23,7 +24,8 @@ void lane_commit(Thread* t);
 void lane_rewind(Thread* t);
 /// Wakes the consumer if it sleeps and has something to read.
 void lane_flush(Thread* t);
-/// True if the consumer sleeps and has something to read: whoever blocks now has to wake it (lane_flush).
+/// True if the consumer sleeps and has something to read: whoever blocks now has to wake it
+/// (lane_flush).
 bool consumer_behind(const Thread* t);
 /// Waits until the consumer has consumed all and, if `verdict`, has written one. Returns it
 /// (kFollowerDropped if the follower does not answer within the hang timeout).
@@ -32,17 +34,21 @@ Verdict lane_rendezvous(Thread* t, bool verdict);
 // --- consumer -------------------------------------------------------------------------------
 
 enum class Wait : uint8_t {
-  kReady,      ///< bytes are there
-  kLeaderGone, ///< no more will come: the leader failed, is gone or hangs; all was consumed
-  kDropped,    ///< this follower was dropped: it must end
+  kReady,       ///< bytes are there
+  kLeaderGone,  ///< no more will come: the leader failed, is gone or hangs; all was consumed
+  kDropped,     ///< this follower was dropped: it must end
 };
 
 /// Waits until `n` bytes beyond the cursor are there.
 Wait lane_wait(Thread* t, uint64_t n);
-/// The same, or until all is consumed and the leader stands in its next call, where it may wait for long: `in_call`.
+/// The same, or until all is consumed and the leader stands in its next call, where it may wait for
+/// long: `in_call`.
 Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call);
-/// True when `n` bytes beyond the cursor are there; waits for them while the leader's thread seems to be on its way to them: not in
-/// a call where it may wait for long, and for 0.2 s at most. Of events behind the next one, to tell what that one is.
+/// The same, or until the leader's process has ended.
+Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end);
+/// True when `n` bytes beyond the cursor are there; of a process with one thread, waits for them while
+/// the leader seems to be on its way to them: not in a call where it may wait for long, and for 0.2 s
+/// at most. Of events behind the next one, to tell what that one is.
 bool lane_more(Thread* t, uint64_t n);
 /// Copies bytes at the cursor + offset without consuming them; they must be there.
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n);

@@ -108,6 +108,13 @@ void present(Call& c) {
 
 }  // namespace
 
+// The leader has not asked.
+static long answer_alone(Call& c) {
+  if (const CachedQuery* q = cached(c.t, static_cast<uint16_t>(c.nr), key(c))) return answer(c, *q);
+  name_own_ids(c);
+  return run_local(c);
+}
+
 void remember_query(Thread* t, const EventHeader& h) {
   CachedQuery* q = query_slot(t, h.nr, query_arg(h));
   q->nr = h.nr;
@@ -126,11 +133,16 @@ long follow_query(Call& c) {
   uint32_t arg = key(c);
   auto nr = static_cast<uint16_t>(c.nr);
   for (;;) {
-    EventHeader h;
-    if (!next_event(t, h)) return run_query(c);
+    EventHeader h = {};
+    bool end = false;
+    if (!next_event_or_end(t, h, end)) return run_query(c);
+    if (end) return answer_alone(c);
     const bool query = h.kind == EventKind::kQuery;
     const bool mine = query && h.nr == nr && query_arg(h) == arg;
-    const bool passes = !is_allocators(nr, arg) && ((query && is_allocators(h.nr, query_arg(h))) || find_ahead(c, arg));
+    // (This thread may hold a lock that another one needs to come to its earlier event: a question waits for nobody's turn.)
+    const bool may_be_first = query || has_turn(t, h);
+    const bool passes = !is_allocators(nr, arg) && may_be_first &&
+                        ((query && is_allocators(h.nr, query_arg(h))) || find_ahead(c, arg));
     if (mine || passes) {
       skip_event(t, h);
       if (mine) return answer(c, *cached(t, nr, arg));
@@ -140,9 +152,7 @@ long follow_query(Call& c) {
       follow_signal(t, c.r, SignalPoint::kCallStart);
       return c.r->rax;
     }
-    if (CachedQuery* q = cached(t, nr, arg)) return answer(c, *q);
-    name_own_ids(c);
-    return run_local(c);
+    return answer_alone(c);
   }
 }
 

@@ -36,9 +36,11 @@ bool below(const std::string& path, const std::string& folder) {
   return path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 && path[folder.size()] == '/';
 }
 
-// The mounts below a root, by their place in it. `other` is the other version's root, which may lie in this one.
+// The mounts below a root, by their place in it. `other` is the other version's root. It may lie in this one, in a folder of mx's
+// (docs/containers.md), which is no version's own: what the leader sees of it counts.
 std::map<std::string, Mount> mounts_below(const std::string& root, const std::string& other) {
   std::map<std::string, Mount> out;
+  const std::string mx = below(other, root) ? other.substr(0, other.rfind('/')) : "";
   std::ifstream in("/proc/self/mountinfo");
   for (std::string line; std::getline(in, line);) {
     std::istringstream words(line);
@@ -46,8 +48,8 @@ std::map<std::string, Mount> mounts_below(const std::string& root, const std::st
     Mount mount;
     if (!(words >> mount.id >> parent >> device >> folder >> place)) continue;
     place = plain(place);
-    bool in_other = other.size() > root.size() && (place == other || below(place, other));
-    if (!below(place, root) || place == "/" || in_other) continue;
+    const bool is_mx = !mx.empty() && (place == mx || below(place, mx));
+    if (!below(place, root) || place == "/" || is_mx) continue;
     mount.source = device + " " + folder;
     out[place.substr(root.size())] = mount;  // the last one covers the others
   }
