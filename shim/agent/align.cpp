@@ -236,19 +236,15 @@ Match follower_match(Call& c, EventHeader& h) {
         leader_failed(t, h);
         return Match::kTakeover;
       case EventKind::kExit:
-        if (h.result != 0) {
+        if (h.result != 0 && !harmless(*c.d) && !may_look_alone(c)) {
           leader_failed(t, h);
           return Match::kTakeover;
         }
-        return lose_step(c, h);
+        break;
       case EventKind::kTermSignal:
         follow_term_signal(t, h);
-      case EventKind::kThreadExit:
-        return lose_step(c, h);
-      case EventKind::kExec:
-        return lose_step(c, h);
       default:
-        return lose_step(c, h);
+        break;
     }
     int64_t distance = distance_to_match(c, look);
     if (distance >= 0) {

@@ -14,7 +14,7 @@
 namespace mx::agent {
 
 struct Compared {
-  static constexpr uint32_t kSample = 64;
+  static constexpr uint32_t kSample = 128;
   uint64_t values[6];
   uint32_t sample_size;
   uint8_t sample[kSample];

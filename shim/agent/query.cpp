@@ -69,7 +69,8 @@ bool is_allocators(uint16_t nr, uint32_t arg) {
   return nr == __NR_clock_gettime && (arg == kRealtimeCoarse || arg == kMonotonicCoarse);
 }
 
-// The next event of this kind stands behind others only that the follower may lack: queries, and what the leader looks at.
+// The next event of this kind stands behind others only that the follower may lack: queries, and what the leader looks at. (Not
+// with threads: how often they ask for the time is chance, python's for one, and both look at the file.)
 bool find_ahead(Call& c, uint32_t arg) {
   Thread* t = c.t;
   uint64_t offset = 0;
@@ -79,8 +80,8 @@ bool find_ahead(Call& c, uint32_t arg) {
     if (!lane_more(t, offset + sizeof h)) return false;
     lane_peek(t, offset, &h, sizeof h);
     if (h.kind == EventKind::kQuery && h.nr == c.nr && query_arg(h) == arg) return true;
-    const bool passes = h.kind == EventKind::kQuery || (h.kind == EventKind::kCall && may_pass(t, offset, h, way));
-    if (!passes) return false;
+    const bool look = !t->proc->multi_threaded && h.kind == EventKind::kCall && may_pass(t, offset, h, way);
+    if (h.kind != EventKind::kQuery && !look) return false;
     offset += sizeof h + stream::padded(h.size);
   }
   return false;

@@ -85,6 +85,7 @@ ordered_json divergence_fields(const Message& m) {
       while (first < a && first < b && m.text[first] == m.text[a + first]) first++;
       f["kind"] = "bytes";
       f["first_difference"] = first;
+      if (first == a && first == b) f["beyond_sample"] = true;
       f["leader"] = printable(m.text, a);
       f["follower"] = printable(m.text + a, b);
       break;

@@ -89,5 +89,8 @@ int main(int argc, char** argv) {
     printf("%d %s %ld %ld\n", number, line, clock_by_call(CLOCK_REALTIME), inode);
     fflush(stdout);
   }
+#ifdef MORE
+  look_into("/etc/passwd");
+#endif
   return 5;
 }

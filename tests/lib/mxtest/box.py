@@ -22,8 +22,9 @@ class Box:
     `allow` names the report events that are no failure here.
     """
 
-    def __init__(self, folder, mode, allow=()):
-        self.folder, self.mode, self.allow = pathlib.Path(folder), mode, set(allow)
+    def __init__(self, folder, mode, allow=(), pairs=None):
+        """`pairs`: from a program's path to two other files of it, which run in its place."""
+        self.folder, self.mode, self.allow, self.pairs = pathlib.Path(folder), mode, set(allow), pairs or {}
         self.programs, self.messages = [], []
         self.folder.mkdir(parents=True)
         self._logs = pathlib.Path(f"{folder}.logs")
@@ -52,6 +53,8 @@ class Box:
         argv = [str(a) for a in argv]
         if not os.path.isabs(argv[0]):
             argv[0] = _which(argv[0])
+        if not outside and argv[0] in self.pairs:
+            argv[0], new = self.pairs[argv[0]]
         name = f"{len(self.programs)}-{tag or os.path.basename(argv[0])}"
         command, report = [str(native), *argv[1:]] if native else argv, None
         if not (self.native or outside):

@@ -32,6 +32,7 @@ class ProgramTest(unittest.TestCase):
     """Base of the tests of real programs; turns scenarios into tests."""
 
     maxDiff = None
+    more_allowed = ()       # of every scenario: events in the report that are no failure
     _native = {}
 
     def __init_subclass__(cls, **kwargs):
@@ -42,12 +43,16 @@ class ProgramTest(unittest.TestCase):
                 for mode in (NATIVE, *(m for m in settings.modes() if m in (*function.modes, AGAIN))):
                     setattr(cls, f"test_{name}_{mode}", _test(function, mode))
 
+    def pairs(self):
+        """See Box; a class may have some."""
+        return {}
+
     def run_in(self, function, mode):
         """One run of a scenario; returns its result. The folder of a failed run is kept."""
         base = settings.temporary() / "mx-tests" / str(os.getpid())
         folder = base / f"{type(self).__name__}.{function.__name__}"
         shutil.rmtree(folder, ignore_errors=True)
-        box = Box(folder, mode, function.allow)
+        box = Box(folder, mode, {*function.allow, *self.more_allowed}, self.pairs())
         try:
             try:
                 result = function(self, box)
