@@ -29,8 +29,7 @@ bool may_pass(Thread* t, const EventHeader& h);
 /// its turn (await_turn) may be to come. False: there is none, this version leads now. A dropped
 /// follower ends here.
 bool next_event(Thread* t, EventHeader& h);
-/// The same; `end`: there is none before the call in which the leader's thread stands, or the end
-/// of its process.
+/// The same; `end`: there is none, and the leader's process, which has threads, has ended.
 bool next_event_or_end(Thread* t, EventHeader& h, bool& end);
 /// Consumes the event at the cursor whole, whatever it is.
 void skip_event(Thread* t, const EventHeader& h);

@@ -4,7 +4,6 @@
 #include "shim/agent/damage.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/log.h"
-#include "shim/agent/looks.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/pair.h"
@@ -219,16 +218,17 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
 namespace {
 
 // The leader's thread has begun a call, and everything before it is consumed.
-bool leader_in_call(const Thread* t, bool) {
+bool leader_in_call(const Thread* t) {
   const stream::Flight& f = t->lane->flight;
   return f.phase.load(std::memory_order_acquire) != 0 && f.head == t->pos &&
          load_head(t->lane) == t->pos;
 }
 
-// A look may be its alone, and what it does next may come now: then only if it lasts.
-bool leader_in_call_or_ended(const Thread* t, bool lasts) {
-  if (leader_in_call(t, lasts)) return lasts || !may_be_look(t->lane->flight.nr);
-  return !t->proc->shared->alive[index_of(stream::other(t->proc->version))].load() && load_head(t->lane) == t->pos;
+// Of threads only: where one waits for what will never come, it may hold a lock that another one needs.
+bool leader_has_ended(const Thread* t) {
+  const Process* p = t->proc->shared;
+  const int leader = index_of(stream::other(t->proc->version));
+  return t->proc->multi_threaded && p->real_pid[leader] > 0 && !p->alive[leader].load() && load_head(t->lane) == t->pos;
 }
 
 // After a sleep of at most `step` in which it has done nothing.
@@ -242,8 +242,8 @@ bool leader_hangs(Thread* t, Patience& patience, int64_t step, int64_t limit) {
   return false;
 }
 
-// No event of the leader's thread stands before what it does now; that has been so for a while: `lasts`.
-using Beyond = bool (*)(const Thread* t, bool lasts);
+// No event of the leader's thread will come before what is known of it otherwise.
+using Beyond = bool (*)(const Thread* t);
 
 // `beyond`: asked as long as nothing is there, and set if that is so; may be null.
 Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
@@ -255,8 +255,6 @@ Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
   const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
   const bool between = n == sizeof(EventHeader);  // two events: nothing is half read
   uint64_t last_head = load_head(l);
-  constexpr int64_t kWhileNs = 2'000'000;
-  int64_t asleep = 0;  // since when
   for (int spin = 0;; spin++) {
     t->limit = load_head(l);
     if (between && t->replays) at_boundary(t);
@@ -267,7 +265,7 @@ Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
       if (load_head(l) - t->pos >= n) continue;
       return Wait::kLeaderGone;
     }
-    if (is_beyond && is_beyond(t, asleep && monotonic_ns() - asleep > kWhileNs)) {
+    if (is_beyond && is_beyond(t)) {
       *beyond = true;
       return Wait::kReady;
     }
@@ -278,7 +276,6 @@ Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
     lane_release(t);
     if (between) give_way_if_busy(t);
     patience.begin();
-    if (is_beyond && !asleep) asleep = monotonic_ns();
     l->consumer_waits.store(1);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (load_head(l) - t->pos < n && !leader_is_gone(t)) {
@@ -308,7 +305,7 @@ Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) {
 }
 
 Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end) {
-  return wait_for_bytes(t, n, leader_in_call_or_ended, &end);
+  return wait_for_bytes(t, n, leader_has_ended, &end);
 }
 
 bool lane_more(Thread* t, uint64_t n) {

@@ -44,7 +44,7 @@ Wait lane_wait(Thread* t, uint64_t n);
 /// The same, or until all is consumed and the leader stands in its next call, where it may wait for
 /// long: `in_call`.
 Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call);
-/// The same, or until the leader's process has ended.
+/// As lane_wait(), or until the leader's process has ended, if it has threads: `end`.
 Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end);
 /// True when `n` bytes beyond the cursor are there; of a process with one thread, waits for them while
 /// the leader seems to be on its way to them: not in a call where it may wait for long, and for 0.2 s

@@ -90,10 +90,6 @@ bool looks_only(const Call& c) {
   return fd >= 0 && stays_inside(c.nr) && never_blocks(c.t, fd) && is_regular(c.t, fd);
 }
 
-bool may_be_look(long nr) {
-  return flags_of_open(nr) >= 0 || stays_inside(nr) || harmless(sys::describe(nr));
-}
-
 Look look_of(const Call& c) {
   Look look = {};
   if (c.d->path_arg < 0) return look;

@@ -13,9 +13,6 @@ bool read_only(uint64_t flags);
 /// Opens a file to read, or goes on with a regular file: nobody outside sees anything of it.
 bool looks_only(const Call& c);
 
-/// By its number: it may be one.
-bool may_be_look(long nr);
-
 /// What the call looks for, to tell it from other looks.
 struct Look {
   bool is_one;      ///< else nothing below
