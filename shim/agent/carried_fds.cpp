@@ -48,8 +48,11 @@ void await_closed(Process* p, bool dead, int pidfd) {
 // What is private to this version stays its own. Returns how many are left.
 uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
   uint32_t kept = 0;
-  for (uint32_t i = 0; i < count; i++)
-    if (!fd_private(t, number_of(list[i]))) list[kept++] = list[i];
+  for (uint32_t i = 0; i < count; i++) {
+    const int fd = number_of(list[i]);
+    const bool leaders_alone = valid_fd(fd) && (fd_bits(t, fd) & kFdLeaderOnly);  // (see looks.h)
+    if (!fd_private(t, fd) && !leaders_alone) list[kept++] = list[i];
+  }
   return kept;
 }
 

@@ -43,7 +43,7 @@ TEST_F(DockerRun, FileSystems) {
       "--read-only --tmpfs /t:size=64k,mode=711,noexec --shm-size 128k -v $W/vol:/v -v "
       "$W/readonly:/r:ro -v kept:/etc "
       "--mount type=tmpfs,destination=/m --device /dev/zero:/dev/mine:r",
-      "sh -c 'exec 2>&1; touch /x; touch /tmp/x; touch /m/x && ls /m; ls -ld /t; dd if=/dev/zero of=/t/f "
+      "sh -c 'exec 2>&1; touch /x; touch /tmp/x; touch /m/x && ls /m; stat -c \"%A %u\" /t; dd if=/dev/zero of=/t/f "
       "bs=1k count=100 2>/dev/null; "
       "stat -c %s /t/f; grep -o \" /t tmpfs [a-z,]*\" /proc/mounts; "
       "dd if=/dev/zero of=/dev/shm/f bs=1k count=200 2>/dev/null; stat -c %s /dev/shm/f; "
