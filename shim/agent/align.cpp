@@ -83,11 +83,6 @@ namespace {
 
 constexpr int kLookAhead = 16;
 
-struct Head {
-  uint64_t offset;
-  EventHeader h;
-};
-
 // An event behind the next one. A look that the leader has not made yet (it would say what this one
 // is) is waited for.
 bool peek_event(Thread* t, uint64_t offset, bool waits, EventHeader& h) {
@@ -236,7 +231,7 @@ Match follower_match(Call& c, EventHeader& h) {
         leader_failed(t, h);
         return Match::kTakeover;
       case EventKind::kExit:
-        if (h.result != 0 && !harmless(*c.d) && !may_look_alone(c)) {
+        if (h.result != 0 && !harmless(*c.d) && !may_look_alone(c, look)) {
           leader_failed(t, h);
           return Match::kTakeover;
         }
@@ -250,7 +245,7 @@ Match follower_match(Call& c, EventHeader& h) {
     if (distance >= 0) {
       skip_bytes_to(c, distance);
     } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c) ||
-               may_look_alone(c)) {
+               may_look_alone(c, look)) {
       return Match::kOnOwn;
     } else if (may_pass(t, h)) {
       skip_event(t, h);

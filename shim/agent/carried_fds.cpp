@@ -50,8 +50,7 @@ uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
   uint32_t kept = 0;
   for (uint32_t i = 0; i < count; i++) {
     const int fd = number_of(list[i]);
-    const bool leaders_alone = valid_fd(fd) && (fd_bits(t, fd) & kFdLeaderOnly);  // (see looks.h)
-    if (!fd_private(t, fd) && !leaders_alone) list[kept++] = list[i];
+    if (!fd_private(t, fd) && !fd_leader_only(t, fd)) list[kept++] = list[i];
   }
   return kept;
 }

@@ -4,6 +4,7 @@
 #include "shim/agent/maps_line.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/report.h"
+#include "shim/agent/paths.h"
 
 namespace mx::agent {
 
@@ -100,12 +101,8 @@ int32_t entry_of(const CodeRegion& r, bool& fresh) {
 }  // namespace
 
 bool is_random_library(int fd) {
-  char path[48] = "/proc/self/fd/", name[256];
-  append_number(path, 14, static_cast<uint64_t>(fd));
-  const long n = sys(__NR_readlink, path, name, sizeof name - 1);
-  if (n <= 0) return false;
-  name[n] = 0;
-  return is_random_library(name);
+  char name[256];
+  return path_of_descriptor(fd, name, sizeof name) > 0 && is_random_library(name);
 }
 
 CodeKind code_kind(uint64_t address) {

@@ -10,6 +10,10 @@ inline uint16_t& fd_bits(Thread* t, int fd) { return t->proc->fds[fd]; }
 inline bool fd_private(Thread* t, int64_t fd) {
   return valid_fd(fd) && (t->proc->fds[fd] & kFdPrivate);
 }
+/// Of a file that the leader alone has looked into, see looks.h.
+inline bool fd_leader_only(Thread* t, int64_t fd) {
+  return valid_fd(fd) && (t->proc->fds[fd] & kFdLeaderOnly);
+}
 bool fd_reserved(int64_t fd);
 
 /// Known to be a regular file or a folder (false also if nobody has asked yet, see never_blocks()).

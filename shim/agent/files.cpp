@@ -17,8 +17,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr uint64_t kCreat = 0100, kExclusive = 0200, kTrunc = 01000, kPathOnly = 010000000, kTmpfile = 020000000,
-                   kCloexec = 02000000, kAccess = 3;
+constexpr uint64_t kCreat = 0100, kExclusive = 0200, kTrunc = 01000, kCloexec = 02000000;
 
 bool under(const char* path, const char* folder) {
   size_t n = string_length(folder, 512);

@@ -217,11 +217,14 @@ Verdict lane_rendezvous(Thread* t, bool verdict) {
 
 namespace {
 
-// The leader's thread has begun a call, and everything before it is consumed.
+// The leader's thread has begun a call, whose event will stand at `head`.
+bool begins_call(const Lane* l, uint64_t head) {
+  return l->flight.phase.load(std::memory_order_acquire) != 0 && l->flight.head == head;
+}
+
+// … and everything before it is consumed.
 bool leader_in_call(const Thread* t) {
-  const stream::Flight& f = t->lane->flight;
-  return f.phase.load(std::memory_order_acquire) != 0 && f.head == t->pos &&
-         load_head(t->lane) == t->pos;
+  return begins_call(t->lane, t->pos) && load_head(t->lane) == t->pos;
 }
 
 // Of threads only: where one waits for what will never come, it may hold a lock that another one needs.
@@ -326,9 +329,8 @@ bool lane_more(Thread* t, uint64_t n) {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (load_head(l) == head) futex_wait(&l->consumer_waits, 1, kStepMs);
     l->consumer_waits.store(0);
-    const stream::Flight& f = l->flight;
-    const bool in_call = f.phase.load(std::memory_order_acquire) != 0 && f.head == head;
-    if (patience.waited(kStepMs) >= (in_call ? kMostInCall : kMost) && load_head(l) == head) return false;
+    const int64_t most = begins_call(l, head) ? kMostInCall : kMost;
+    if (patience.waited(kStepMs) >= most && load_head(l) == head) return false;
   }
 }
 

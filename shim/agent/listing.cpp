@@ -1,6 +1,7 @@
 #include "shim/agent/listing.h"
 
 #include "shim/agent/memory.h"
+#include "shim/agent/paths.h"
 
 namespace mx::agent {
 
@@ -15,11 +16,9 @@ struct Dirent64 {
 
 // /proc/PID/fd, or fdinfo, of any process: all have mx's descriptor.
 bool lists_descriptors(int fd) {
-  char link[32] = "/proc/self/fd/", target[64];
-  append_number(link, 14, static_cast<uint64_t>(fd));
-  long n = sys(__NR_readlink, link, target, sizeof target - 1);
+  char target[64];
+  const long n = path_of_descriptor(fd, target, sizeof target);
   if (n <= 0) return false;
-  target[n] = 0;
   if (!starts_with(target, "/proc/")) return false;
   size_t slash = static_cast<size_t>(n);
   while (target[slash] != '/') slash--;

@@ -4,6 +4,7 @@
 #include "shim/agent/compared.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_root.h"
 
 namespace mx::agent {
 
@@ -55,24 +56,19 @@ void note_on_the_way(OnTheWay& way, int64_t fd) {
     way.fds[way.count++] = static_cast<int>(fd);
 }
 
-bool leaders_alone(Thread* t, int fd) { return valid_fd(fd) && (fd_bits(t, fd) & kFdLeaderOnly); }
-
 // The folder that a relative name starts from is here, too.
 bool starts_here(const Call& c) {
   const auto* path = reinterpret_cast<const char*>(c.args[c.d->path_arg]);
-  const uint8_t folder = c.d->args[c.d->path_arg].size_arg;
-  if (path[0] == '/' || folder == sys::kNoArg) return true;
-  const auto fd = static_cast<int>(c.args[folder]);
-  return fd == kCwd || fd_private(c.t, fd);
+  const int folder = folder_of(c, c.d->path_arg);
+  return path[0] == '/' || folder == kCwd || fd_private(c.t, folder);
 }
 
 // A fifo or a device would notice: of those only /dev/null, /dev/urandom and the like (mem(4):
 // major 1).
 bool nobody_notices(const Call& c) {
   uint64_t st[18];
-  const uint8_t folder = c.d->args[c.d->path_arg].size_arg;
-  const int64_t from = folder == sys::kNoArg ? kCwd : static_cast<int>(c.args[folder]);
-  if (is_error(sys(__NR_newfstatat, from, c.args[c.d->path_arg], st, 0))) return true;
+  if (is_error(sys(__NR_newfstatat, folder_of(c, c.d->path_arg), c.args[c.d->path_arg], st, 0)))
+    return true;
   const uint32_t type = st[3] & 0170000;
   constexpr uint32_t kFile = 0100000, kFolder = 0040000, kDevice = 0020000;
   return type == kFile || type == kFolder || (type == kDevice && st[5] >> 8 == 1);
@@ -117,7 +113,7 @@ bool is_leaders_look(Thread* t, uint64_t offset, const EventHeader& h, OnTheWay&
     return true;
   }
   const auto fd = static_cast<int>(leader.values[d.fd_arg]);
-  return leaders_alone(t, fd) || on_the_way(way, fd);
+  return fd_leader_only(t, fd) || on_the_way(way, fd);
 }
 
 void skip_leaders_look(Thread* t, const EventHeader& h) {
@@ -129,8 +125,8 @@ void skip_leaders_look(Thread* t, const EventHeader& h) {
     fd_closed(t, static_cast<int>(leader.values[0]));
 }
 
-bool may_look_alone(const Call& c) {
-  return look_of(c).is_one && (!opens_to_read(c) || nobody_notices(c));
+bool may_look_alone(const Call& c, const Look& look) {
+  return look.is_one && (!opens_to_read(c) || nobody_notices(c));
 }
 
 long open_alone(Call& c) {

@@ -34,7 +34,7 @@ void skip_leaders_look(Thread* t, const EventHeader& h);
 
 /// Follower: it may look for itself: at a file or folder, or at nothing, and not below a descriptor
 /// of the leader's.
-bool may_look_alone(const Call& c);
+bool may_look_alone(const Call& c, const Look& look);
 /// Opens it, at a number that no descriptor of the leader's has.
 long open_alone(Call& c);
 /// The same for a descriptor of this version's: moves `own` there, as a private one.

@@ -55,11 +55,8 @@ long open_on_leaders_root(Thread* t, const NamedFile& file) {
 
 uint32_t name_file(int fd, NamedFile& to) {
   if (!look_at(fd, to)) return 0;
-  char link[32] = "/proc/self/fd/";
-  append_number(link, 14, static_cast<uint64_t>(fd));
-  const long n = sys(__NR_readlink, link, to.path.text, sizeof to.path.text - 1);
+  const long n = path_of_descriptor(fd, to.path.text, sizeof to.path.text);
   if (n <= 0 || n == sizeof to.path.text - 1 || to.path.text[0] != '/') return 0;
-  to.path.text[n] = 0;
   uint64_t named[18];  // (a file that has been removed or replaced has a name, too: proc(5))
   if (is_error(sys(__NR_newfstatat, -100, to.path.text, named, 0))) return 0;
   if (named[0] != to.device || named[1] != to.inode) return 0;

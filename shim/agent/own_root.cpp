@@ -93,11 +93,6 @@ bool was_written(Call& c, int dirfd, const char* text, bool nofollow) {
   return follows && written(they, path.text) && leader_shares(c);
 }
 
-int folder_of(const Call& c, int path_arg) {
-  uint8_t arg = c.d->args[path_arg].size_arg;
-  return arg == sys::kNoArg ? kCwd : static_cast<int>(c.args[arg]);
-}
-
 // A folder that is not this version's own has no descriptor here, or one of the leader's.
 bool reachable(Thread* t, int dirfd, const char* text) {
   return text[0] == '/' || dirfd == kCwd || fd_private(t, dirfd);
@@ -112,6 +107,11 @@ bool on_own_root(Version v, int dirfd, const char* text, bool nofollow) {
 }
 
 }  // namespace
+
+int folder_of(const Call& c, int path_arg) {
+  uint8_t arg = c.d->args[path_arg].size_arg;
+  return arg == sys::kNoArg ? kCwd : static_cast<int>(c.args[arg]);
+}
 
 bool looks_at_link(const Call& c) {
   switch (c.nr) {

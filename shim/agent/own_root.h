@@ -17,6 +17,8 @@ enum class Owner : uint8_t {
 /// Who owns what argument `path_arg` of a call names; `nofollow`: a link itself, not what it leads to.
 /// Waits for the leader's next event where only that can tell.
 Owner owner_of(Call& c, int path_arg, bool nofollow);
+/// The descriptor that a relative name in argument `path_arg` starts from, AT_FDCWD if the call has none.
+int folder_of(const Call& c, int path_arg);
 /// True if the call looks at a link itself.
 bool looks_at_link(const Call& c);
 

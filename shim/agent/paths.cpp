@@ -54,9 +54,7 @@ long starting_folder(int dirfd, Path& to) {
   if (dirfd == kCwd) {
     n = sys(__NR_getcwd, to.text, sizeof to.text) - 1;
   } else {
-    char link[32] = "/proc/self/fd/";
-    append_number(link, 14, static_cast<uint64_t>(dirfd));
-    n = sys(__NR_readlink, link, to.text, sizeof to.text - 1);
+    n = path_of_descriptor(dirfd, to.text, sizeof to.text);
   }
   return n > 0 && to.text[0] == '/' ? n : -1;
 }
@@ -76,6 +74,14 @@ bool whole_name(int dirfd, const char* text, Path& to) {
 }
 
 }  // namespace
+
+long path_of_descriptor(int fd, char* to, size_t size) {
+  char link[32] = "/proc/self/fd/";
+  append_number(link, 14, static_cast<uint64_t>(fd));
+  const long n = sys(__NR_readlink, link, to, size - 1);
+  if (n >= 0) to[n] = 0;
+  return n;
+}
 
 bool normalise(const char* from, Path& to) {
   if (from[0] != '/') return false;
