@@ -1,6 +1,7 @@
 #include "shim/agent/call.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/compared.h"
 #include "shim/agent/doubt.h"
@@ -103,6 +104,10 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->kicked = 0;
     if (t->role == Role::kLeader) keep_if_wanted(t);
+    if (t->role == Role::kFollower) {
+      lead_if_due(t);
+      if (interrupted_as_leader(t)) return kEintr;
+    }
     long ret = c.may_rest ? block_at_rest(t, nr, now) : mx_blocking(nr, now);
     if (ret == kFollowsNow) return ret;
     count_moved(t, nr, ret);
@@ -362,6 +367,7 @@ long on_own(Call& c) {
   if (c.nr == __NR_fcntl && fd_known_open(c.t, fd)) return c.args[1] == 1 /*F_GETFD*/ && (fd_bits(c.t, fd) & kFdCloexec);
   const long ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   if (ret != kEbadf || c.d->fd_arg != 0 || c.t->replays || !fd_known_open(c.t, fd)) return ret;
+  const BorrowsNumber borrows(c.t);
   const int leaders = fetch_descriptor(c.t, fd);  // (if it still has it)
   if (is_error(leaders)) return ret;
   const long answer = raw6(c.nr, static_cast<uint64_t>(leaders), c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);

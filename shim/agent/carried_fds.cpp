@@ -1,5 +1,6 @@
 #include "shim/agent/carried_fds.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/fds.h"
@@ -11,8 +12,8 @@ namespace mx::agent {
 
 namespace {
 
-// Follower: asks the husk (or the keeper of a dead leader) for the list of open descriptors.
-bool list_descriptors(Thread* t, bool dead) {
+// Asks the husk (or the keeper of a dead leader) for the list of open descriptors.
+bool ask_for_list(Thread* t, bool dead) {
   Process* p = t->proc->shared;
   p->fd_list_lane = t->lane_index;
   p->survivor_uid = static_cast<uint32_t>(sys(__NR_getuid));
@@ -57,38 +58,40 @@ uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
 
 }  // namespace
 
-int take_descriptors(Thread* t) {
+FdHolder list_descriptors(Thread* t) {
+  const BorrowsNumber borrows(t);
   Process* p = t->proc->shared;
-  int from = twin_pid(t);
-  bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
-  if (dead) from = p->keeper_pid;
-  if (from <= 0) return -1;
-  long pidfd = sys(__NR_pidfd_open, from, 0);
-  if (is_error(pidfd)) return -1;
-  if (!list_descriptors(t, dead)) {
-    sys(__NR_close, pidfd);
-    return -1;
-  }
+  const bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
+  const int holder = dead ? p->keeper_pid : twin_pid(t);
+  const long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
+  if (is_error(pidfd)) return {dead, -1};
+  if (ask_for_list(t, dead)) return {dead, aside(static_cast<int>(pidfd))};
+  sys(__NR_close, pidfd);
+  return {dead, -1};
+}
+
+int take_descriptors(Thread* t, FdHolder from) {
+  const OwnsAllNumbers mine(t);
+  Process* p = t->proc->shared;
   auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane));
   constexpr uint32_t kMostListed = stream::kLaneScratch / sizeof *list;
   const uint32_t listed = p->fd_count;
   p->fd_count = leave_out_private(t, list, listed < kMostListed ? listed : kMostListed);
-  pidfd = clear_of(list, p->fd_count, static_cast<int>(pidfd));
+  const int pidfd = clear_of(list, p->fd_count, from.pidfd);
   int taken = 0;
   forget_carried();
   const bool clear = !in_list(list, p->fd_count, pidfd);
-  const uint32_t came =
-      clear ? receive_descriptors(t, static_cast<int>(pidfd), list, p->fd_count) : 0;
+  const uint32_t came = clear ? receive_descriptors(t, pidfd, list, p->fd_count) : 0;
   for (uint32_t i = 0; i < p->fd_count; i++) {
     // One by one: what did not come by the socket.
-    if (i >= came && !fetch_descriptor_of(static_cast<int>(pidfd), list[i])) continue;
+    if (i >= came && !fetch_descriptor_of(pidfd, list[i])) continue;
     note_carried(number_of(list[i]));
     taken++;
   }
   const uint32_t locks = share_record_locks(t);
   p->descriptors_taken.store(kTaken);
   futex_wake(&p->descriptors_taken, 8);
-  await_closed(p, dead, pidfd);
+  await_closed(p, from.dead, pidfd);
   sys(__NR_close, pidfd);
   own_record_locks(t, locks);
   return taken;

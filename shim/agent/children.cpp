@@ -1,5 +1,6 @@
 #include "shim/agent/children.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 
@@ -27,11 +28,14 @@ void forget(Thread* t, Child* c) {
 
 // Until the process has ended; `limit_ms` 0: however long that takes.
 void await_end(Thread* t, int32_t real, int limit_ms) {
+  BorrowsNumber borrows(this_thread());
   struct {
     int32_t fd;
     int16_t events, revents;
   } ended{static_cast<int32_t>(sys(__NR_pidfd_open, real, 0)), 1 /*POLLIN*/, 0};
   if (is_error(ended.fd)) return;
+  ended.fd = aside(ended.fd);
+  borrows.give_back();
   constexpr int kStepMs = 50;
   for (int waited = 0; limit_ms == 0 || waited < limit_ms; waited += kStepMs)
     if (sys(__NR_poll, &ended, 1, kStepMs) > 0 || follower_must_end(t)) break;

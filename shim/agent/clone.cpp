@@ -1,6 +1,7 @@
 // fork, vfork, clone, clone3: a new pair of processes or of threads.
 #include "shim/agent/align.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/borrowed.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/flight.h"
@@ -70,6 +71,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   }
   t->at_rest.store(0);
   t->replays = 0;
+  forget_borrowed(t);
   p->promoted = 0;
   p->n_unreaped = p->n_children = p->n_sent = p->n_kept = 0;
   for (TimerRecord& timer : p->timers) timer.used = 0;

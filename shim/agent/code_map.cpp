@@ -1,5 +1,6 @@
 #include "shim/agent/code_map.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/maps_line.h"
 #include "shim/agent/memory.h"
@@ -47,6 +48,7 @@ CodeKind kind_of(const char* path) {
 
 template <typename F>
 void read_maps(F&& f) {
+  const BorrowsNumber borrows(this_thread());
   long fd = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
   if (is_error(fd)) return;
   LineReader reader{static_cast<int>(fd), {}};

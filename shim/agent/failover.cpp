@@ -1,5 +1,6 @@
 #include "shim/agent/failover.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/damage.h"
@@ -349,6 +350,7 @@ bool leader_is_stopped(Thread* t) {
   char path[48] = "/proc/", text[128];
   append_number(path, 6, static_cast<uint64_t>(twin_pid(t)));
   copy_string(path + string_length(path, sizeof path), "/stat", 6);
+  const BorrowsNumber borrows(t);
   long fd = sys(__NR_open, path, 02000000 /*O_CLOEXEC*/, 0);
   if (is_error(fd)) return false;
   long n = sys(__NR_read, fd, text, sizeof text);

@@ -64,6 +64,10 @@ bool leader_is_stopped(Thread* t);
 /// This thread has consumed all events of its lane; it goes on for real. The first one carries over
 /// the process's descriptors.
 void take_over(Thread* t);
+/// A follower's thread, before it waits in a call that it makes by itself (a futex): such a thread would hear of a new
+/// leader at its next event only, and until then have every signal blocked. Takes over, or waits until another thread
+/// has, if the leader is gone and its lane read.
+void lead_if_due(Thread* t);
 /// This version's copy of the leader's descriptor, close-on-exec; or an error.
 int fetch_descriptor(Thread* t, int fd);
 void wake_producer(Thread* t);

@@ -1,5 +1,6 @@
 #include "shim/agent/fds.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
@@ -328,6 +329,7 @@ long run_memfd(Call& c) {
     fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified);
     return ret;
   }
+  const BorrowsNumber borrows(c.t);
   long own = sys(__NR_memfd_create, c.args[0], c.args[1]);
   return is_error(own) ? own : place_private(t, own, ret, cloexec);
 }

@@ -1,6 +1,7 @@
 #include "shim/agent/files.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/borrowed.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
@@ -128,13 +129,14 @@ enum class PrivateMatch : uint8_t { kFound, kNone, kTakeover };
 
 // Finds the leader's kPrivateOpen of the same path in sight; skips to it. `own` is this version's descriptor: closed
 // before a take-over, for the leader may have its number.
-PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h) {
+PrivateMatch match_private_open(Call& c, uint64_t want, int own, BorrowsNumber& borrows, EventHeader& h) {
   Thread* t = c.t;
   for (;;) {
     Wait w = lane_wait(t, sizeof h);
     if (w == Wait::kDropped) end_follower(t);
     if (w == Wait::kLeaderGone) {
       sys(__NR_close, own);
+      borrows.give_back();
       take_over(t);
       return PrivateMatch::kTakeover;
     }
@@ -201,6 +203,7 @@ long open_private(Call& c, const OpenRequest& req) {
   Thread* t = c.t;
   use_own_program(c, req.path_arg);
   if (t->inherits) close_untold(c);
+  BorrowsNumber borrows(t);
   long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   if (is_error(own)) return own;
   bool cloexec = req.flags & kCloexec;
@@ -214,7 +217,7 @@ long open_private(Call& c, const OpenRequest& req) {
     return own;
   }
   EventHeader h;
-  PrivateMatch match = match_private_open(c, d, static_cast<int>(own), h);
+  PrivateMatch match = match_private_open(c, d, static_cast<int>(own), borrows, h);
   if (match == PrivateMatch::kTakeover) return open_private(c, req);
   if (match == PrivateMatch::kFound) {
     await_turn(t, h);

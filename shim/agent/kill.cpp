@@ -65,6 +65,16 @@ void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
   if (c.t->role == Role::kFollower && c.consumed && c.ret == 0) note_sent(c.t, info_of(c, sig, code, given));
 }
 
+// The same for one that any thread may take, and tell of, as soon as the event is consumed.
+long run_event_to_self(Call& c, int32_t pid, int sig, int32_t code, uint64_t given) {
+  Thread* t = c.t;
+  const bool expects = t->role == Role::kFollower && pid == t->proc->vpid;
+  if (expects) expect_sent_to_self(t, sig);
+  const long ret = run_event(c);
+  if (expects) confirm_sent_to_self(t, info_of(c, sig, code, given), c.consumed && !t->regs_redirected && ret == 0);
+  return ret;
+}
+
 // Its place in the order is from before the kernel acts: another thread may take the signal, tell of that, and end, before
 // this one's call has returned.
 void come_before_receiver(const Call& c, int64_t pid, int64_t tid) {
@@ -88,9 +98,8 @@ long run_kill(Call& c) {
   auto sig = static_cast<int>(c.args[1]);
   before_kill(c, pid, 0, c.args[1]);
   if (pid <= 0 && t->proc->promoted) await_children(t);
-  long ret = run_event(c);
+  long ret = run_event_to_self(c, pid, sig, kSiUser, 0);
   if (t->regs_redirected) return ret;
-  if (pid == t->proc->vpid) note_sent_to_self(c, sig, kSiUser, 0);
   if (t->role == Role::kFollower) return ret;
   if (pid > 0 && ret == 0) also_to_follower(t, pid, sig);
   // A group has members by either version's ids once a version has taken over.
@@ -141,10 +150,7 @@ long run_tgkill(Call& c) {
 }
 
 long run_sigqueue(Call& c) {
-  long ret = run_event(c);
-  if (static_cast<int32_t>(c.args[0]) == c.t->proc->vpid && !c.t->regs_redirected)
-    note_sent_to_self(c, static_cast<int>(c.args[1]), kSiQueue, c.args[2]);
-  return ret;
+  return run_event_to_self(c, static_cast<int32_t>(c.args[0]), static_cast<int>(c.args[1]), kSiQueue, c.args[2]);
 }
 
 // The follower's processes form groups of the same shape, so that they are there after a failover.

@@ -1,6 +1,7 @@
 #include "shim/agent/looks.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/borrowed.h"
 #include "shim/agent/compared.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
@@ -130,6 +131,7 @@ bool may_look_alone(const Call& c, const Look& look) {
 }
 
 long open_alone(Call& c) {
+  const BorrowsNumber borrows(c.t);
   const long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
   if (is_error(own)) return own;
   return keep_apart(c.t, static_cast<int>(own), c.args[flags_of_open(c.nr)] & kCloexec);

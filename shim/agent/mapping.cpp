@@ -1,6 +1,7 @@
 // mmap of files. Private descriptors and anonymous memory are each version's own; a shared file is
 // mapped by the leader, and the follower gets the descriptor from it for the moment of the call.
 #include "shim/agent/align.h"
+#include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/code_map.h"
 #include "shim/agent/failover.h"
@@ -59,6 +60,7 @@ bool follow_shared_map(Call& c) {
     follower_take(c, h);
     return true;
   }
+  BorrowsNumber borrows(t);
   const long fd = file_to_map(c, h);
   long at = kEbadf;
   if (!is_error(fd)) {
@@ -68,6 +70,7 @@ bool follow_shared_map(Call& c) {
     at = writable_share ? map_shadow(c, static_cast<int>(fd)) : map(c);
     sys(__NR_close, fd);
   }
+  borrows.give_back();
   follower_take(c, h);  // releases the leader
   wake_producer(t);
   if (is_error(at)) leave_as_follower(t, "a file the leader has mapped could not be mapped");

@@ -1,5 +1,6 @@
 #include "shim/agent/rejoin.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/copied_fds.h"
@@ -208,6 +209,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, kSetName, name);
   t->proc->real_pid = t->tid = self;
   t->proc->promoted = 0;
+  each_thread(t->proc, [](Thread& o) { forget_borrowed(&o); });
   run_as_usual(t);  // and with it the threads that it makes anew
   each_thread(t->proc, [](Thread& o) {
     o.gives_way = 0;

@@ -9,6 +9,7 @@ namespace mx::agent {
 namespace {
 
 constexpr int kRealTime = 32;
+constexpr int32_t kAnyThread = 0x7fffffff;  // negative, of what is about to be sent to the process
 
 bool valid(int sig) { return sig >= 1 && sig <= 64; }
 
@@ -73,16 +74,25 @@ void send(Thread* t, const Siginfo& info, int32_t to) {
   }
 }
 
+// Of the process, when this thread sends it.
+bool stays_pending(const Thread* t, int sig) {
+  return valid(sig) && (t->vmask & bit(sig)) && !(kUnblockable & bit(sig));
+}
+
+// The leader has sent it, and nobody has taken it.
+void note(Thread* t, const Siginfo& info, int32_t to) {
+  LocalProcess* p = t->proc;
+  if (p->promoted) return send(t, info, to);
+  if (info.signo < kRealTime && noted(p, info.signo, to)) return;  // standard signals merge
+  add(p, info, to);
+}
+
 }  // namespace
 
 void note_sent(Thread* t, const Siginfo& info) {
-  LocalProcess* p = t->proc;
-  int sig = info.signo;
-  if (!valid(sig) || !(t->vmask & bit(sig)) || (kUnblockable & bit(sig))) return;
+  if (!stays_pending(t, info.signo)) return;
   OneAtATime alone(notes_busy);
-  if (p->promoted) return send(t, info, 0);
-  if (sig < kRealTime && noted(p, sig, 0)) return;  // standard signals merge
-  add(p, info, 0);
+  note(t, info, 0);
 }
 
 void expect_sent(Thread* t, int sig, int32_t vtid) {
@@ -94,12 +104,21 @@ void expect_sent(Thread* t, int sig, int32_t vtid) {
 }
 
 void confirm_sent(Thread* t, const Siginfo& info, int32_t vtid, bool sent) {
-  const int sig = info.signo;
   OneAtATime alone(notes_busy);
-  if (!remove(t->proc, sig, -vtid) || !sent) return;
-  if (t->proc->promoted) return send(t, info, vtid);
-  if (sig < kRealTime && noted(t->proc, sig, vtid)) return;
-  add(t->proc, info, vtid);
+  if (remove(t->proc, info.signo, -vtid) && sent) note(t, info, vtid);
+}
+
+void expect_sent_to_self(Thread* t, int sig) {
+  if (!stays_pending(t, sig)) return;
+  Siginfo info{};
+  info.signo = sig;
+  OneAtATime alone(notes_busy);
+  add(t->proc, info, -kAnyThread);
+}
+
+void confirm_sent_to_self(Thread* t, const Siginfo& info, bool sent) {
+  OneAtATime alone(notes_busy);
+  if (remove(t->proc, info.signo, -kAnyThread) && sent) note(t, info, 0);
 }
 
 bool is_expected(Thread* t, int sig, int32_t vtid) {
@@ -109,7 +128,7 @@ bool is_expected(Thread* t, int sig, int32_t vtid) {
 
 void forget_sent(Thread* t, int sig) {
   OneAtATime alone(notes_busy);
-  for (int32_t to : {t->vtid, -t->vtid, 0})
+  for (int32_t to : {t->vtid, -t->vtid, 0, -kAnyThread})
     if (remove(t->proc, sig, to)) return;
 }
 

@@ -14,6 +14,9 @@ void note_sent(Thread* t, const Siginfo& info);
 void expect_sent(Thread* t, int sig, int32_t vtid);
 /// … the event has been consumed, and the leader has (not) sent it.
 void confirm_sent(Thread* t, const Siginfo& info, int32_t vtid, bool sent);
+/// The same for a signal to the process, which this thread blocks.
+void expect_sent_to_self(Thread* t, int sig);
+void confirm_sent_to_self(Thread* t, const Siginfo& info, bool sent);
 /// … expected, and the thread has not taken it.
 bool is_expected(Thread* t, int sig, int32_t vtid);
 /// The program has taken it, in this thread.

@@ -1,5 +1,6 @@
 #include "shim/agent/shadow.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/memory.h"
 
@@ -55,6 +56,7 @@ Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
   bool fresh = !s;
   if (fresh) {
     if (shadow_count == 64) return nullptr;
+    const BorrowsNumber borrows(this_thread());
     long made = sys(__NR_memfd_create, "mx-shadow", kCloexec);
     if (is_error(made)) return nullptr;
     long memfd = sys(__NR_fcntl, made, kDupfdCloexec, kHigh);

@@ -1,5 +1,6 @@
 #include "shim/agent/signals.h"
 
+#include "shim/agent/astray.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
@@ -401,6 +402,11 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
   }
 }
 
+// No call of the program's has to be made first.
+static bool comes_anywhere(const EventHeader& h) {
+  return h.kind == EventKind::kTermSignal || (h.kind == EventKind::kSignal && (h.flags & stream::kAsync));
+}
+
 void follow_trailing_signals(Thread* t, Regs* r) {
   if (t->signal_follows) {
     t->signal_follows = 0;
@@ -412,8 +418,17 @@ void follow_trailing_signals(Thread* t, Regs* r) {
   t->limit = t->lane->head.load(std::memory_order_acquire);
   if (t->limit - t->pos < sizeof h) return;
   lane_peek(t, 0, &h, sizeof h);
-  if (h.kind == EventKind::kSignal && (h.flags & stream::kAsync) && has_turn(t, h))
-    follow_signal(t, r, SignalPoint::kCallEnd);
+  if (comes_anywhere(h) && (has_turn(t, h) || leader_is_gone(t))) follow_signal(t, r, SignalPoint::kCallEnd);
+}
+
+bool interrupted_as_leader(Thread* t) {
+  EventHeader h;
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->role != Role::kFollower || is_astray(t) || t->limit - t->pos < sizeof h) return false;
+  lane_peek(t, 0, &h, sizeof h);
+  if (!comes_anywhere(h)) return false;
+  await_turn(t, h);
+  return true;
 }
 
 void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {

@@ -48,6 +48,9 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc = nullptr
 /// Follower: signals that belong to the end of the call just consumed, or that came at no
 /// particular point.
 void follow_trailing_signals(Thread* t, Regs* r);
+/// Follower, before it waits in a call that it makes by itself: true if the leader's thread was interrupted by a signal
+/// at no event of its own. The call returns EINTR, and the signal comes with its end (follow_trailing_signals()).
+bool interrupted_as_leader(Thread* t);
 [[noreturn]] void follow_term_signal(Thread* t, const EventHeader& h);
 /// Ends this process by the default action of `sig`, as the kernel would.
 [[noreturn]] void die_of(Thread* t, int sig);

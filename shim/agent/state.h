@@ -118,6 +118,7 @@ struct LocalProcess {
   uint8_t multi_threaded;
   uint8_t exits_locked;  ///< threads hold a lock of libc when they end (musl), see processes.cpp
   Word stand_in;     ///< its real_pid when a thread stands, or may soon stand, for it: see becomes_stand_in()
+  Word borrowers, placing;  ///< see borrowed.h
   uint8_t promoted;  ///< this version took over: its kernel ids differ from what the program sees
   uint32_t index;    ///< which LocalProcess block this is
   std::atomic<int32_t> threads;
@@ -196,6 +197,7 @@ struct Thread {
   uint32_t in_vdso;  ///< the vDSO runs; a system call now is its own, see vdso.h
   uint32_t lane_index;
   int32_t tid, vtid;
+  uint32_t borrows;  ///< see borrowed.h
   Regs* regs;        ///< of the system call in progress; null while the program runs
   Ucontext* trap;    ///< the kernel's frame, if the call came by SIGSYS
   uint64_t restart;  ///< where to go to repeat a call that came by SIGSYS

@@ -1,4 +1,5 @@
 // A follower becomes the leader, or goes on alone.
+#include "shim/agent/astray.h"
 #include "shim/agent/carried_fds.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/doubt.h"
@@ -101,6 +102,14 @@ void await_other_threads(Thread* t) {
   }
 }
 
+// Those in a call of their own look up: lead_if_due().
+void tell_other_threads(const Thread* t) {
+  each_lane(t->proc->shared, [t](Lane& l) {
+    const int32_t tid = l.real_tid[index_of(t->proc->version)];
+    if (&l != t->lane && l.in_use.load() == 1 && tid > 0) sys(__NR_tgkill, t->proc->real_pid, tid, 31);
+  });
+}
+
 uint32_t taking(Version v) { return 2 * static_cast<uint32_t>(v) + 2; }
 
 // The first of this version's threads to see that it leads now.
@@ -138,8 +147,10 @@ void lead(Thread* t) {
   if (!p->failure_tsc) p->failure_tsc = tsc();
   // Before the husk hears that its descriptors are taken: from then on it passes signals on.
   drop_stale_signals(t);
-  int taken = take_descriptors(t);
-  if (taken < 0) abandon_takeover(t);
+  const FdHolder holder = list_descriptors(t);
+  if (holder.pidfd < 0) abandon_takeover(t);
+  await_other_threads(t);
+  const int taken = take_descriptors(t, holder);
   if (p->last_words.known.load()) weigh_moved_bytes(p);
   const bool closed = p->descriptors_taken.load() == kLetGo,
              pairs = closed && can_recover(p, failed);
@@ -147,7 +158,6 @@ void lead(Thread* t) {
     p->checkpoint[index_of(failed)].refusal =
         static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
   t->proc->promoted = 1;
-  await_other_threads(t);
   forget_history();
   make_stand_ins(t);
   if (pairs) {
@@ -189,6 +199,7 @@ void take_over(Thread* t) {
     p->taker.store(taking(mine) + 1);
     futex_wake(&p->taker, 1 << 30);
     wake_all(p);
+    tell_other_threads(t);
   } else {
     t->pending = 0;
     while (p->taker.load() != taking(mine) + 1) futex_wait(&p->taker, taking(mine), 50);
@@ -200,6 +211,13 @@ void take_over(Thread* t) {
   t->lane->activity.store(static_cast<uint32_t>(Activity::kUser));
   apply_mask(t, t->trap);
   run_as_usual(t);
+}
+
+void lead_if_due(Thread* t) {
+  const auto nothing_to_follow = [t] { return t->lane->head.load(std::memory_order_acquire) == t->pos; };
+  if (!leader_is_gone(t) || is_astray(t) || !nothing_to_follow()) return;
+  await_last_events(t);
+  if (nothing_to_follow()) take_over(t);
 }
 
 }  // namespace mx::agent

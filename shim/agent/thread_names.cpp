@@ -1,5 +1,6 @@
 #include "shim/agent/thread_names.h"
 
+#include "shim/agent/borrowed.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/threads.h"
 
@@ -19,6 +20,7 @@ void read_name(int32_t pid, int32_t tid, char (&name)[16]) {
   end = append_number(path, end + 6, static_cast<uint64_t>(tid));
   copy_string(path + end, "/comm", 8);
   name[0] = 0;
+  const BorrowsNumber borrows(this_thread());
   const long fd = sys(__NR_open, path, kReadOnly, 0);
   if (is_error(fd)) return;  // no /proc: the name of the thread that makes it
   const long n = sys(__NR_read, fd, name, sizeof name);
