@@ -30,7 +30,7 @@ void BorrowsNumber::give_back() {
 OwnsAllNumbers::OwnsAllNumbers(Thread* t) : thread_(t) {
   constexpr int kStepMs = 10, kSteps = 30;
   LocalProcess* p = t->proc;
-  p->placing.store(1);
+  while (p->placing.exchange(1)) futex_wait(&p->placing, 1, kStepMs);
   uint32_t others;
   for (int i = 0; i < kSteps && (others = p->borrowers.load()) != 0; i++)
     futex_wait(&p->borrowers, others, kStepMs);
@@ -50,7 +50,7 @@ void forget_borrowed(Thread* t) {
 }
 
 int aside(int fd) {
-  constexpr long kBelow = 16;
+  constexpr long kBelow = 48;
   const long reserved = control()->settings.reserved_fd;
   const long moved = sys(__NR_fcntl, fd, kDupfdCloexec, reserved > kBelow ? reserved - kBelow : 0);
   if (is_error(moved)) return fd;

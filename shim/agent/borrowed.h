@@ -8,9 +8,9 @@
 
 namespace mx::agent {
 
-/// While it lives, this thread may have a file of the agent's under any number; waits first while
-/// another thread of the process puts descriptors in place. May be held within another one. Must
-/// not live while this thread waits for such a thread (take_over()).
+/// While it lives, this thread may have a file of the agent's under any number; waits first while another thread of
+/// the process puts descriptors in place. May be held within another one. Must not live while this thread waits for
+/// another one or for an event: what it has then it puts aside().
 class BorrowsNumber {
  public:
   explicit BorrowsNumber(Thread* t);

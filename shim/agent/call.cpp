@@ -242,7 +242,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   e.h.nr = static_cast<uint16_t>(c.nr);
   e.h.kind = kind;
   if (c.ret > 0 && c.d->in_mask && c.ret == handed_over(c)) flags |= stream::kWhole;
-  if (c.d->fd_arg >= 0 && is_regular(t, static_cast<int>(c.args[c.d->fd_arg]))) flags |= stream::kRegular;
+  if (c.d->fd_arg >= 0 && c.nr != __NR_close && is_regular(t, static_cast<int>(c.args[c.d->fd_arg]))) flags |= stream::kRegular;
   e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
   take_order(t, e.h);
@@ -332,6 +332,7 @@ void follower_take(Call& c, const EventHeader& h) {
   if (t->pos < end) lane_skip(t, end - t->pos);
   c.consumed = true;
   if (c.time_at) give_time_back(c);
+  if (h.nr == __NR_close) localise_close(c);  // before another thread may come to the number
   finish_event(t, h);
 }
 
@@ -423,6 +424,7 @@ long run_event(Call& c) {
     if (t->role == Role::kFollower && follow_event(c)) return c.ret;
     settled = t->inherits && settle(c);
     hooks = hooks_of(c.nr);  // it may have taken another form
+    if (settled && c.nr == __NR_close) localise_close(c);
     if (settled) break;
     c.ret = perform(c, hooks);
     if (c.ret == kFollowsNow) begin_anew(c);

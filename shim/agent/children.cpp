@@ -108,6 +108,20 @@ void child_reaped(Thread* t, int32_t vpid) {
   if (t->proc->promoted) await_twin(t, vpid);
 }
 
+namespace {
+
+// Of a process that has ended and may have been adopted by this one: nobody has told its number since.
+int32_t ended_id(const Thread* t, int32_t vpid) {
+  const Process* p = find_former(vpid);
+  return p ? p->real_pid[version_index(t)] : 0;
+}
+
+void reap_later(LocalProcess* p, int32_t real) {
+  if (p->n_unreaped < kMaxChildren) p->unreaped[p->n_unreaped++] = real;
+}
+
+}  // namespace
+
 void follower_reaps(Thread* t, int32_t vpid, int status) {
   LocalProcess* p = t->proc;
   if (Child* c = find_child(t, vpid)) {
@@ -122,8 +136,11 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
       await_own_end(t, own);
     }
     await_own_end(t, c->real);
-    if (p->n_unreaped < kMaxChildren) p->unreaped[p->n_unreaped++] = c->real;
+    reap_later(p, c->real);
     forget(t, c);
+  } else if (const int32_t adopted = ended_id(t, vpid); adopted > 0) {
+    await_own_end(t, adopted);
+    reap_later(p, adopted);
   }
   uint32_t left = 0;
   for (uint32_t i = 0; i < p->n_unreaped; i++) {
@@ -132,16 +149,6 @@ void follower_reaps(Thread* t, int32_t vpid, int status) {
   }
   p->n_unreaped = left;
 }
-
-namespace {
-
-// Of a process that has ended and may have been adopted by this one: nobody has told its number since.
-int32_t ended_id(const Thread* t, int32_t vpid) {
-  const Process* p = find_former(vpid);
-  return p ? p->real_pid[version_index(t)] : 0;
-}
-
-}  // namespace
 
 uint64_t wait_target(Thread* t, int64_t pid) {
   if (!t->proc->promoted) return static_cast<uint64_t>(pid);
@@ -170,6 +177,13 @@ int32_t virtual_id(Thread* t, int32_t real) {
 
 namespace {
 
+// In one of the versions; also while nobody leads, for a survivor is about to.
+bool goes_on(const Process& p) {
+  const uint32_t leader = p.leader.load() & 1;
+  if (p.alive[leader].load()) return true;
+  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) && p.alive[1 - leader].load();
+}
+
 // Whose child the process would be if no leader had been killed: its parent, or the nearest above that adopts orphans.
 int32_t parent_above(const Process& child) {
   constexpr int kDeepest = 64;
@@ -177,7 +191,7 @@ int32_t parent_above(const Process& child) {
   for (int depth = 0; depth < kDeepest && vpid > 0; depth++) {
     const Process* p = find_former(vpid);
     if (!p) return 0;
-    if (p->alive[p->leader.load() & 1].load() && (depth == 0 || p->adopts)) return vpid;
+    if (goes_on(*p) && (depth == 0 || p->adopts)) return vpid;
     vpid = p->vppid;
   }
   return 0;

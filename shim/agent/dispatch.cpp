@@ -11,6 +11,7 @@
 #include "shim/agent/listing.h"
 #include "shim/agent/marshal.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_ids.h"
 #include "shim/agent/own_root.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/pidfds.h"
@@ -55,7 +56,7 @@ constexpr HookTable make_hooks() {
   run(__NR_chdir, run_chdir);
   run(__NR_fchdir, run_fchdir);
   run(__NR_close, run_close);
-  localise(__NR_close, localise_close);
+  h.at[__NR_close].prepare = prepare_close;
   localise(__NR_dup, localise_dup);
   for (int nr : {__NR_dup2, __NR_dup3}) {
     run(nr, run_dup_to);
@@ -140,6 +141,7 @@ constexpr HookTable make_hooks() {
   h.at[__NR_wait4].prepare = prepare_wait4;
   h.at[__NR_waitid].prepare = prepare_waitid;
   h.at[__NR_fcntl].prepare = prepare_fcntl;
+  h.at[__NR_fcntl].perform = perform_fcntl;
   run(__NR_setpgid, run_setpgid);
   run(__NR_setsid, run_setsid);
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
@@ -164,6 +166,8 @@ constexpr HookTable make_hooks() {
   for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) h.at[nr].measure = measure_ipc_control;
   // Timers
   run(__NR_timer_create, run_timer_create);
+  h.at[__NR_getsockopt].perform = perform_getsockopt;
+  h.at[__NR_timer_create].perform = perform_timer_create;
   for (int nr : {__NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete})
     h.at[nr].prepare = prepare_timer;
   localise(__NR_timer_settime, localise_timer_settime);

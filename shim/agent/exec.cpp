@@ -11,6 +11,7 @@
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/special.h"
 
 namespace mx::agent {
 
@@ -95,6 +96,7 @@ long replace_image(Call& c, bool at) {
   long ret = kEagain;
   if (attach_monitor(t)) {
     save_state(t);
+    if (t->role == Role::kFollower) restore_limits(t);
     ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
     detach_monitor(t);
   }
@@ -102,11 +104,16 @@ long replace_image(Call& c, bool at) {
   return ret;
 }
 
+long try_to_replace(Call& c, bool at) {
+  const long why_not = early_error(c, at);
+  return why_not ? why_not : replace_image(c, at);
+}
+
 long follow_exec(Call& c, bool at) {
   Thread* t = c.t;
   for (;;) {
     EventHeader h;
-    if (!next_event(t, h)) return replace_image(c, at);
+    if (!next_event(t, h)) return try_to_replace(c, at);
     await_turn(t, h);
     if (h.kind == EventKind::kIntent && h.nr == c.nr) {
       follower_agree(c, h);
@@ -115,7 +122,7 @@ long follow_exec(Call& c, bool at) {
     if (h.kind != EventKind::kExec) {
       Match m = follower_match(c, h);
       if (m == Match::kRedirected) return c.r->rax;
-      if (m == Match::kTakeover) return replace_image(c, at);
+      if (m == Match::kTakeover) return try_to_replace(c, at);
       follower_take(c, h);
       return c.ret;
     }
@@ -136,8 +143,7 @@ long execve(Call& c, bool at) {
   forget_checkpoint(t);
   if (t->role == Role::kFollower) return follow_exec(c, at);
   if (t->role == Role::kLeader) leader_begin(c);
-  c.ret = early_error(c, at);
-  if (c.ret == 0) c.ret = replace_image(c, at);
+  c.ret = try_to_replace(c, at);
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
   return c.ret;
 }

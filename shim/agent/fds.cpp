@@ -4,7 +4,9 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/order.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
 #include "shim/agent/shadow.h"
@@ -14,7 +16,7 @@ namespace mx::agent {
 namespace {
 constexpr uint64_t kCloexec = 02000000, kNonblock = 04000;
 constexpr int kDupfd = 0, kGetfd = 1, kSetfd = 2, kGetfl = 3, kSetfl = 4, kGetlk = 5, kSetlk = 6,
-              kSetlkw = 7, kSetown = 8, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37,
+              kSetlkw = 7, kSetown = 8, kGetown = 9, kGetownEx = 16, kOfdGetlk = 36, kOfdSetlk = 37,
               kOfdSetlkw = 38;
 
 bool owns(const Call& c) { return static_cast<int32_t>(c.args[2]) == c.t->proc->vpid; }
@@ -65,8 +67,25 @@ void grow_table(Thread* t, int fd) {
 }
 }  // namespace
 
+namespace {
+// The leader's thread that had this number for a file of its own has closed it, which is no event: the follower's may be
+// about to.
+void await_private_closed(Thread* t, int fd) {
+  constexpr int kYields = 50, kStepMs = 1, kSteps = 2000;
+  if (t->role != Role::kFollower || !t->proc->multi_threaded) return;
+  Word never{0};
+  for (int i = 0; i < kSteps && fd_private(t, fd); i++) {
+    if (i < kYields)
+      sys(__NR_sched_yield);
+    else
+      futex_wait(&never, 0, kStepMs);
+  }
+}
+}  // namespace
+
 void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (!valid_fd(fd)) return;
+  await_private_closed(t, fd);
   grow_table(t, fd);
   fd_bits(t, fd) = bits | kFdTouched | kFdOpen;
   if (fd > t->proc->max_fd) t->proc->max_fd = fd;
@@ -114,13 +133,21 @@ void note_inherited(Thread* t) {
   }
 }
 
+namespace {
+long put_under(Thread* t, int own, int fd, bool cloexec) {
+  const OwnsAllNumbers owns(t);
+  return sys(__NR_dup3, own, fd, cloexec ? kCloexec : 0);
+}
+}  // namespace
+
 long place_private(Thread* t, int own, int fd, bool cloexec) {
   if (!valid_fd(fd)) {
     sys(__NR_close, own);
     return kEbadf;
   }
   if (own != fd) {
-    long r = sys(__NR_dup3, own, fd, cloexec ? kCloexec : 0);
+    await_private_closed(t, fd);
+    const long r = put_under(t, own, fd, cloexec);
     sys(__NR_close, own);
     if (is_error(r)) return r;
   }
@@ -178,6 +205,15 @@ void localise_fd_pair(Call& c) {
   fd_opened(c.t, fds[1], flags_to_bits(flags));
 }
 
+// In a version that acts the number is free, for another thread too, as soon as the kernel has closed it: its place in the
+// order is from before.
+void prepare_close(Call& c) {
+  Thread* t = c.t;
+  if (t->role == Role::kLeader && !t->ticket && t->proc->shared->threads.load(std::memory_order_relaxed) > 1)
+    take_ticket(t);
+  fd_closed(t, static_cast<int>(c.args[0]));
+}
+
 void localise_close(Call& c) {
   // Even with an error (EINTR, EIO) the number is free afterwards; EBADF changes nothing.
   if (c.ret != kEbadf) fd_closed(c.t, static_cast<int>(c.args[0]));
@@ -196,7 +232,7 @@ void localise_dup(Call& c) {
   if (cloexec) bits |= kFdCloexec;
   if (t->role == Role::kFollower && c.consumed) {
     if (bits & kFdPrivate) {
-      sys(__NR_dup3, from, to, cloexec ? kCloexec : 0);
+      put_under(t, from, to, cloexec);
     } else if (was_private) {
       sys(__NR_close, to);
     }
@@ -243,6 +279,30 @@ void prepare_fcntl(Call& c) {
     c.exec[2] = static_cast<uint64_t>(int64_t{acting_id(c.t, owner)});
 }
 
+// The kernel's answers name processes by its own numbers.
+long perform_fcntl(Call& c) {
+  struct Owner {
+    int32_t type, pid;
+  };
+  struct Lock {
+    int16_t type, whence;
+    int64_t start, length;
+    int32_t pid;
+  };
+  constexpr int16_t kUnlocked = 2;
+  Thread* t = c.t;
+  const long ret = t->role == Role::kLeader ? execute_staged(c) : execute(c);
+  if (ret < 0) return ret;
+  const auto cmd = static_cast<int>(c.args[1]);
+  if (cmd == kGetown) return ret > 0 ? virtual_id(t, static_cast<int32_t>(ret)) : ret;
+  int32_t* named = nullptr;
+  if (cmd == kGetownEx) named = &reinterpret_cast<Owner*>(c.args[2])->pid;
+  auto* lock = reinterpret_cast<Lock*>(c.args[2]);
+  if ((cmd == kGetlk || cmd == kOfdGetlk) && lock->type != kUnlocked) named = &lock->pid;
+  if (named && *named > 0) *named = virtual_id(t, *named);
+  return ret;
+}
+
 void restore_owners(Thread* t) {
   for (int fd = 0; fd <= t->proc->max_fd; fd++)
     if (fd_bits(t, fd) & kFdOwned) sys(__NR_fcntl, fd, kSetown, t->proc->real_pid);
@@ -286,8 +346,10 @@ long run_close(Call& c) {
   int fd = static_cast<int>(c.args[0]);
   if (fd_reserved(fd)) return kEbadf;
   if (!fd_private(c.t, fd)) return run_event(c);
+  const bool follows = c.t->role == Role::kFollower;
+  if (!follows) fd_closed(c.t, fd);
   long ret = run_local(c);
-  fd_closed(c.t, fd);
+  if (follows) fd_closed(c.t, fd);  // (another thread waits for that before it puts its own there)
   return ret;
 }
 
@@ -329,8 +391,10 @@ long run_memfd(Call& c) {
     fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified);
     return ret;
   }
-  const BorrowsNumber borrows(c.t);
+  BorrowsNumber borrows(c.t);
   long own = sys(__NR_memfd_create, c.args[0], c.args[1]);
+  if (!is_error(own) && c.t->proc->multi_threaded) own = aside(static_cast<int>(own));
+  borrows.give_back();
   return is_error(own) ? own : place_private(t, own, ret, cloexec);
 }
 

@@ -49,11 +49,13 @@ long perform_close_range(Call& c);
 void localise_recvmsg(Call& c);
 long run_fcntl(Call& c);
 void prepare_fcntl(Call& c);
+long perform_fcntl(Call& c);
 /// Survivor: what was to be sent to the former leader's process is sent to this one.
 void restore_owners(Thread* t);
 long run_flock(Call& c);
 void measure_ioctl(Call& c);
 void localise_ioctl(Call& c);
+void prepare_close(Call& c);
 void localise_close(Call& c);
 void localise_dup(Call& c);
 void localise_new_fd(Call& c);

@@ -129,14 +129,13 @@ enum class PrivateMatch : uint8_t { kFound, kNone, kTakeover };
 
 // Finds the leader's kPrivateOpen of the same path in sight; skips to it. `own` is this version's descriptor: closed
 // before a take-over, for the leader may have its number.
-PrivateMatch match_private_open(Call& c, uint64_t want, int own, BorrowsNumber& borrows, EventHeader& h) {
+PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h) {
   Thread* t = c.t;
   for (;;) {
     Wait w = lane_wait(t, sizeof h);
     if (w == Wait::kDropped) end_follower(t);
     if (w == Wait::kLeaderGone) {
       sys(__NR_close, own);
-      borrows.give_back();
       take_over(t);
       return PrivateMatch::kTakeover;
     }
@@ -199,12 +198,19 @@ uint64_t path_digest(const Call& c, int path_arg) {
   return digest(2, s, string_length(s, 4096)) | 1;
 }
 
+// In a follower it waits under a number that is no other thread's.
+long open_own(Call& c) {
+  const bool follows = c.t->role == Role::kFollower && c.t->proc->multi_threaded;
+  BorrowsNumber borrows(c.t);
+  const long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  return is_error(own) || !follows ? own : aside(static_cast<int>(own));
+}
+
 long open_private(Call& c, const OpenRequest& req) {
   Thread* t = c.t;
   use_own_program(c, req.path_arg);
   if (t->inherits) close_untold(c);
-  BorrowsNumber borrows(t);
-  long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  const long own = open_own(c);
   if (is_error(own)) return own;
   bool cloexec = req.flags & kCloexec;
   uint64_t d = path_digest(c, req.path_arg);
@@ -212,18 +218,20 @@ long open_private(Call& c, const OpenRequest& req) {
     fd_opened(t, own, kFdPrivate | kFdClassified | kFdRegular | (cloexec ? kFdCloexec : 0));
     if (t->role == Role::kLeader) {
       EventHeader h{0, static_cast<uint16_t>(c.nr), EventKind::kPrivateOpen, 0, own, 0, d};
+      take_order(t, h);  // another thread's file may have the number next
       if (lane_begin(t, sizeof h) && lane_put(t, &h, sizeof h)) lane_commit(t);
     }
     return own;
   }
   EventHeader h;
-  PrivateMatch match = match_private_open(c, d, static_cast<int>(own), borrows, h);
+  PrivateMatch match = match_private_open(c, d, static_cast<int>(own), h);
   if (match == PrivateMatch::kTakeover) return open_private(c, req);
   if (match == PrivateMatch::kFound) {
     await_turn(t, h);
     lane_skip(t, sizeof h + stream::padded(h.size));
-    finish_event(t, h);
-    return place_private(t, own, static_cast<int>(h.result), cloexec);
+    const long placed = place_private(t, own, static_cast<int>(h.result), cloexec);
+    finish_event(t, h);  // then another thread's file may have the number
+    return placed;
   }
   return keep_apart(t, static_cast<int>(own), cloexec);
 }

@@ -55,6 +55,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   t->tid = p->real_pid;
   t->vtid = p->vpid;
   t->role = initial_role(p);
+  p->promoted = t->role != Role::kFollower && p->real_pid != p->vpid;  // by the image before
   use_lane(t, p->shared->lane[v]);
   set_living(t, true);
   init_vdso(b.vdso);

@@ -1,6 +1,7 @@
 #include "shim/agent/own_ids.h"
 
 #include "shim/agent/children.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/pair.h"
 
 namespace mx::agent {
@@ -52,6 +53,15 @@ void name_own_ids(Call& c) {
   const auto thread = static_cast<int32_t>(own_thread(t, id));
   const int32_t own = thread > 0 && thread != id ? thread : own_id(t, id);
   c.exec[arg] = static_cast<uint64_t>(int64_t{own});
+}
+
+long perform_getsockopt(Call& c) {
+  constexpr uint64_t kSocketLevel = 1, kPeerCredentials = 17;
+  const long ret = c.t->role == Role::kLeader ? execute_staged(c) : execute(c);
+  if (ret != 0 || c.args[1] != kSocketLevel || c.args[2] != kPeerCredentials) return ret;
+  auto* peer = reinterpret_cast<int32_t*>(c.args[3]);
+  if (*reinterpret_cast<uint32_t*>(c.args[4]) >= sizeof *peer && *peer > 0) *peer = virtual_id(c.t, *peer);
+  return ret;
 }
 
 }  // namespace mx::agent

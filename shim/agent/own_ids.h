@@ -11,5 +11,7 @@ uint64_t own_thread(Thread* t, int64_t tid);
 /// Puts this version's id where the call names one (sched_setaffinity(2), getpriority(2), getsid(2)
 /// …).
 void name_own_ids(Call& c);
+/// SO_PEERCRED: the peer as the program knows it.
+long perform_getsockopt(Call& c);
 
 }  // namespace mx::agent

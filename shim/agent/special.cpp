@@ -12,7 +12,7 @@
 namespace mx::agent {
 
 namespace {
-constexpr uint64_t kRlimitNproc = 6;
+constexpr uint64_t kRlimitNproc = 6, kRlimitNofile = 7;
 }
 
 bool own_identity(Call& c, long& result) {
@@ -126,23 +126,47 @@ long run_seccomp(Call& c) {
   return run_event(c);
 }
 
-// The kernel counts the processes of both versions against RLIMIT_NPROC. The leader's forks are
-// refused for that when the program's would be or earlier; the follower, which only does what the
-// leader did, is not limited.
-long limit_processes(Call& c, uint64_t limit) {
-  long ret = run_event(c);
-  if (c.consumed && ret == 0) memcpy(c.t->proc->process_limit, reinterpret_cast<void*>(limit), 16);
+namespace {
+
+// A limit that a follower only remembers, or null. The kernel counts the processes of both versions against RLIMIT_NPROC:
+// the leader's forks are refused for that when the program's would be or earlier; the follower only does what the leader
+// did. And who takes descriptors over needs a few more of them for a moment.
+uint64_t* remembered_limit(const Thread* t, uint64_t resource) {
+  if (t->role != Role::kFollower) return nullptr;
+  if (resource == kRlimitNproc) return t->proc->process_limit;
+  return resource == kRlimitNofile ? t->proc->file_limit : nullptr;
+}
+
+bool is_set(const uint64_t* limit) { return limit[0] || limit[1]; }
+
+// Up: numbers that the leader comes to are the follower's, too.
+void raise_limit(uint64_t resource, const uint64_t* limit) {
+  uint64_t now[2];
+  if (is_error(sys(__NR_prlimit64, 0, resource, 0, now))) return;
+  for (int i = 0; i < 2; i++)
+    if (now[i] < limit[i]) now[i] = limit[i];
+  sys(__NR_setrlimit, resource, now);
+}
+
+long remember_limit(Call& c, uint64_t resource, uint64_t limit) {
+  uint64_t* to = remembered_limit(c.t, resource);
+  const long ret = run_event(c);
+  if (!c.consumed || ret != 0) return ret;
+  memcpy(to, reinterpret_cast<void*>(limit), 16);
+  if (resource == kRlimitNofile) raise_limit(resource, to);
   return ret;
 }
 
+}  // namespace
+
 void restore_limits(Thread* t) {
-  const uint64_t* limit = t->proc->process_limit;
-  if (limit[0] || limit[1]) sys(__NR_setrlimit, kRlimitNproc, limit);
+  LocalProcess* p = t->proc;
+  if (is_set(p->process_limit)) sys(__NR_setrlimit, kRlimitNproc, p->process_limit);
+  if (is_set(p->file_limit)) sys(__NR_setrlimit, kRlimitNofile, p->file_limit);
 }
 
 long run_setrlimit(Call& c) {
-  bool processes = c.args[0] == kRlimitNproc && c.t->role == Role::kFollower;
-  if (processes) return limit_processes(c, c.args[1]);
+  if (remembered_limit(c.t, c.args[0])) return remember_limit(c, c.args[0], c.args[1]);
   c.exec[1] = limit_for_kernel(c.args[0], c.args[1], c.scratch);
   return run_both(c);
 }
@@ -150,10 +174,9 @@ long run_setrlimit(Call& c) {
 // Both versions have the same limits, so each asks for itself (libcs ask more or less often).
 long own_limit(Call& c) {
   long ret = run_local(c);
-  const uint64_t* limit = c.t->proc->process_limit;
-  bool other = c.args[1] == kRlimitNproc && c.t->role == Role::kFollower && (limit[0] || limit[1]);
+  const uint64_t* limit = remembered_limit(c.t, c.args[1]);
   if (ret == 0) present_limit(c.args[1], c.args[3]);
-  if (ret == 0 && other && c.args[3]) memcpy(reinterpret_cast<void*>(c.args[3]), limit, 16);
+  if (ret == 0 && limit && is_set(limit) && c.args[3]) memcpy(reinterpret_cast<void*>(c.args[3]), limit, 16);
   return ret;
 }
 
@@ -164,7 +187,7 @@ long run_prlimit(Call& c) {
     c.exec[0] = 0;
     return own_limit(c);
   }
-  if (c.args[1] == kRlimitNproc && c.args[2] && c.t->role == Role::kFollower) return limit_processes(c, c.args[2]);
+  if (remembered_limit(c.t, c.args[1])) return remember_limit(c, c.args[1], c.args[2]);
   if (pid != 0) c.exec[0] = 0;
   c.exec[2] = limit_for_kernel(c.args[1], c.args[2], c.scratch);
   const long ret = run_both(c);

@@ -96,7 +96,8 @@ struct TimerRecord {
   uint64_t spec[4];   ///< as last set
   int64_t set_at[2];  ///< CLOCK_MONOTONIC when set
   int32_t absolute;
-  int32_t kernel_id;  ///< id in this process's kernel tables (after a failover)
+  int32_t id;         ///< as the program knows it
+  int32_t kernel_id;  ///< in this process's kernel tables: another one after a failover
 };
 inline constexpr int kMaxTimers = 256;
 
@@ -138,7 +139,8 @@ struct LocalProcess {
                     ///< sent.h
   Siginfo sent[32];
   int32_t sent_to[32];  ///< the thread that each is for; 0: any; negative: it is about to be sent
-  uint64_t process_limit[2];  ///< follower: RLIMIT_NPROC as the program set it; both 0: it has not
+  /// Follower: RLIMIT_NPROC and RLIMIT_NOFILE as the program set them; both 0: it has not. See special.cpp.
+  uint64_t process_limit[2], file_limit[2];
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];
   int64_t itimer_deadline[3][4];  ///< value and interval as last set, and when

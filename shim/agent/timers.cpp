@@ -1,6 +1,8 @@
 #include "shim/agent/timers.h"
 
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_ids.h"
 
 namespace mx::agent {
 
@@ -19,7 +21,15 @@ int64_t now_ns(int clock) {
 }
 
 TimerRecord* record(Thread* t, uint64_t id) {
-  return id < kMaxTimers && t->proc->timers[id].used ? &t->proc->timers[id] : nullptr;
+  for (TimerRecord& r : t->proc->timers)
+    if (r.used && static_cast<uint64_t>(r.id) == id) return &r;
+  return nullptr;
+}
+
+TimerRecord* unused_record(Thread* t) {
+  for (TimerRecord& r : t->proc->timers)
+    if (!r.used) return &r;
+  return nullptr;
 }
 
 constexpr int kMonotonic = 1;
@@ -30,19 +40,39 @@ long run_timer_create(Call& c) {
   Sigevent event{0, 14, 0, 0, {}};
   bool given = c.args[1] && readable(reinterpret_cast<void*>(c.args[1]), 24);
   if (given) memcpy(&event, reinterpret_cast<void*>(c.args[1]), 24);
+  c.scratch[0] = 0;  // the kernel's id, and one
   long ret = run_event(c);
   if (ret != 0 || c.t->regs_redirected) return ret;
-  int id = *reinterpret_cast<int*>(c.args[2]);
-  if (id < 0 || id >= kMaxTimers) return ret;
-  TimerRecord& r = c.t->proc->timers[id];
+  const int id = *reinterpret_cast<int*>(c.args[2]);
+  TimerRecord* const free = unused_record(c.t);
+  if (!free) return ret;
+  TimerRecord& r = *free;
   r = {};
   r.used = 1;
+  r.id = id;
   r.clock = static_cast<int32_t>(c.args[0]);
   r.signo = event.signo;
   r.notify = event.notify;
   r.tid = event.tid;
   r.value = given ? event.value : static_cast<uint64_t>(id);
-  r.kernel_id = id;
+  r.kernel_id = c.scratch[0] ? static_cast<int32_t>(c.scratch[0]) - 1 : id;
+  return ret;
+}
+
+long perform_timer_create(Call& c) {
+  constexpr int32_t kThreadId = 4;
+  Thread* t = c.t;
+  Sigevent event;
+  if (c.args[1] && copy_guarded(&event, reinterpret_cast<void*>(c.args[1]), sizeof event) && event.notify == kThreadId) {
+    event.tid = static_cast<int32_t>(own_thread(t, event.tid));
+    c.exec[1] = reinterpret_cast<uint64_t>(&event);
+  }
+  const long ret = t->role == Role::kLeader ? execute_staged(c) : execute(c);
+  c.exec[1] = c.args[1];
+  if (ret != 0) return ret;
+  auto& id = *reinterpret_cast<int32_t*>(c.args[2]);
+  c.scratch[0] = static_cast<uint64_t>(id) + 1;
+  while (record(t, static_cast<uint64_t>(id))) id++;  // one from before a failover has this number
   return ret;
 }
 
@@ -100,7 +130,7 @@ void restore_timers(Thread* t) {
   }
   for (TimerRecord& r : t->proc->timers) {
     if (!r.used) continue;
-    Sigevent event{r.value, r.signo, r.notify, r.tid == t->vtid ? t->tid : r.tid, {}};
+    Sigevent event{r.value, r.signo, r.notify, static_cast<int32_t>(own_thread(t, r.tid)), {}};
     int32_t id;
     if (sys(__NR_timer_create, r.clock, &event, &id) != 0) continue;
     r.kernel_id = id;

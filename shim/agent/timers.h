@@ -6,6 +6,7 @@
 namespace mx::agent {
 
 long run_timer_create(Call& c);
+long perform_timer_create(Call& c);
 void localise_timer_settime(Call& c);
 void localise_timer_delete(Call& c);
 void localise_setitimer(Call& c);

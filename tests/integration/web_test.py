@@ -210,9 +210,9 @@ class Apache(ProgramTest):
             return len(processes) == len(seen["versions"]["new"]["pids"]) and all(process["new"]["asleep"] for process in processes)
         until("checkpoints of all processes", ready, server.report.text)
         pids = status()["versions"]["new"]["pids"]
-        os.kill(pids[1], signal.SIGKILL)
         back = lambda: [line["result"] for line in server.report.events("recovery")]
         before = len(back())
+        os.kill(pids[1], signal.SIGKILL)
         until("the recovery of all", lambda: len(back()) >= before + len(pids), server.report.text)
         assert set(back()) == {"resynchronised"}, server.report.text()
 

@@ -1,4 +1,4 @@
-// A thread that waits for another one, in a call that no other version takes part in, takes a signal.
+// A thread that waits for another one (a futex, no event) takes a signal.
 // build: -pthread
 // expect: ok: taken 3 times
 #include <pthread.h>
@@ -32,7 +32,8 @@ int main(void) {
   sigset_t all, old;
   struct sigaction action = {.sa_handler = take, .sa_flags = SA_RESTART};
   first = pthread_self();
-  CHECK(pipe(pipe_ends) == 0 && sem_init(&taken, 0, 0) == 0 && sigaction(SIGUSR1, &action, NULL) == 0);
+  CHECK(pipe(pipe_ends) == 0 && sem_init(&taken, 0, 0) == 0 &&
+        sigaction(SIGUSR1, &action, NULL) == 0);
   sigfillset(&all);
   CHECK(pthread_sigmask(SIG_SETMASK, &all, &old) == 0);
   CHECK(pthread_create(&worker, NULL, work, NULL) == 0);
