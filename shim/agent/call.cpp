@@ -17,6 +17,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_ids.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/polls.h"
 #include "shim/agent/remainder.h"
 #include "shim/agent/repeats.h"
@@ -276,7 +277,9 @@ void compare(Call& c, const EventHeader& h, const Compared& f) {
   if (!guarded([&] { sum = digest_inputs(c); }) || sum == h.digest) return;
   uint8_t mine[Compared::kSample];
   uint32_t n = sample_inputs(c, mine, Compared::kSample);
-  report_bytes_divergence(c, f.sample, f.sample_size, mine, n);
+  const bool whole = n == f.sample_size && n < Compared::kSample;
+  if (whole) note_own_words(c, f.sample, mine, n);
+  if (!whole || !talks_to_itself(c)) report_bytes_divergence(c, f.sample, f.sample_size, mine, n);
 }
 
 namespace {
@@ -436,25 +439,39 @@ long run_event(Call& c) {
   return c.ret;
 }
 
+namespace {
+
+long make_it(const Call& c) {
+  return raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+}
+
+// By the time a follower comes to it there may be a folder where its leader found none; and where there was one the leader
+// waits, for its next calls may remove it.
+long follow_both(Call& c) {
+  Thread* t = c.t;
+  EventHeader h;
+  long own;
+  switch (follower_match(c, h)) {
+    case Match::kMatched:
+      own = c.d->path_arg >= 0 && is_error(h.result) ? static_cast<long>(h.result) : make_it(c);
+      follower_take(c, h);
+      if (is_error(own) != is_error(c.ret)) report_result_divergence(c, own);
+      return c.ret;
+    case Match::kRedirected:
+      return c.r->rax;
+    default:
+      c.ret = make_it(c);
+      if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+      return c.ret;
+  }
+}
+
+}  // namespace
+
 long run_both(Call& c) {
   Thread* t = c.t;
   name_own_ids(c);
-  if (t->role == Role::kFollower) {
-    long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
-    EventHeader h;
-    switch (follower_match(c, h)) {
-      case Match::kMatched:
-        follower_take(c, h);
-        if (is_error(own) != is_error(c.ret)) report_result_divergence(c, own);
-        return c.ret;
-      case Match::kRedirected:
-        return c.r->rax;
-      default:
-        c.ret = own;
-        if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
-        return own;
-    }
-  }
+  if (t->role == Role::kFollower) return follow_both(c);
   if (t->role == Role::kLeader) leader_begin(c);
   c.ret = execute(c);
   end_flight(t, c.ret);

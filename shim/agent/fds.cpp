@@ -7,6 +7,7 @@
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
 #include "shim/agent/shadow.h"
@@ -201,8 +202,8 @@ void localise_fd_pair(Call& c) {
   bool pair = c.nr == __NR_socketpair;
   auto* fds = reinterpret_cast<int*>(c.args[pair ? 3 : 0]);
   uint64_t flags = pair ? c.args[1] : c.nr == __NR_pipe2 ? c.args[1] : 0;
-  fd_opened(c.t, fds[0], flags_to_bits(flags));
-  fd_opened(c.t, fds[1], flags_to_bits(flags));
+  for (int i : {0, 1}) fd_opened(c.t, fds[i], static_cast<uint16_t>(flags_to_bits(flags) | kFdPair));
+  note_pair(fds[0], fds[1]);
 }
 
 // In a version that acts the number is free, for another thread too, as soon as the kernel has closed it: its place in the

@@ -2,6 +2,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
@@ -22,6 +23,7 @@ void localise_sigtimedwait(Call& c) {
 }
 
 void localise_read(Call& c) {
+  read_own_words(c);
   if (c.ret < 128 || !valid_fd(c.args[0]) || !(fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd)) return;
   for (long at = 0; at + 128 <= c.ret; at += 128) {  // struct signalfd_siginfo
     uint32_t signo = *reinterpret_cast<const uint32_t*>(c.args[1] + at);

@@ -1,0 +1,23 @@
+// What a program writes to itself.
+//
+// A pipe that a process both writes and reads may carry what means something in its own memory only: libuv (node, named)
+// tells its loop of a signal by a pointer. There is one pipe; the leader's bytes are in it, and each version has to read
+// its own.
+#pragma once
+#include "shim/agent/call.h"
+
+namespace mx::agent {
+
+/// Follower: it has written `own` where the leader wrote `leader`, `size` bytes each. Kept if that went into a pipe(2) or a
+/// socketpair(2); the last 64 that have not been read.
+void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size);
+/// A new pair of descriptors.
+void note_pair(int one, int other);
+/// True if the call is for a descriptor of a pair of which this process has both, to be closed at exec: that this version
+/// writes something else there is nothing that anybody else sees.
+bool talks_to_itself(const Call& c);
+/// After a read from such a descriptor: puts this version's bytes where the result has the leader's. In a survivor too: what
+/// the former leader wrote may be in the pipe still.
+void read_own_words(Call& c);
+
+}  // namespace mx::agent
