@@ -248,13 +248,21 @@ bool leader_hangs(Thread* t, Patience& patience, int64_t step, int64_t limit) {
 // No event of the leader's thread will come before what is known of it otherwise.
 using Beyond = bool (*)(const Thread* t);
 
+// Of a child in full lockstep the leader may wait, in memory, for another child's leader, and that one for its follower: it
+// shall give that up first.
+int64_t patience_with_leader(const Thread* t) {
+  const auto& settings = control()->settings;
+  const int64_t limit = settings.hang_timeout_ms;
+  return settings.full_lockstep && !t->proc->shared->is_root ? limit + limit / 4 : limit;
+}
+
 // `beyond`: asked as long as nothing is there, and set if that is so; may be null.
 Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
   constexpr int64_t kLongMs = 500, kLookMs = 20;  // nobody wakes a follower because of a call
   const int64_t step = is_beyond ? kLookMs : kLongMs;
   Lane* l = t->lane;
   Patience patience;
-  const int64_t limit = t->waits_for_lock ? 0 : control()->settings.hang_timeout_ms;
+  const int64_t limit = t->waits_for_lock ? 0 : patience_with_leader(t);
   const int spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;
   const bool between = n == sizeof(EventHeader);  // two events: nothing is half read
   uint64_t last_head = load_head(l);
