@@ -24,9 +24,8 @@ class BorrowsNumber {
   Thread* thread_;
 };
 
-/// While it lives, no other thread of this process begins to borrow a number, and none has one: it
-/// waits for those that do, but not for ever (300 ms), for a thread may be stopped. By the thread
-/// that takes over.
+/// While it lives, no other thread of this process begins to borrow a number, and none has one: it waits for those that
+/// do, but not for ever (300 ms), for a thread may be stopped. By a thread that puts a file under a given number.
 class OwnsAllNumbers {
  public:
   explicit OwnsAllNumbers(Thread* t);

@@ -59,13 +59,15 @@ uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
 }  // namespace
 
 FdHolder list_descriptors(Thread* t) {
-  const BorrowsNumber borrows(t);
   Process* p = t->proc->shared;
   const bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
   const int holder = dead ? p->keeper_pid : twin_pid(t);
-  const long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
+  BorrowsNumber borrows(t);
+  long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
   if (is_error(pidfd)) return {dead, -1};
-  if (ask_for_list(t, dead)) return {dead, aside(static_cast<int>(pidfd))};
+  pidfd = aside(static_cast<int>(pidfd));
+  borrows.give_back();
+  if (ask_for_list(t, dead)) return {dead, static_cast<int>(pidfd)};
   sys(__NR_close, pidfd);
   return {dead, -1};
 }
