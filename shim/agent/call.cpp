@@ -369,7 +369,7 @@ long on_own(Call& c) {
   // The number may not exist here.
   const auto fd = static_cast<int>(c.args[0]);
   if (c.nr == __NR_fcntl && fd_known_open(c.t, fd)) return c.args[1] == 1 /*F_GETFD*/ && (fd_bits(c.t, fd) & kFdCloexec);
-  const long ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  const long ret = execute_plain(c);
   if (ret != kEbadf || c.d->fd_arg != 0 || c.t->replays || !fd_known_open(c.t, fd)) return ret;
   const BorrowsNumber borrows(c.t);
   const int leaders = fetch_descriptor(c.t, fd);  // (if it still has it)
@@ -439,11 +439,11 @@ long run_event(Call& c) {
   return c.ret;
 }
 
-namespace {
-
-long make_it(const Call& c) {
+long execute_plain(const Call& c) {
   return raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
 }
+
+namespace {
 
 // By the time a follower comes to it there may be a folder where its leader found none; and where there was one the leader
 // waits, for its next calls may remove it.
@@ -453,14 +453,14 @@ long follow_both(Call& c) {
   long own;
   switch (follower_match(c, h)) {
     case Match::kMatched:
-      own = c.d->path_arg >= 0 && is_error(h.result) ? static_cast<long>(h.result) : make_it(c);
+      own = c.d->path_arg >= 0 && is_error(h.result) ? static_cast<long>(h.result) : execute_plain(c);
       follower_take(c, h);
       if (is_error(own) != is_error(c.ret)) report_result_divergence(c, own);
       return c.ret;
     case Match::kRedirected:
       return c.r->rax;
     default:
-      c.ret = make_it(c);
+      c.ret = execute_plain(c);
       if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
       return c.ret;
   }

@@ -52,6 +52,8 @@ void dispatch(Thread* t, Regs* r);
 
 /// Executes c in the kernel with exec[], minding signals if it may block.
 long execute(Call& c);
+/// The same for a call that never blocks and needs no more: straight to the kernel.
+long execute_plain(const Call& c);
 /// The same with another call of the kernel (which moves bytes as `nr` does).
 long enter_kernel(Call& c, long nr, const uint64_t args[6]);
 /// Leader: executes and publishes. Follower: matches and takes the results. Alone: executes.

@@ -79,7 +79,7 @@ int take_descriptors(Thread* t, FdHolder from) {
   constexpr uint32_t kMostListed = stream::kLaneScratch / sizeof *list;
   const uint32_t listed = p->fd_count;
   p->fd_count = leave_out_private(t, list, listed < kMostListed ? listed : kMostListed);
-  const int pidfd = clear_of(list, p->fd_count, from.pidfd);
+  const int pidfd = in_list(list, p->fd_count, from.pidfd) ? clear_of(list, p->fd_count, from.pidfd) : from.pidfd;
   int taken = 0;
   forget_carried();
   const bool clear = !in_list(list, p->fd_count, pidfd);

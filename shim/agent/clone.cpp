@@ -1,7 +1,7 @@
 // fork, vfork, clone, clone3: a new pair of processes or of threads.
 #include "shim/agent/align.h"
-#include "shim/agent/checkpoint.h"
 #include "shim/agent/borrowed.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/flight.h"

@@ -4,8 +4,8 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/maps_line.h"
 #include "shim/agent/memory.h"
-#include "shim/agent/report.h"
 #include "shim/agent/paths.h"
+#include "shim/agent/report.h"
 
 namespace mx::agent {
 

@@ -142,6 +142,7 @@ constexpr HookTable make_hooks() {
   h.at[__NR_waitid].prepare = prepare_waitid;
   h.at[__NR_fcntl].prepare = prepare_fcntl;
   h.at[__NR_fcntl].perform = perform_fcntl;
+  h.at[__NR_getsockopt].perform = perform_getsockopt;
   run(__NR_setpgid, run_setpgid);
   run(__NR_setsid, run_setsid);
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
@@ -166,7 +167,6 @@ constexpr HookTable make_hooks() {
   for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) h.at[nr].measure = measure_ipc_control;
   // Timers
   run(__NR_timer_create, run_timer_create);
-  h.at[__NR_getsockopt].perform = perform_getsockopt;
   h.at[__NR_timer_create].perform = perform_timer_create;
   for (int nr : {__NR_timer_settime, __NR_timer_gettime, __NR_timer_getoverrun, __NR_timer_delete})
     h.at[nr].prepare = prepare_timer;

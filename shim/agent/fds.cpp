@@ -66,9 +66,7 @@ void grow_table(Thread* t, int fd) {
   const long grown = sys(__NR_fcntl, arena, kDupfdCloexec, fd);
   if (!is_error(grown)) sys(__NR_close, grown);
 }
-}  // namespace
 
-namespace {
 // The leader's thread that had this number for a file of its own has closed it, which is no event: the follower's may be
 // about to.
 void await_private_closed(Thread* t, int fd) {
@@ -292,7 +290,7 @@ long perform_fcntl(Call& c) {
   };
   constexpr int16_t kUnlocked = 2;
   Thread* t = c.t;
-  const long ret = t->role == Role::kLeader ? execute_staged(c) : execute(c);
+  const long ret = execute_by_role(c);
   if (ret < 0) return ret;
   const auto cmd = static_cast<int>(c.args[1]);
   if (cmd == kGetown) return ret > 0 ? virtual_id(t, static_cast<int32_t>(ret)) : ret;

@@ -202,7 +202,7 @@ uint64_t path_digest(const Call& c, int path_arg) {
 long open_own(Call& c) {
   const bool follows = c.t->role == Role::kFollower && c.t->proc->multi_threaded;
   BorrowsNumber borrows(c.t);
-  const long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  const long own = execute_plain(c);
   return is_error(own) || !follows ? own : aside(static_cast<int>(own));
 }
 

@@ -378,4 +378,6 @@ void clear_staging(uint32_t lane) {
   for (uint64_t k = 0; k < stream::kStageEvents && e[k].events; k++) e[k] = {};
 }
 
+long execute_by_role(Call& c) { return c.t->role == Role::kLeader ? execute_staged(c) : execute(c); }
+
 }  // namespace mx::agent

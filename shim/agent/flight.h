@@ -47,6 +47,8 @@ inline void end_flight(Thread* t, long ret) {
 
 /// execute(), with results that would be gone with the process directed to the lane's staging area first.
 long execute_staged(Call& c);
+/// Staged where this version leads; there is nobody to tell where it goes on alone.
+long execute_by_role(Call& c);
 void stage_events(Call& c);
 long unstage_events(Call& c, long n);
 /// Before a lane is used again.

@@ -132,7 +132,7 @@ bool may_look_alone(const Call& c, const Look& look) {
 
 long open_alone(Call& c) {
   const BorrowsNumber borrows(c.t);
-  const long own = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  const long own = execute_plain(c);
   if (is_error(own)) return own;
   return keep_apart(c.t, static_cast<int>(own), c.args[flags_of_open(c.nr)] & kCloexec);
 }

@@ -164,7 +164,7 @@ long run_query(Call& c) {
   name_own_ids(c);
   if (const Hooks* hooks = hooks_of(c.nr); hooks->prepare) hooks->prepare(c);
   if (!vdso_call(c, c.ret))
-    c.ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+    c.ret = execute_plain(c);
   present(c);
   if (t->role != Role::kLeader) return c.ret;
   inject_fault(t);

@@ -67,7 +67,7 @@ long perform_timer_create(Call& c) {
     event.tid = static_cast<int32_t>(own_thread(t, event.tid));
     c.exec[1] = reinterpret_cast<uint64_t>(&event);
   }
-  const long ret = t->role == Role::kLeader ? execute_staged(c) : execute(c);
+  const long ret = execute_by_role(c);
   c.exec[1] = c.args[1];
   if (ret != 0) return ret;
   auto& id = *reinterpret_cast<int32_t*>(c.args[2]);

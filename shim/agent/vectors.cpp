@@ -37,7 +37,7 @@ bool has_results(Thread* t, const EventHeader& h) {
 }  // namespace
 
 long perform_sendmmsg(Call& c) {
-  long ret = c.t->role == Role::kLeader ? execute_staged(c) : execute(c);
+  long ret = execute_by_role(c);
   auto* lengths = reinterpret_cast<uint32_t*>(c.blob);
   auto* messages = reinterpret_cast<const Mmsghdr*>(c.args[1]);
   for (long i = 0; i < ret && c.blob; i++) lengths[i] = messages[i].len;
