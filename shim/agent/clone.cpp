@@ -60,6 +60,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->tid = p->real_pid;
   t->pending = t->kicked = t->signal_follows = t->intents = 0;
   t->defer_timer = 0;
+  t->kick_at = 0;
   t->die_after = 0;
   t->inherits = kNoCall;
   t->events = t->looked_events = 0;
@@ -114,7 +115,8 @@ Born prepare_pair(Thread* t) {
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
   for (stream::Image& image : pair->image) image = image_of(t);
-  // From now on, in both versions: one that is yet to come to rest must not be overlooked (joint.h).
+  // From now on, in both versions: one that is yet to come to rest must not be overlooked
+  // (joint.h).
   const int own = static_cast<int>(t->proc->version);
   for (stream::Word& shares : pair->sharing) shares.store(t->proc->shared->sharing[own].load());
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
@@ -190,11 +192,13 @@ long make_child(Call& c, const Request& q, const Born& born, int32_t vpid) {
   return q.flags & kVm ? fork_shared(c, q, born, vpid) : fork_plain(c, q, born, vpid);
 }
 
-// The other version has made a child and this one knows its id, c.ret: makes its own, which follows that one.
+// The other version has made a child and this one knows its id, c.ret: makes its own, which follows
+// that one.
 long pair_child(Call& c, const Request& q, const Born& born) {
   Thread* t = c.t;
   const auto vpid = static_cast<int32_t>(c.ret);
-  if (vpid < 0 || born.process >= stream::kMaxProcesses) return vpid;  // none, or one that runs alone
+  if (vpid < 0 || born.process >= stream::kMaxProcesses)
+    return vpid;  // none, or one that runs alone
   const Process& pair = control()->processes[born.process];
   if (pair.leader.load() == static_cast<uint32_t>(t->proc->version)) {  // from before its crash
     child_born(t, vpid, pair.real_pid[static_cast<int>(t->proc->version)]);
@@ -214,7 +218,8 @@ long pair_child(Call& c, const Request& q, const Born& born) {
 
 // A thread's event, or rubbish, names another pair.
 bool names_child(const Born& born, long vpid) {
-  return vpid < 0 || born.process >= stream::kMaxProcesses || control()->processes[born.process].vpid == vpid;
+  return vpid < 0 || born.process >= stream::kMaxProcesses ||
+         control()->processes[born.process].vpid == vpid;
 }
 
 long fork_pair(Call& c, const Request& q) {
@@ -264,8 +269,8 @@ long fork_pair(Call& c, const Request& q) {
   return ret;
 }
 
-// A thread begins when the event of its creation is published: a leader that is killed in between has
-// no thread whose events nobody can take.
+// A thread begins when the event of its creation is published: a leader that is killed in between
+// has no thread whose events nobody can take.
 void release_thread(Thread* child) {
   child->released.store(1);
   futex_wake(&child->released, 1);
@@ -331,8 +336,10 @@ long thread_pair(Call& c, const Request& q) {
     }
     if (m == Match::kMatched) {
       follower_take(c, h);
-      const bool good = born.lane < stream::kMaxLanes &&
-                        &control()->processes[control()->lanes[born.lane].process % stream::kMaxProcesses] == t->proc->shared;
+      const bool good =
+          born.lane < stream::kMaxLanes &&
+          &control()->processes[control()->lanes[born.lane].process % stream::kMaxProcesses] ==
+              t->proc->shared;
       if (c.ret < 0 || !good) {
         free_thread(child);
         if (c.ret >= 0) leave_as_follower(t, "no lane for a thread");

@@ -78,7 +78,7 @@ bool await_adoption(const Thread* t) {
 void become_follower(Thread* t) {
   t->role = Role::kFollower;
   t->pending = t->kicked = t->announced = t->intents = t->signal_follows = 0;
-  t->held = t->ticket = 0;
+  t->held = t->ticket = t->kick_at = 0;
   t->defer_timer = t->die_after = t->inherits = t->busy = t->stray_lane = 0;
   t->replays = 1;
   t->saw_call = kSawNothing;

@@ -24,7 +24,9 @@ void localise_sigtimedwait(Call& c) {
 
 void localise_read(Call& c) {
   read_own_words(c);
-  if (c.ret < 128 || !valid_fd(c.args[0]) || !(fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd)) return;
+  if (c.ret < 128 || !valid_fd(c.args[0]) ||
+      !(fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd))
+    return;
   for (long at = 0; at + 128 <= c.ret; at += 128) {  // struct signalfd_siginfo
     uint32_t signo = *reinterpret_cast<const uint32_t*>(c.args[1] + at);
     if (signo >= 1 && signo <= 64) forget_sent(c.t, static_cast<int>(signo));
@@ -57,10 +59,17 @@ long next_mask(const Call& c, uint64_t& next) {
   if (!read_set(c.args[1], set)) return kEfault;
   const uint64_t old = c.t->vmask;
   switch (static_cast<int>(c.args[0])) {
-    case 0: next = old | set; break;
-    case 1: next = old & ~set; break;
-    case 2: next = set; break;
-    default: return kEinval;
+    case 0:
+      next = old | set;
+      break;
+    case 1:
+      next = old & ~set;
+      break;
+    case 2:
+      next = set;
+      break;
+    default:
+      return kEinval;
   }
   next &= ~kUnblockable;
   return 0;
@@ -106,8 +115,8 @@ long perform_sigpending(Call& c) {
   return ret;
 }
 
-// An event, so that signals which the handler's mask held back come in both versions before the program
-// goes on.
+// An event, so that signals which the handler's mask held back come in both versions before the
+// program goes on.
 long run_sigreturn(Call& c) {
   Thread* t = c.t;
   if (t->role == Role::kFollower) {
@@ -119,6 +128,7 @@ long run_sigreturn(Call& c) {
       bool follow = t->signal_follows;
       t->signal_follows = 0;
       read_frame(t, c.r);
+      if (!follow) look_after_sigreturn(t);
       leave_handler(t, c.r, follow);
     }
   }

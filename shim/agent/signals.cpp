@@ -267,8 +267,8 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
   if (!in_call && !waits) arm_deferred(t);
 }
 
-// The timer's signal may come late, when it has been armed anew for a signal that has just come: the
-// tick that it expires at takes the processor away, and the kernel then has both to deliver.
+// The timer's signal may come late, when it has been armed anew for a signal that has just come:
+// the tick that it expires at takes the processor away, and the kernel then has both to deliver.
 static bool is_armed(const Thread* t) {
   int64_t spec[4] = {};
   return t->defer_timer && sys(__NR_timer_gettime, t->defer_timer - 1, spec) == 0 &&
@@ -287,14 +287,16 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   }
   if (info->code == kSiTimer && is_armed(t)) return;
   t->kicked = 1;
+  if (t->role == Role::kFollower && t->lane && info->code != kSiTimer)
+    t->kick_at = t->lane->head.load(std::memory_order_acquire);
   uint64_t rip = uc->mc.rip;
   if (rip >= reinterpret_cast<uint64_t>(mx_gate_begin) &&
       rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != kSiTimer) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
-  if (t->regs || in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
-    if (t->role == Role::kFollower ? t->lane->head.load() != t->pos : t->pending && !t->regs)
-      arm_deferred(t);
+  if (t->regs ||
+      in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
+    if (t->role == Role::kFollower ? t->pos < t->kick_at : t->pending && !t->regs) arm_deferred(t);
     return;
   }
   if (must_look_up(t)) {
@@ -306,6 +308,9 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   t->regs_redirected = 1;  // the frame keeps the interrupted context as it is
   if (t->role == Role::kFollower) {
     follow_async_signal(t, &r, uc);
+    // It is behind. Kicks merge, and what stands before a signal need not be a call that looks for
+    // one at its end.
+    if (t->role == Role::kFollower && t->pos < t->kick_at) arm_deferred(t);
     uc->sigmask = kernel_mask(t);
   } else if (t->proc->shared->failing.load()) {
     t->regs = &r;
@@ -319,8 +324,8 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
   t->regs_redirected = 0;
 }
 
-// By the thread's own processor time: one that waits for a core has not computed, and may be about to make a call,
-// which is the better place (a follower that runs ahead has not passed it).
+// By the thread's own processor time: one that waits for a core has not computed, and may be about
+// to make a call, which is the better place (a follower that runs ahead has not passed it).
 void arm_deferred(Thread* t) {
   constexpr int kThreadCpuTime = 3;
   struct {
@@ -390,7 +395,9 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     if (follower_must_end(t)) end_follower(t);
     lane_skip(t, sizeof h);
     if (!lane_get(t, &body, sizeof body)) return;
-    forget_sent(t, body.info.signo);  // before the event counts as consumed: who takes over sends what is left
+    forget_sent(
+        t,
+        body.info.signo);  // before the event counts as consumed: who takes over sends what is left
     finish_event(t, h);
     more = t->signal_follows;
     t->signal_follows = 0;
@@ -404,7 +411,8 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
 
 // No call of the program's has to be made first.
 static bool comes_anywhere(const EventHeader& h) {
-  return h.kind == EventKind::kTermSignal || (h.kind == EventKind::kSignal && (h.flags & stream::kAsync));
+  return h.kind == EventKind::kTermSignal ||
+         (h.kind == EventKind::kSignal && (h.flags & stream::kAsync));
 }
 
 void follow_trailing_signals(Thread* t, Regs* r) {
@@ -418,7 +426,16 @@ void follow_trailing_signals(Thread* t, Regs* r) {
   t->limit = t->lane->head.load(std::memory_order_acquire);
   if (t->limit - t->pos < sizeof h) return;
   lane_peek(t, 0, &h, sizeof h);
-  if (comes_anywhere(h) && (has_turn(t, h) || leader_is_gone(t))) follow_signal(t, r, SignalPoint::kCallEnd);
+  if (comes_anywhere(h) && (has_turn(t, h) || leader_is_gone(t)))
+    follow_signal(t, r, SignalPoint::kCallEnd);
+}
+
+void look_after_sigreturn(Thread* t) {
+  EventHeader h;
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit - t->pos < sizeof h) return;
+  lane_peek(t, 0, &h, sizeof h);
+  if (comes_anywhere(h)) arm_deferred(t);
 }
 
 bool interrupted_as_leader(Thread* t) {

@@ -19,7 +19,8 @@ inline constexpr uint64_t kSyncSignals =
     bit(4) | bit(5) | bit(7) | bit(8) | bit(11);  // ILL TRAP BUS FPE SEGV
 inline constexpr uint64_t kNeverBlocked = kSyncSignals | bit(31);
 inline constexpr int32_t kSiUser = 0, kSiQueue = -1, kSiTimer = -2;  ///< si_code
-/// Value of a SIGSYS that the program has sent itself by tgkill (raise), so that it is not taken for a kick.
+/// Value of a SIGSYS that the program has sent itself by tgkill (raise), so that it is not taken
+/// for a kick.
 inline constexpr uint64_t kSentByTgkill = 0x6d7831f;
 inline constexpr uint64_t kUnblockable = bit(9) | bit(19);
 
@@ -34,8 +35,8 @@ uint64_t kernel_mask(const Thread* t);
 /// The kernel's handler for everything but SIGSYS traps, which go to trap.cpp.
 void on_signal(int sig, Siginfo* info, Ucontext* uc);
 
-/// Leader, at the end of a call: which of the queued signals belong to it. True if the follower has to look
-/// for their events behind the call's.
+/// Leader, at the end of a call: which of the queued signals belong to it. True if the follower has
+/// to look for their events behind the call's.
 bool announce_signals(Thread* t);
 /// Leader, alone: held signals that the program's mask lets through are queued.
 void release_held(Thread* t);
@@ -48,8 +49,12 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc = nullptr
 /// Follower: signals that belong to the end of the call just consumed, or that came at no
 /// particular point.
 void follow_trailing_signals(Thread* t, Regs* r);
-/// Follower, before it waits in a call that it makes by itself: true if the leader's thread was interrupted by a signal
-/// at no event of its own. The call returns EINTR, and the signal comes with its end (follow_trailing_signals()).
+/// Follower, at the end of rt_sigreturn: a signal that came at no particular point is next, and its
+/// kick may have been dropped (a trap's SIGSYS was pending).
+void look_after_sigreturn(Thread* t);
+/// Follower, before it waits in a call that it makes by itself: true if the leader's thread was
+/// interrupted by a signal at no event of its own. The call returns EINTR, and the signal comes
+/// with its end (follow_trailing_signals()).
 bool interrupted_as_leader(Thread* t);
 [[noreturn]] void follow_term_signal(Thread* t, const EventHeader& h);
 /// Ends this process by the default action of `sig`, as the kernel would.

@@ -209,6 +209,7 @@ struct Thread {
   uint64_t suspend_mask;  ///< mask to be restored after sigsuspend/ppoll…, valid if in_suspend
   uint32_t in_suspend;
   uint32_t defer_timer;  ///< kernel timer id + 1 for deferred signals
+  uint64_t kick_at;      ///< follower: where its leader's lane ended when it was kicked; what is before may be a signal
   KernelStack altstack;  ///< as the program set it
   uint64_t clear_tid;
   // lane cursor of this thread's role
