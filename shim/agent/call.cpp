@@ -335,7 +335,7 @@ void follower_take(Call& c, const EventHeader& h) {
   if (t->pos < end) lane_skip(t, end - t->pos);
   c.consumed = true;
   if (c.time_at) give_time_back(c);
-  if (h.nr == __NR_close) localise_close(c);  // before another thread may come to the number
+  if (const Hooks* hooks = hooks_of(h.nr); hooks && hooks->in_turn) hooks->in_turn(c);
   finish_event(t, h);
 }
 
@@ -386,7 +386,7 @@ bool follow_event(Call& c) {
     case Match::kMatched: {
       follower_take(c, h);
       const Hooks* hooks = hooks_of(c.nr);
-      if (hooks && hooks->localise) hooks->localise(c);
+      if (hooks && hooks->localise && !hooks->in_turn) hooks->localise(c);
       return true;
     }
     case Match::kRedirected:
@@ -427,7 +427,7 @@ long run_event(Call& c) {
     if (t->role == Role::kFollower && follow_event(c)) return c.ret;
     settled = t->inherits && settle(c);
     hooks = hooks_of(c.nr);  // it may have taken another form
-    if (settled && c.nr == __NR_close) localise_close(c);
+    if (settled && hooks && hooks->in_turn) hooks->in_turn(c);
     if (settled) break;
     c.ret = perform(c, hooks);
     if (c.ret == kFollowsNow) begin_anew(c);

@@ -44,6 +44,9 @@ struct Hooks {
   /// Every role, after the results are in the program's memory in canonical form: makes them this
   /// version's own (epoll data), and updates the agent's tables.
   void (*localise)(Call&);
+  /// Follower, instead of localise: before another thread comes to the events after this one (what it changes they go
+  /// by). Also for a call that the former leader's kernel has executed, see settle.h.
+  void (*in_turn)(Call&);
 };
 const Hooks* hooks_of(long nr);
 

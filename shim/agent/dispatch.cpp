@@ -57,6 +57,7 @@ constexpr HookTable make_hooks() {
   run(__NR_fchdir, run_fchdir);
   run(__NR_close, run_close);
   h.at[__NR_close].prepare = prepare_close;
+  h.at[__NR_close].in_turn = localise_close;
   localise(__NR_dup, localise_dup);
   for (int nr : {__NR_dup2, __NR_dup3}) {
     run(nr, run_dup_to);
@@ -95,7 +96,7 @@ constexpr HookTable make_hooks() {
   h.at[__NR_sendmmsg].perform = perform_sendmmsg;
   run(__NR_vmsplice, run_vmsplice);
   // Waiting
-  h.at[__NR_epoll_ctl] = {nullptr, nullptr, prepare_epoll_ctl, nullptr, localise_epoll_ctl};
+  h.at[__NR_epoll_ctl] = {nullptr, nullptr, prepare_epoll_ctl, nullptr, finish_epoll_ctl, localise_epoll_ctl};
   for (int nr : {__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2}) {
     h.at[nr].perform = perform_epoll_wait;
     h.at[nr].localise = localise_epoll_wait;

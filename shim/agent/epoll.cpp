@@ -43,10 +43,34 @@ EpollEntry* find(Thread* t, int epfd, int fd, bool create) {
   return spare;
 }
 
+EpollEntry* entry_of(const Call& c, bool create) {
+  return find(c.t, static_cast<int>(c.args[0]), static_cast<int>(c.args[2]), create);
+}
+
+void forget(const Call& c) {
+  EpollEntry* e = entry_of(c, false);
+  if (!e) return;
+  const auto fd = static_cast<int>(c.args[2]);
+  if (e == &c.t->proc->epoll[fd]) c.t->proc->fds[fd] &= ~kFdEpoll;
+  else e->fd = -1;
+}
+
+void set_data(const Call& c) {
+  if (EpollEntry* e = entry_of(c, true)) e->data = reinterpret_cast<const Event*>(c.args[3])->data;
+}
+
+// What a call has changed before the kernel got it.
+struct Before {
+  uint64_t data;     ///< what it was
+  uint64_t changed;
+};
+Before& before_of(Call& c) { return *reinterpret_cast<Before*>(c.scratch + 2); }
+
 }  // namespace
 
 void prepare_epoll_ctl(Call& c) {
   int op = static_cast<int>(c.args[1]);
+  before_of(c) = {};
   if (op == kDel || !c.args[3] || !readable(reinterpret_cast<void*>(c.args[3]), sizeof(Event))) return;
   // The kernel copies the event at once, so a copy on the agent's stack will do: it lives in Call.
   auto* given = reinterpret_cast<const Event*>(c.args[3]);
@@ -54,20 +78,23 @@ void prepare_epoll_ctl(Call& c) {
   own->events = given->events;
   own->data = static_cast<uint32_t>(c.args[2]);
   c.exec[3] = reinterpret_cast<uint64_t>(own);
+  // Another thread may wait at this set already: what it is told of has to be known by then.
+  const EpollEntry* e = entry_of(c, false);
+  before_of(c) = {e ? e->data : 0, (op == kMod) == (e != nullptr)};
+  if (before_of(c).changed) set_data(c);
+}
+
+void finish_epoll_ctl(Call& c) {
+  const Before before = before_of(c);
+  if (c.ret >= 0 || c.args[1] == kDel || !before.changed) return localise_epoll_ctl(c);
+  if (c.args[1] == kAdd) return forget(c);
+  if (EpollEntry* e = entry_of(c, false)) e->data = before.data;
 }
 
 void localise_epoll_ctl(Call& c) {
   if (c.ret < 0) return;
-  int epfd = static_cast<int>(c.args[0]), fd = static_cast<int>(c.args[2]);
-  if (c.args[1] == kDel) {
-    if (EpollEntry* e = find(c.t, epfd, fd, false)) {
-      if (e == &c.t->proc->epoll[fd]) c.t->proc->fds[fd] &= ~kFdEpoll;
-      else e->fd = -1;
-    }
-    return;
-  }
-  if (EpollEntry* e = find(c.t, epfd, fd, true))
-    e->data = reinterpret_cast<const Event*>(c.args[3])->data;
+  if (c.args[1] == kDel) forget(c);
+  else set_data(c);
 }
 
 void forget_epoll(Thread* t, int fd) {

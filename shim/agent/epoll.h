@@ -6,6 +6,8 @@
 namespace mx::agent {
 
 void prepare_epoll_ctl(Call& c);
+/// Leader, after the kernel: takes back what prepare_epoll_ctl() has changed if the kernel refused.
+void finish_epoll_ctl(Call& c);
 void localise_epoll_ctl(Call& c);
 long perform_epoll_wait(Call& c);
 void localise_epoll_wait(Call& c);

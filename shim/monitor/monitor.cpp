@@ -93,7 +93,13 @@ void Monitor::fill_settings() {
   s.recovery = options_.recovery;
   s.reserved_fd = reserved_descriptor();
   s.cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
-  for (int i : {0, 1}) s.address_space[i] = arena_.raised()[i] + options_.address_space;
+  rlimit space{};
+  getrlimit(RLIMIT_AS, &space);
+  for (int i : {0, 1}) {
+    s.address_space[i] = arena_.raised()[i] + options_.address_space;
+    // Without a limit nothing had to be raised: one that the program gives itself is.
+    if ((i ? space.rlim_max : space.rlim_cur) == RLIM_INFINITY) s.address_space[i] = stream::kAddressSpace;
+  }
   s.monitor_pid = getpid();
   s.has_aes = CPU_FEATURE_ACTIVE(AES);
   s.may_give_way = may_set_pace();

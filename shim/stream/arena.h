@@ -225,7 +225,7 @@ struct Settings {
   uint64_t agent_text_size, agent_data_offset, agent_data_size, agent_bss_end;
   uint64_t agent_start;
   uint32_t memory_is_limited;  ///< by a control group: see agent/memory_holder.h
-  uint64_t address_space[2];  ///< what the soft and the hard RLIMIT_AS were raised by, for the arena: the
+  uint64_t address_space[2];  ///< by what the soft and the hard RLIMIT_AS are raised, for the arena: the
                               ///< program sees neither
   int32_t monitor_pid;
   uint32_t different_roots;
