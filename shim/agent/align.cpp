@@ -9,6 +9,7 @@
 #include "shim/agent/form.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/polls.h"
 #include "shim/agent/query.h"
 #include "shim/agent/report.h"
@@ -211,6 +212,7 @@ Match follower_match(Call& c, EventHeader& h) {
     await_turn(t, h);
     if (follower_must_end(t)) end_follower(t);
     if (passing(h)) {
+      if (h.kind == EventKind::kBegun) begin_own_words(c);
       skip_event(t, h);
       continue;
     }

@@ -136,12 +136,13 @@ void announce(Call& c);
 
 // Another thread may have read what this call writes, and its event may be there, before this one's.
 // So the place in the order is from before; but nobody may be kept waiting for a call that waits,
-// so that publishes an event which has the place.
-void come_before_others(const Call& c) {
+// so that publishes an event which has the place, and its end has none: a reader may wait for that (own_words.h).
+void come_before_others(Call& c) {
   Thread* t = c.t;
   const Process* p = t->proc->shared;
   if (!sys::has(*c.d, sys::attr::kTells) || p->threads.load(std::memory_order_relaxed) <= 1) return;
-  if (may_block(c))
+  c.began = may_block(c);
+  if (c.began)
     publish_plain(t, EventKind::kBegun, 0, static_cast<uint16_t>(c.nr), 0, nullptr, 0);
   else if (c.d->fd_arg < 0 || !is_regular(t, static_cast<int>(c.args[c.d->fd_arg])))
     take_ticket(t);  // (a disk may take its time, too)
@@ -150,6 +151,7 @@ void come_before_others(const Call& c) {
 
 void leader_begin(Call& c) {
   Thread* t = c.t;
+  c.began = 0;
   inject_fault(t);
   set_activity(t, Activity::kEventCall, c.nr);
   if (!follower_gone(t)) {
@@ -246,7 +248,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   if (c.d->fd_arg >= 0 && c.nr != __NR_close && is_regular(t, static_cast<int>(c.args[c.d->fd_arg]))) flags |= stream::kRegular;
   e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
-  take_order(t, e.h);
+  if (!c.began) take_order(t, e.h);
   if (!lane_begin(t, sizeof(EventHeader) + total)) return;
   if (!lane_put(t, &e, sizeof(EventHeader) + packed)) return;
   for (int i = 0; i < c.d->nargs; i++) {
@@ -336,6 +338,7 @@ void follower_take(Call& c, const EventHeader& h) {
   c.consumed = true;
   if (c.time_at) give_time_back(c);
   if (const Hooks* hooks = hooks_of(h.nr); hooks && hooks->in_turn) hooks->in_turn(c);
+  end_own_words(c);
   finish_event(t, h);
 }
 

@@ -7,6 +7,7 @@
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/processes.h"
@@ -370,7 +371,9 @@ long thread_pair(Call& c, const Request& q) {
 }
 
 long run_request(Call& c, const Request& q) {
-  return (q.flags & kThread) ? thread_pair(c, q) : fork_pair(c, q);
+  if (q.flags & kThread) return thread_pair(c, q);
+  pairs_are_shared();
+  return fork_pair(c, q);
 }
 
 }  // namespace

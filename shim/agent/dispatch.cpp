@@ -47,7 +47,11 @@ constexpr HookTable make_hooks() {
   h.at[__NR_getdents64].perform = perform_getdents64;
   run(__NR_mmap, run_mmap);
   run(__NR_munmap, run_munmap);
-  for (int nr : {__NR_ftruncate, __NR_pwrite64}) localise(nr, localise_shadowed);
+  for (int nr : {__NR_write, __NR_writev, __NR_pwrite64, __NR_pwritev, __NR_pwritev2, __NR_ftruncate, __NR_fallocate}) {
+    h.at[nr].measure = measure_file_write;
+    h.at[nr].perform = perform_file_write;
+    h.at[nr].in_turn = write_to_shadow;
+  }
   for (int nr : {__NR_mprotect, __NR_pkey_mprotect}) run(nr, run_mprotect);
   run(__NR_close_range, run_close_range);
   h.at[__NR_close_range].perform = perform_close_range;
@@ -271,6 +275,7 @@ void dispatch(Thread* t, Regs* r) {
   c.consumed = false;
   c.blob = c.blob_size = c.done = c.time_at = 0;
   c.names_new = c.may_rest = c.on_own = false;
+  c.began = 0;
   t->regs = r;
   t->regs_redirected = 0;
   t->announced = 0;

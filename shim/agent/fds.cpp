@@ -10,7 +10,6 @@
 #include "shim/agent/own_words.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
-#include "shim/agent/shadow.h"
 
 namespace mx::agent {
 
@@ -95,7 +94,6 @@ void fd_opened(Thread* t, int fd, uint16_t bits) {
 void fd_closed(Thread* t, int fd) {
   if (!valid_fd(fd)) return;
   if (fd_bits(t, fd) & kFdEpoll) forget_epoll(t, fd);
-  if (t->role == Role::kFollower) forget_shadow_fd(fd);
   fd_bits(t, fd) = kFdTouched;
 }
 

@@ -43,6 +43,8 @@ long file_to_map(Call& c, const EventHeader& h) {
              : fetch_descriptor(t, fd);  // (for a version that comes back no leader waits)
 }
 
+bool may_write_to_it(const Call& c, int fd) { return (c.args[3] & kTypeMask) != kPrivate && shared_writable(fd); }
+
 // False: this version leads now, and has to execute the call.
 bool follow_shared_map(Call& c) {
   Thread* t = c.t;
@@ -65,7 +67,7 @@ bool follow_shared_map(Call& c) {
   long at = kEbadf;
   if (!is_error(fd)) {
     bool writable_share =
-        (c.args[3] & kTypeMask) != kPrivate && shared_writable(static_cast<int>(fd));
+        may_write_to_it(c, static_cast<int>(fd));
     c.exec[4] = fd;
     at = writable_share ? map_shadow(c, static_cast<int>(fd)) : map(c);
     sys(__NR_close, fd);
@@ -83,6 +85,10 @@ void lead_shared_map(Call& c) {
   Thread* t = c.t;
   NamedFile file;
   leader_begin(c);
+  if (may_write_to_it(c, static_cast<int>(c.args[4]))) {  // its copy would see what comes later
+    note_mapped(static_cast<int>(c.args[4]));
+    forbid_checkpoints(t);
+  }
   c.ret = map(c);
   if (control()->settings.recovery && !follower_gone(t)) {
     c.blob = reinterpret_cast<uint64_t>(&file);

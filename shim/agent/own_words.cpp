@@ -1,6 +1,7 @@
 #include "shim/agent/own_words.h"
 
 #include "shim/agent/fds.h"
+#include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
 
@@ -8,7 +9,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr uint32_t kMost = 64, kLongest = 128, kShortest = 8;  // (shorter ones would be found where they are not)
+constexpr uint32_t kMost = 1024, kLongest = 32, kShortest = 8;  // (shorter ones would be found where they are not)
 constexpr int64_t kSearched = 4096;                            // of a result: PIPE_BUF
 
 struct Words {
@@ -16,21 +17,46 @@ struct Words {
   uint8_t leader[kLongest], own[kLongest];
 };
 Words words[kMost];
-uint32_t next;
+uint32_t oldest, next;  // of a ring
 std::atomic<uint32_t> kept{0}, busy{0};
 
 bool is_pair(Thread* t, uint64_t fd) { return valid_fd(static_cast<int64_t>(fd)) && (fd_bits(t, static_cast<int>(fd)) & kFdPair); }
 
+// A reader may be told of one long after those that were written later: what has been read meanwhile gives its place back.
+void make_room() {
+  uint32_t live = 0;
+  for (uint32_t i = oldest; i != next; i++) {
+    const Words& w = words[i % kMost];
+    if (w.size) words[(oldest + live++) % kMost] = w;
+  }
+  for (uint32_t i = oldest + live; i != next; i++) words[i % kMost].size = 0;
+  next = oldest + live;
+  if (live == kMost) oldest++;
+}
+
 struct Pair {
   int one, other;
+  uint32_t processes;            ///< that had been made by then
+  std::atomic<uint32_t> begun;   ///< writes of which the event is yet to come
+  std::atomic<uint32_t> in_vain; ///< how often a reader has waited for one that it did not need
 };
 constexpr uint32_t kMostPairs = 32;
 Pair pairs[kMostPairs];
-std::atomic<uint32_t> next_pair{0};
+std::atomic<uint32_t> next_pair{0}, processes{0};
 
-bool is_ours(Thread* t, int fd) {
-  constexpr uint16_t kWanted = kFdPair | kFdOpen | kFdCloexec;
-  return valid_fd(fd) && (fd_bits(t, fd) & kWanted) == kWanted;
+Pair* pair_of(uint64_t fd) {
+  const auto number = static_cast<int>(fd);
+  for (Pair& p : pairs)
+    if ((p.one == number || p.other == number) && p.one != p.other) return &p;
+  return nullptr;
+}
+
+bool is_ours(Thread* t, const Pair& p) {
+  const bool alone = p.processes == processes.load(std::memory_order_relaxed);
+  const uint16_t wanted = kFdPair | kFdOpen | (alone ? 0 : kFdCloexec);
+  for (int fd : {p.one, p.other})
+    if (!valid_fd(fd) || (fd_bits(t, fd) & wanted) != wanted) return false;
+  return true;
 }
 
 // The first of them in `bytes`, or `size`.
@@ -40,21 +66,67 @@ uint64_t find(const uint8_t* bytes, uint64_t size, const Words& w) {
   return size;
 }
 
+// True if there is something of this version's in the result.
+bool put_own_words(Call& c) {
+  const OneAtATime alone(busy);
+  auto* bytes = reinterpret_cast<uint8_t*>(c.args[1]);
+  auto left = static_cast<uint64_t>(c.ret < kSearched ? c.ret : kSearched);
+  bool any = false;
+  while (oldest != next && !words[oldest % kMost].size) oldest++;
+  for (uint32_t i = oldest; i != next && left; i++) {  // in the order in which they were written
+    Words& w = words[i % kMost];
+    const uint64_t at = w.size ? find(bytes, left, w) : left;
+    if (at == left) continue;
+    any = true;
+    memcpy(bytes + at, w.own, w.size);
+    bytes += at + w.size;
+    left -= at + w.size;
+    w.size = 0;
+    kept.fetch_sub(1);
+  }
+  return any;
+}
+
 }  // namespace
 
-void note_pair(int one, int other) { pairs[next_pair.fetch_add(1) % kMostPairs] = {one, other}; }
+void note_pair(int one, int other) {
+  Pair& p = pairs[next_pair.fetch_add(1) % kMostPairs];
+  p.one = one;
+  p.other = other;
+  p.processes = processes.load();
+  p.begun.store(0);
+  p.in_vain.store(0);
+}
+
+void pairs_are_shared() { processes.fetch_add(1); }
+
+void begin_own_words(Call& c) {
+  if (c.began || c.d->fd_arg != 0 || !is_pair(c.t, c.args[0])) return;
+  Pair* p = pair_of(c.args[0]);
+  if (!p) return;
+  p->begun.fetch_add(1);
+  c.began = static_cast<uint32_t>(p - pairs) + 1;
+}
+
+void end_own_words(Call& c) {
+  if (!c.began) return;
+  std::atomic<uint32_t>& begun = pairs[c.began - 1].begun;
+  uint32_t now = begun.load();
+  while (now && !begun.compare_exchange_weak(now, now - 1)) {
+  }
+  c.began = 0;
+}
 
 bool talks_to_itself(const Call& c) {
   if (c.d->fd_arg != 0) return false;
-  const auto fd = static_cast<int>(c.args[0]);
-  for (const Pair& p : pairs)
-    if ((p.one == fd || p.other == fd) && p.one != p.other && is_ours(c.t, p.one) && is_ours(c.t, p.other)) return true;
-  return false;
+  const Pair* p = pair_of(c.args[0]);
+  return p && is_ours(c.t, *p);
 }
 
 void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size) {
   if (size < kShortest || size > kLongest || c.d->fd_arg != 0 || !is_pair(c.t, c.args[0])) return;
   const OneAtATime alone(busy);
+  if (next - oldest == kMost) make_room();
   Words& w = words[next++ % kMost];
   if (!w.size) kept.fetch_add(1);
   w.size = size;
@@ -62,20 +134,26 @@ void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t
   memcpy(w.own, own, size);
 }
 
+// If the leader's bytes were read, its write is at its end: the event comes soon, and with it this version's bytes. They
+// need not be others.
 void read_own_words(Call& c) {
-  if (!kept.load(std::memory_order_relaxed) || c.ret < static_cast<int64_t>(kShortest) || !is_pair(c.t, c.args[0])) return;
-  const OneAtATime alone(busy);
-  auto* bytes = reinterpret_cast<uint8_t*>(c.args[1]);
-  auto left = static_cast<uint64_t>(c.ret < kSearched ? c.ret : kSearched);
-  for (uint32_t i = 0; i < kMost && left; i++) {  // in the order in which they were written
-    Words& w = words[(next + i) % kMost];
-    const uint64_t at = w.size ? find(bytes, left, w) : left;
-    if (at == left) continue;
-    memcpy(bytes + at, w.own, w.size);
-    bytes += at + w.size;
-    left -= at + w.size;
-    w.size = 0;
-    kept.fetch_sub(1);
+  if (c.ret < static_cast<int64_t>(kShortest) || !is_pair(c.t, c.args[0])) return;
+  constexpr int kMostMs = 50;
+  constexpr uint32_t kOften = 4;
+  Pair* p = c.t->role == Role::kFollower && c.t->proc->multi_threaded ? pair_of(c.args[0]) : nullptr;
+  Word never{0};
+  for (int ms = 0;; ms++) {
+    const bool more = p && p->begun.load() && p->in_vain.load() < kOften;  // asked before what may come of it
+    if (kept.load() && put_own_words(c)) {
+      if (p) p->in_vain.store(0);
+      return;
+    }
+    if (!more) return;
+    if (ms == kMostMs) {
+      p->in_vain.fetch_add(1);
+      return;
+    }
+    futex_wait(&never, 0, 1);
   }
 }
 

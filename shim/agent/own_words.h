@@ -9,12 +9,19 @@
 namespace mx::agent {
 
 /// Follower: it has written `own` where the leader wrote `leader`, `size` bytes each. Kept if that went into a pipe(2) or a
-/// socketpair(2); the last 64 that have not been read.
+/// socketpair(2); the last 1,024 that have not been read.
 void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size);
+/// Follower: the leader has begun the call, which may wait, and the event is yet to come. A reader may be told before.
+void begin_own_words(Call& c);
+/// … and has come.
+void end_own_words(Call& c);
 /// A new pair of descriptors.
 void note_pair(int one, int other);
-/// True if the call is for a descriptor of a pair of which this process has both, to be closed at exec: that this version
-/// writes something else there is nothing that anybody else sees.
+/// A new process is about to get copies of all descriptors.
+void pairs_are_shared();
+/// True if the call is for a descriptor of a pair of which nobody else has an end (this process has both, and they are
+/// closed at exec, or it has made no process since): that this version writes something else there is nothing that
+/// anybody else sees.
 bool talks_to_itself(const Call& c);
 /// After a read from such a descriptor: puts this version's bytes where the result has the leader's. In a survivor too: what
 /// the former leader wrote may be in the pipe still.

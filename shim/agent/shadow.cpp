@@ -2,6 +2,7 @@
 
 #include "shim/agent/borrowed.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 
 namespace mx::agent {
@@ -12,13 +13,28 @@ constexpr uint64_t kFixed = 0x10, kShared = 1, kCloexec = 1;
 constexpr int kHigh = 900;  // where the follower keeps descriptors of its own
 constexpr uint64_t kWholeFile = 64 << 20;  // larger ones are copied where they are mapped
 
-struct Shadow {
+struct FileId {
   uint64_t device, inode;
+  bool operator==(const FileId& o) const { return device == o.device && inode == o.inode; }
+};
+
+struct Shadow {
+  FileId file;
   int memfd;
-  int number;  ///< the program's descriptor of the file; -1: closed
 };
 Shadow shadows[64];
 int shadow_count;
+
+// Leader: what has been mapped so. A file stays here when it is mapped no more.
+FileId mapped[64];
+int mapped_count;
+
+// What an event says of a write to such a file.
+struct Written {
+  FileId file;
+  uint64_t offset;
+};
+static_assert(sizeof(Written) <= sizeof(Call::scratch));
 
 struct Mapping {
   uint64_t address, length, prot, offset;
@@ -46,12 +62,26 @@ struct FileInfo {
 };
 static_assert(sizeof(FileInfo) == 144);
 
+Shadow* find_shadow(const FileId& file) {
+  for (int i = 0; i < shadow_count; i++)
+    if (shadows[i].file == file) return &shadows[i];
+  return nullptr;
+}
+
+bool is_mapped(const FileId& file) {
+  for (int i = 0; i < mapped_count; i++)
+    if (mapped[i] == file) return true;
+  return false;
+}
+
+void add_mapped(const FileId& file) {
+  if (mapped_count < 64 && !is_mapped(file)) mapped[mapped_count++] = file;
+}
+
 Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
   FileInfo info;
   if (is_error(sys(__NR_fstat, fd, &info))) return nullptr;
-  Shadow* s = nullptr;
-  for (int i = 0; i < shadow_count && !s; i++)
-    if (shadows[i].device == info.device && shadows[i].inode == info.inode) s = &shadows[i];
+  Shadow* s = find_shadow({info.device, info.inode});
   auto size = static_cast<uint64_t>(info.size);
   bool fresh = !s;
   if (fresh) {
@@ -63,7 +93,7 @@ Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
     sys(__NR_close, made);
     if (is_error(memfd)) return nullptr;
     s = &shadows[shadow_count++];
-    *s = {info.device, info.inode, static_cast<int>(memfd), -1};
+    *s = {{info.device, info.inode}, static_cast<int>(memfd)};
     sys(__NR_ftruncate, memfd, size);
   }
   uint64_t end = offset + length < size ? offset + length : size;
@@ -72,10 +102,16 @@ Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
   return s;
 }
 
-Shadow* by_number(int fd) {
-  for (int i = 0; i < shadow_count; i++)
-    if (shadows[i].number == fd) return &shadows[i];
-  return nullptr;
+bool has_own_place(long nr) {
+  return nr == __NR_pwrite64 || nr == __NR_pwritev || nr == __NR_pwritev2;
+}
+
+// Where a call that has written `n` bytes has begun to.
+uint64_t place_of(const Call& c, int64_t n) {
+  const bool own = has_own_place(c.nr) && !(c.nr == __NR_pwritev2 && static_cast<int64_t>(c.args[3]) == -1);
+  if (own) return c.args[3];
+  const long now = sys(__NR_lseek, c.args[0], 0, 1 /*SEEK_CUR*/);
+  return now < n ? 0 : static_cast<uint64_t>(now - n);
 }
 
 }  // namespace
@@ -83,7 +119,6 @@ Shadow* by_number(int fd) {
 long map_shadow(Call& c, int fd) {
   Shadow* s = shadow_of(fd, c.args[5], c.args[1]);
   if (!s) return kEnomem;
-  s->number = static_cast<int>(c.args[4]);
   long at = raw6(__NR_mmap, c.args[0], c.args[1], c.args[2], kShared | (c.args[3] & kFixed), s->memfd, c.args[5]);
   if (is_error(at)) return at;
   forget_mapping(static_cast<uint64_t>(at), c.args[1]);
@@ -116,8 +151,9 @@ void forget_mapping(uint64_t address, uint64_t length) {
   }
 }
 
-void forget_shadow_fd(int fd) {
-  if (Shadow* s = shadow_count ? by_number(fd) : nullptr) s->number = -1;
+void note_mapped(int fd) {
+  FileInfo info;
+  if (!is_error(sys(__NR_fstat, fd, &info))) add_mapped({info.device, info.inode});
 }
 
 void remap_shared(Thread*) {
@@ -138,7 +174,10 @@ void remap_shared(Thread*) {
     }
     m.length = 0;
   }
-  for (int i = 0; i < shadow_count; i++) sys(__NR_close, shadows[i].memfd);
+  for (int i = 0; i < shadow_count; i++) {
+    sys(__NR_close, shadows[i].memfd);
+    add_mapped(shadows[i].file);
+  }
   shadow_count = 0;
 }
 
@@ -147,12 +186,36 @@ long run_munmap(Call& c) {
   return run_local(c);
 }
 
-void localise_shadowed(Call& c) {
-  if (c.t->role != Role::kFollower || !c.consumed || c.ret < 0 || !shadow_count) return;
-  Shadow* s = by_number(static_cast<int>(c.args[0]));
+void measure_file_write(Call& c) {
+  if (!(c.t->role == Role::kFollower ? shadow_count : mapped_count)) return;
+  for (uint64_t& word : c.scratch) word = 0;
+  c.blob = reinterpret_cast<uint64_t>(c.scratch);
+  c.blob_size = sizeof(Written);
+}
+
+long perform_file_write(Call& c) {
+  const long ret = execute_by_role(c);
+  if (!c.blob_size) return ret;
+  FileInfo info;
+  const bool tells = ret >= 0 && !is_error(sys(__NR_fstat, c.args[0], &info)) && is_mapped({info.device, info.inode});
+  if (tells)
+    *reinterpret_cast<Written*>(c.scratch) = {{info.device, info.inode}, place_of(c, ret)};
+  else
+    c.blob_size = 0;
+  return ret;
+}
+
+void write_to_shadow(Call& c) {
+  if (c.t->role != Role::kFollower || !c.consumed || c.ret < 0 || !c.blob_size) return;
+  const auto& to = *reinterpret_cast<const Written*>(c.scratch);
+  const Shadow* s = find_shadow(to.file);
   if (!s) return;
-  if (c.nr == __NR_ftruncate) sys(__NR_ftruncate, s->memfd, c.args[1]);
-  else sys(__NR_pwrite64, s->memfd, c.args[1], c.ret, c.args[3]);
+  switch (c.nr) {
+    case __NR_ftruncate: sys(__NR_ftruncate, s->memfd, c.args[1]); break;
+    case __NR_fallocate: sys(__NR_fallocate, s->memfd, c.args[1], c.args[2], c.args[3]); break;
+    case __NR_write: case __NR_pwrite64: sys(__NR_pwrite64, s->memfd, c.args[1], c.ret, to.offset); break;
+    default: sys(__NR_pwritev, s->memfd, c.args[1], c.args[2], to.offset, 0);
+  }
 }
 
 }  // namespace mx::agent
