@@ -62,6 +62,7 @@ constexpr HookTable make_hooks() {
   run(__NR_close, run_close);
   h.at[__NR_close].prepare = prepare_close;
   h.at[__NR_close].in_turn = localise_close;
+  run(__NR_dup, run_event);  // of a private descriptor, too: the number is the leader's
   localise(__NR_dup, localise_dup);
   for (int nr : {__NR_dup2, __NR_dup3}) {
     run(nr, run_dup_to);
@@ -190,6 +191,12 @@ bool on_private_descriptor(const Call& c) {
   return fd_private(c.t, static_cast<int>(c.args[i]));
 }
 
+// What modifies a private file is the leader's, for it is one file; not so memory.
+bool each_makes_it(const Call& c) {
+  if (!on_private_descriptor(c)) return false;
+  return !sys::has(*c.d, sys::attr::kModifies) || (fd_bits(c.t, static_cast<int>(c.args[c.d->fd_arg])) & kFdMemory);
+}
+
 long refuse(Call& c) {
   if (!sys::has(*c.d, sys::attr::kAbsent)) report_refused(c);
   return kEnosys;
@@ -209,8 +216,7 @@ long route(Call& c) {
     case Treatment::kFile:
       return run_file(c);
     default:
-      return on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies) ? run_local(c)
-                                                                               : run_event(c);
+      return each_makes_it(c) ? run_local(c) : run_event(c);
   }
 }
 
@@ -228,7 +234,7 @@ bool passes_by(Call& c) {
     default: break;
   }
   if (long own; own_identity(c, own)) return true;
-  if (on_private_descriptor(c) && !sys::has(*c.d, sys::attr::kModifies)) return true;
+  if (each_makes_it(c)) return true;
   return c.d->treatment == Treatment::kFile && private_path(c, c.d->path_arg);
 }
 

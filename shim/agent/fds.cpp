@@ -4,6 +4,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/epoll.h"
+#include "shim/agent/ethtool.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -372,6 +373,7 @@ void localise_recvmsg(Call& c) {
 long run_flock(Call& c) { return run_event(c); }
 
 long run_memfd(Call& c) {
+  constexpr uint16_t kMemory = kFdPrivate | kFdMemory | kFdRegular | kFdClassified;
   forbid_checkpoints(c.t);  // a copy would write into the same memory
   Thread* t = c.t;
   t->proc->has_memfd = 1;
@@ -379,20 +381,23 @@ long run_memfd(Call& c) {
   if (t->role != Role::kFollower) {
     long ret = run_event(c);
     if (ret >= 0)
-      fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified | (cloexec ? kFdCloexec : 0));
+      fd_opened(t, ret, kMemory | (cloexec ? kFdCloexec : 0));
     return ret;
   }
   long ret = run_event(c);
   if (ret < 0) return ret;
   if (!c.consumed) {
-    fd_opened(t, ret, kFdPrivate | kFdRegular | kFdClassified);
+    fd_opened(t, ret, kMemory);
     return ret;
   }
   BorrowsNumber borrows(c.t);
   long own = sys(__NR_memfd_create, c.args[0], c.args[1]);
   if (!is_error(own) && c.t->proc->multi_threaded) own = aside(static_cast<int>(own));
   borrows.give_back();
-  return is_error(own) ? own : place_private(t, own, ret, cloexec);
+  if (is_error(own)) return own;
+  const long placed = place_private(t, own, ret, cloexec);
+  if (!is_error(placed)) fd_bits(t, static_cast<int>(placed)) |= kFdMemory;
+  return placed;
 }
 
 namespace {
@@ -410,6 +415,7 @@ constexpr LegacyIoctl kLegacy[] = {
 
 void measure_ioctl(Call& c) {
   auto request = static_cast<uint32_t>(c.args[1]);
+  if (request == kSiocEthtool) return measure_ethtool(c);
   c.blob = c.args[2];
   c.blob_size = 0;
   for (const LegacyIoctl& l : kLegacy)

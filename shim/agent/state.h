@@ -68,6 +68,7 @@ enum FdBits : uint16_t {
   kFdLocked = 2048,  ///< the program has set record locks through it
   kFdLeaderOnly = 8192,  ///< the follower has not opened it, see looks.h
   kFdPidfd = 4096,
+  kFdMemory = 32768,  ///< private, of memfd_create(2): what changes it is made by each version, too
   kFdPair = 16384,  ///< of pipe(2) or socketpair(2): see own_words.h
 };
 inline constexpr int kMaxFds = 1 << 20;
