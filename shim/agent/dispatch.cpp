@@ -157,8 +157,9 @@ constexpr HookTable make_hooks() {
   for (int nr : {__NR_set_robust_list, __NR_rseq}) run(nr, run_registration);
   run(__NR_prctl, run_prctl);
   for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid,
-                 __NR_setresgid, __NR_setfsuid, __NR_setfsgid, __NR_capset})
+                 __NR_setresgid, __NR_setfsuid, __NR_setfsgid})
     run(nr, run_credentials);
+  for (int nr : {__NR_capget, __NR_capset}) run(nr, run_capabilities);
   for (int nr : {__NR_sched_setscheduler, __NR_sched_setparam, __NR_sched_setattr})
     run(nr, run_set_policy);
   run(__NR_arch_prctl, run_arch_prctl);

@@ -53,14 +53,16 @@ void allow_takeover() {
 }
 
 namespace {
-// The survivor may have given up its rights (setuid) after this keeper was made: it may fetch
-// descriptors only from a process of its own user.
+// The survivor may have given up its rights (setuid, capset) after this keeper was made: it may fetch descriptors only
+// from a process of its own user that has no capability which it has not (capabilities(7); kernel,
+// cap_ptrace_access_check).
 void become_user(uint32_t uid, uint32_t gid) {
-  if (uid == static_cast<uint32_t>(sys(__NR_getuid)) &&
-      gid == static_cast<uint32_t>(sys(__NR_getgid)))
-    return;
-  sys(__NR_setresgid, gid, gid, gid);
-  sys(__NR_setresuid, uid, uid, uid);
+  const uint32_t header[2] = {0x20080522 /*_LINUX_CAPABILITY_VERSION_3*/, 0}, none[6] = {};
+  if (uid != static_cast<uint32_t>(sys(__NR_getuid)) || gid != static_cast<uint32_t>(sys(__NR_getgid))) {
+    sys(__NR_setresgid, gid, gid, gid);
+    sys(__NR_setresuid, uid, uid, uid);
+  }
+  sys(__NR_capset, header, none);
   allow_takeover();
 }
 

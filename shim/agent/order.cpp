@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kLookAgainMs = 50, kReplayLookMs = 2;
 constexpr int kPatience = 6;  // looks without any progress
+constexpr int kAlone = 150;   // the same when there is no leader any more, each of kReplayLookMs
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
 
@@ -169,13 +170,16 @@ void await_turn(Thread* t, const EventHeader& h) {
   Process* p = t->proc->shared;
   int patience = kPatience;
   uint64_t seen = p->turn.load();
+  int alone = 0;
   for (int spin = 0; p->turn.load(std::memory_order_acquire) < h.order; spin++) {
     if (spin < 200) {
       pause();
       continue;
     }
-    if (leader_is_gone(t)) {
-      if (spin > 400) return;
+    const bool gone = leader_is_gone(t);
+    if (gone) {
+      if (p->turn.load() != seen) alone = 0;
+      if (alone++ > kAlone) return;  // nobody moves
       skip_lost_ticket(t);
     }
     if (follower_must_end(t)) return;
@@ -186,7 +190,7 @@ void await_turn(Thread* t, const EventHeader& h) {
     const bool gaps = skip_gap(p, h.order);
     if (p->turn.load() >= h.order) break;
     long woken = 0;
-    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, gaps ? kReplayLookMs : kLookAgainMs, &woken))
+    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, gaps || gone ? kReplayLookMs : kLookAgainMs, &woken))
       continue;
     bool idle = woken == kEtimedout;
     if (p->turn.load() != seen) {

@@ -79,6 +79,21 @@ long run_credentials(Call& c) {
   return ret;
 }
 
+// The header names the calling thread, by 0 or its id as the program knows it; the kernel knows another one.
+long run_capabilities(Call& c) {
+  uint32_t header[2];
+  const bool known = copy_guarded(header, reinterpret_cast<void*>(c.args[0]), sizeof header);
+  const bool own = known && static_cast<int32_t>(header[1]) == c.t->vtid;
+  if (own) {
+    c.scratch[0] = header[0];
+    c.exec[0] = reinterpret_cast<uint64_t>(c.scratch);
+  }
+  const long ret = c.nr == __NR_capget ? run_local(c) : run_credentials(c);
+  if (own && static_cast<uint32_t>(c.scratch[0]) != header[0])  // the version that the kernel prefers
+    guarded([&] { memcpy(reinterpret_cast<void*>(c.args[0]), c.scratch, sizeof header[0]); });
+  return ret;
+}
+
 long run_arch_prctl(Call& c) {
   constexpr uint64_t kSetGs = 0x1001, kGetGs = 0x1004;
   if (c.args[0] == kSetGs) {  // the gs base is the agent's

@@ -8,6 +8,7 @@ long run_set_tid_address(Call& c);
 long run_prctl(Call& c);
 /// setuid and its like.
 long run_credentials(Call& c);
+long run_capabilities(Call& c);  ///< capget, capset
 long run_arch_prctl(Call& c);
 long run_seccomp(Call& c);
 long run_seccomp_filter(Call& c);
