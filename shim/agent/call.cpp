@@ -109,7 +109,10 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
       lead_if_due(t);
       if (interrupted_as_leader(t)) return kEintr;
     }
+    const bool alone = nr == __NR_futex && t->role == Role::kFollower && t->lane;
+    if (alone) t->lane->waits_alone.store(1);
     long ret = c.may_rest ? block_at_rest(t, nr, now) : mx_blocking(nr, now);
+    if (alone) t->lane->waits_alone.store(0);
     if (ret == kFollowsNow) return ret;
     count_moved(t, nr, ret);
     if (whole && ret > 0 && goes_on(c, ret) && leave_out(c, nr, args, rest)) {

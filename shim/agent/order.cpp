@@ -12,8 +12,9 @@ namespace mx::agent {
 namespace {
 
 constexpr int64_t kLookAgainMs = 50, kReplayLookMs = 2;
-constexpr int kPatience = 6;  // looks without any progress
-constexpr int kAlone = 150;   // the same when there is no leader any more, each of kReplayLookMs
+constexpr int kPatience = 6;   // looks without any progress
+constexpr int kInItsWay = 10;  // looks of kReplayLookMs
+constexpr int kAlone = 150;    // the same when there is no leader any more, each of kReplayLookMs
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
 
@@ -85,6 +86,15 @@ bool give_up_lock(Thread* t) {
   t->stray_tail = tail;
   pass_turn(t, h);
   return true;
+}
+
+// It is the turn of a thread that waits for another one of this version, by a futex that is no
+// event: libc's locks that nothing hooks (syslog's) were not given in the leader's order. Who has
+// it has to go first.
+bool waits_alone(Process* p) {
+  const uint32_t lane =
+      p->order_lane[p->turn.load() % stream::kOrderLanes].load(std::memory_order_relaxed);
+  return lane && lane <= stream::kMaxLanes && control()->lanes[lane - 1].waits_alone.load();
 }
 
 // A thread whose lock was given up, and which has not moved since.
@@ -162,7 +172,8 @@ void take_ticket(Thread* t) {
 }
 
 bool has_turn(const Thread* t, const EventHeader& h) {
-  return !(h.flags & stream::kOrdered) || t->proc->shared->turn.load(std::memory_order_acquire) >= h.order;
+  return !(h.flags & stream::kOrdered) ||
+         t->proc->shared->turn.load(std::memory_order_acquire) >= h.order;
 }
 
 void await_turn(Thread* t, const EventHeader& h) {
@@ -170,7 +181,7 @@ void await_turn(Thread* t, const EventHeader& h) {
   Process* p = t->proc->shared;
   int patience = kPatience;
   uint64_t seen = p->turn.load();
-  int alone = 0;
+  int alone = 0, in_its_way = 0;
   for (int spin = 0; p->turn.load(std::memory_order_acquire) < h.order; spin++) {
     if (spin < 200) {
       pause();
@@ -183,6 +194,11 @@ void await_turn(Thread* t, const EventHeader& h) {
       skip_lost_ticket(t);
     }
     if (follower_must_end(t)) return;
+    const bool stuck = waits_alone(p) && p->turn.load() == seen;
+    in_its_way = stuck ? in_its_way + 1 : 0;
+    if (in_its_way >
+        kInItsWay + static_cast<int>(h.order - seen < kAlone ? h.order - seen : kAlone))
+      return;  // the next one first
     wake_who_is_next(p);
     Word& slot = slot_of(p, h.order);
     slot.store(1);
@@ -190,7 +206,8 @@ void await_turn(Thread* t, const EventHeader& h) {
     const bool gaps = skip_gap(p, h.order);
     if (p->turn.load() >= h.order) break;
     long woken = 0;
-    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, gaps || gone ? kReplayLookMs : kLookAgainMs, &woken))
+    if (!still_stray(t) &&
+        sleep_at_rest(t, &slot, 1, gaps || gone || stuck ? kReplayLookMs : kLookAgainMs, &woken))
       continue;
     bool idle = woken == kEtimedout;
     if (p->turn.load() != seen) {

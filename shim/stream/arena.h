@@ -59,6 +59,7 @@ struct alignas(64) Lane {
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
   std::atomic<uint64_t> acked;             ///< end of the last intent agreed to (full lockstep)
   uint64_t follower_events;
+  Word waits_alone;           ///< follower: its thread is in a futex(2) wait of its own: others may have to go before it, see agent/order.cpp
   // Written when the consumer falls asleep, read by the producer at every event.
   alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
   // Both.
