@@ -53,19 +53,6 @@ void allow_takeover() {
 }
 
 namespace {
-// The survivor may have given up its rights (setuid, capset) after this keeper was made: it may fetch descriptors only
-// from a process of its own user that has no capability which it has not (capabilities(7); kernel,
-// cap_ptrace_access_check).
-void become_user(uint32_t uid, uint32_t gid) {
-  const uint32_t header[2] = {0x20080522 /*_LINUX_CAPABILITY_VERSION_3*/, 0}, none[6] = {};
-  if (uid != static_cast<uint32_t>(sys(__NR_getuid)) || gid != static_cast<uint32_t>(sys(__NR_getgid))) {
-    sys(__NR_setresgid, gid, gid, gid);
-    sys(__NR_setresuid, uid, uid, uid);
-  }
-  sys(__NR_capset, header, none);
-  allow_takeover();
-}
-
 // The table first: giving back this process's memory takes a while, and its parent waits for the
 // table only.
 [[noreturn]] void leave(Process* p, int32_t self) {
@@ -92,7 +79,6 @@ void become_user(uint32_t uid, uint32_t gid) {
     if (!asked(p, self) && !needed(p, self, t->proc->version, of)) leave(p, self);
   }
   if (!needed(p, self, t->proc->version, of)) leave(p, self);  // another leader's are asked for
-  become_user(p->survivor_uid, p->survivor_gid);
   publish_descriptor_list(t);
   await_descriptors_taken(p, p->alive[1 - (p->leader.load() & 1)]);
   sys(__NR_exit_group, 0);
@@ -213,10 +199,24 @@ void stop_keeper(Thread* t) {
     futex_wait(&p->keeper_left, left, kLookMs);
 }
 
+namespace {
+// The survivor may have given up its rights (setuid, capset) after its keeper was made, and who had the descriptors may
+// have another effective user now: descriptors are fetched only from a process whose real, effective and saved ids are
+// the survivor's real one and that has no capability which it has not (ptrace(2); kernel, cap_ptrace_access_check).
+void become_user(uint32_t uid, uint32_t gid) {
+  const uint32_t header[2] = {0x20080522 /*_LINUX_CAPABILITY_VERSION_3*/, 0}, none[6] = {};
+  sys(__NR_setresgid, gid, gid, gid);
+  sys(__NR_setresuid, uid, uid, uid);
+  sys(__NR_capset, header, none);
+  allow_takeover();
+}
+}  // namespace
+
 void publish_descriptor_list(Thread* t) {
   Process* p = t->proc->shared;
   uint32_t asked = 1;
   if (!p->fd_list_state.compare_exchange_strong(asked, 3)) return;
+  become_user(p->survivor_uid, p->survivor_gid);
   auto* list = reinterpret_cast<int32_t*>(lane_scratch(p->fd_list_lane % stream::kMaxLanes));
   uint32_t n = 0, top = p->max_fd.load();
   // Beyond the highest number published there may be what the last call opened.
