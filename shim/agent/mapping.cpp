@@ -131,6 +131,7 @@ long run_mmap(Call& c) {
 
 long run_mprotect(Call& c) {
   long ret = execute(c);
+  if (ret == 0 && (c.args[2] & kWrite) && c.t->role == Role::kFollower) note_protection(c.args[0], c.args[1], c.args[2]);
   if (ret == 0 && (c.args[2] & kExec)) note_code(c.t, c.args[0], c.args[1]);
   return ret;
 }

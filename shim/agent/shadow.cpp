@@ -9,7 +9,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr uint64_t kFixed = 0x10, kShared = 1, kCloexec = 1;
+constexpr uint64_t kFixed = 0x10, kShared = 1, kCloexec = 1, kWrite = 2;
 constexpr int kHigh = 900;  // where the follower keeps descriptors of its own
 constexpr uint64_t kWholeFile = 64 << 20;  // larger ones are copied where they are mapped
 
@@ -151,6 +151,11 @@ void forget_mapping(uint64_t address, uint64_t length) {
   }
 }
 
+void note_protection(uint64_t address, uint64_t length, uint64_t prot) {
+  for (Mapping& m : mappings)
+    if (m.length && m.address < address + length && address < m.address + m.length) m.prot |= prot & kWrite;
+}
+
 void note_mapped(int fd) {
   FileInfo info;
   if (!is_error(sys(__NR_fstat, fd, &info))) add_mapped({info.device, info.inode});
@@ -161,10 +166,11 @@ void remap_shared(Thread*) {
     if (!m.length) continue;
     if (m.fd >= 0) {
       FileInfo info;
+      const bool may_differ = m.prot & kWrite;  // else the file has what calls have written, maybe one more
       bool known = !is_error(sys(__NR_fstat, m.fd, &info)) && info.size > static_cast<int64_t>(m.offset);
       uint64_t done = 0, size = known ? static_cast<uint64_t>(info.size) - m.offset : 0;
       if (size > m.length) size = m.length;
-      while (done < size) {
+      while (may_differ && done < size) {
         long n = sys(__NR_pwrite64, m.fd, m.address + done, size - done, m.offset + done);
         if (n <= 0) break;
         done += n;
@@ -205,17 +211,28 @@ long perform_file_write(Call& c) {
   return ret;
 }
 
-void write_to_shadow(Call& c) {
-  if (c.t->role != Role::kFollower || !c.consumed || c.ret < 0 || !c.blob_size) return;
-  const auto& to = *reinterpret_cast<const Written*>(c.scratch);
-  const Shadow* s = find_shadow(to.file);
-  if (!s) return;
+namespace {
+void repeat(const Call& c, uint64_t fd, uint64_t offset) {
   switch (c.nr) {
-    case __NR_ftruncate: sys(__NR_ftruncate, s->memfd, c.args[1]); break;
-    case __NR_fallocate: sys(__NR_fallocate, s->memfd, c.args[1], c.args[2], c.args[3]); break;
-    case __NR_write: case __NR_pwrite64: sys(__NR_pwrite64, s->memfd, c.args[1], c.ret, to.offset); break;
-    default: sys(__NR_pwritev, s->memfd, c.args[1], c.args[2], to.offset, 0);
+    case __NR_ftruncate: sys(__NR_ftruncate, fd, c.args[1]); break;
+    case __NR_fallocate: sys(__NR_fallocate, fd, c.args[1], c.args[2], c.args[3]); break;
+    case __NR_write: case __NR_pwrite64: sys(__NR_pwrite64, fd, c.args[1], c.ret, offset); break;
+    default: sys(__NR_pwritev, fd, c.args[1], c.args[2], offset, 0);
   }
+}
+}  // namespace
+
+void write_to_shadow(Call& c) {
+  if (c.ret < 0) return;
+  if (c.t->role != Role::kFollower) {  // the killed leader's kernel had done it before the shadow went into the file
+    FileInfo info;
+    if (mapped_count && !is_error(sys(__NR_fstat, c.args[0], &info)) && is_mapped({info.device, info.inode}))
+      repeat(c, c.args[0], place_of(c, c.ret));
+    return;
+  }
+  if (!c.consumed || !c.blob_size) return;
+  const auto& to = *reinterpret_cast<const Written*>(c.scratch);
+  if (const Shadow* s = find_shadow(to.file)) repeat(c, s->memfd, to.offset);
 }
 
 }  // namespace mx::agent

@@ -12,6 +12,8 @@ namespace mx::agent {
 long map_shadow(Call& c, int fd);
 /// Follower: [address, address+length) is not mapped any more.
 void forget_mapping(uint64_t address, uint64_t length);
+/// Follower: the program has changed what it may do with [address, address+length).
+void note_protection(uint64_t address, uint64_t length, uint64_t prot);
 /// A version takes over: contents go into the real files, which are mapped instead.
 void remap_shared(Thread* t);
 /// Leader: the program maps the file `fd` shared and may write to it.
