@@ -4,6 +4,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -74,6 +75,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->at_rest.store(0);
   t->replays = 0;
   forget_borrowed(t);
+  if (p->promoted && t->role == Role::kFollower) close_all_shared(t);
   p->promoted = 0;
   p->n_unreaped = p->n_children = p->n_sent = p->n_kept = 0;
   for (TimerRecord& timer : p->timers) timer.used = 0;

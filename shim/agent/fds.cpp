@@ -157,6 +157,19 @@ void note_leader_only_fd(Thread* t, int fd) {
   if (valid_fd(fd) && !fd_private(t, fd)) fd_opened(t, fd, 0);
 }
 
+void close_all_shared(Thread* t) {
+  constexpr uint64_t kUnshare = 2;  // CLOSE_RANGE_UNSHARE: should the table be its maker's
+  const auto mine = static_cast<int>(control()->settings.reserved_fd);
+  const int top = t->proc->max_fd > mine ? t->proc->max_fd : mine;
+  int first = 0;
+  for (int fd = 0; fd <= top; fd++) {
+    if (fd != mine && !fd_private(t, fd)) continue;
+    if (first < fd) sys(__NR_close_range, first, fd - 1, kUnshare);
+    first = fd + 1;
+  }
+  sys(__NR_close_range, first, ~0u, kUnshare);
+}
+
 void close_all_private(Thread* t) {
   for (int fd = 0; fd <= t->proc->max_fd; fd++) {
     if (fd_private(t, fd) && !fd_reserved(fd)) sys(__NR_close, fd);

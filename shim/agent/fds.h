@@ -41,6 +41,8 @@ long place_private(Thread* t, int own, int fd, bool cloexec);
 void note_leader_only_fd(Thread* t, int fd);
 /// Follower, before execve: closes what is really open here except mx's own descriptor.
 void close_all_private(Thread* t);
+/// A new process that is to follow: what it has of its maker's table, who leads.
+void close_all_shared(Thread* t);
 
 // Handlers.
 long run_close(Call& c);

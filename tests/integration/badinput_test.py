@@ -256,8 +256,7 @@ print(os.waitpid(os.posix_spawn("/bin/true", ["true"], {}), 0)[1])"""]))
     def no_memory(self, box):
         return shown(box.run([PYTHON, "-c", r"""
 import resource
-size = int(open("/proc/self/statm").read().split()[0]) * 4096
-resource.setrlimit(resource.RLIMIT_AS, (size + 200_000_000, -1))
+resource.setrlimit(resource.RLIMIT_AS, (300_000_000, -1))
 kept = []
 try:
     while True: kept.append(bytearray(10_000_000))
