@@ -21,14 +21,12 @@ using stream::StageShape;
 
 namespace {
 
-constexpr long kEexist = -17, kEisconn = -106, kEnotconn = -107, kEalready = -114,
-               kEinprogress = -115, kEaddrinuse = -98, kEnodata = -61;
+constexpr long kEexist = -17, kEisconn = -106, kEnotconn = -107, kEalready = -114, kEinprogress = -115,
+               kEaddrinuse = -98, kEnodata = -61;
 
 bool in_phase(const Flight& f, FlightPhase p) { return f.phase.load() == static_cast<uint32_t>(p); }
 bool has_shape(const Flight& f, StageShape s) { return f.shape.load() == static_cast<uint32_t>(s); }
-bool in_flight(const Lane& l) {
-  return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load();
-}
+bool in_flight(const Lane& l) { return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load(); }
 
 // Whether the lane's call, begun and not done, may account for bytes in this direction.
 bool may_have_moved(const Lane& l, int direction) {
@@ -73,9 +71,8 @@ std::atomic<uint32_t> search_busy{0};
 bool opens_nameless(const Call& c) {
   constexpr uint64_t kTmpfile = 020000000;
   uint64_t flags = c.args[c.d->path_arg + 1];
-  if (c.nr == __NR_creat ||
-      (c.nr == __NR_openat2 && !copy_guarded(&flags, reinterpret_cast<void*>(flags), sizeof flags)))
-    return false;
+  if (c.nr == __NR_creat) return false;
+  if (c.nr == __NR_openat2 && !copy_guarded(&flags, reinterpret_cast<void*>(flags), sizeof flags)) return false;
   return flags & kTmpfile;
 }
 
@@ -84,8 +81,7 @@ bool file_of(const Call& c, uint64_t (&id)[2]) {
   uint64_t st[18];
   int path = c.d->path_arg;
   if (path < 0 || opens_nameless(c)) return false;
-  long dir =
-      c.nr == __NR_open || c.nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
+  long dir = c.nr == __NR_open || c.nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
   if (is_error(sys(__NR_newfstatat, dir, c.args[path], st, 0))) return false;
   id[0] = st[0];
   id[1] = st[1];
@@ -100,8 +96,8 @@ bool is_file(int fd, const uint64_t (&id)[2]) {
 // Numbers that the leader's table had and no event told of: up to `want` of them.
 int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   Thread* t = c.t;
-  bool socket =
-      c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket || c.nr == __NR_socketpair;
+  bool socket = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket ||
+                c.nr == __NR_socketpair;
   auto reserved = static_cast<int>(control()->settings.reserved_fd);
   int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
   uint64_t file[2] = {};
@@ -130,9 +126,7 @@ bool settle_descriptor_pair(Call& c) {
   int fds[2];
   if (find_new_descriptors(c, fds, 2, true) != 2) return false;
   for (int fd : fds) fd_opened(c.t, fd, 0);
-  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.nr == __NR_socketpair ? 3 : 0]), fds,
-                    sizeof fds))
-    return false;
+  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
   c.ret = 0;
   return true;
 }
@@ -176,8 +170,7 @@ bool settle_bytes_written(Call& c, const Flight& f) {
   c.ret = static_cast<long>(n);
   if (c.nr == __NR_sendfile) {
     advance(c.args[2], n);
-    if (!c.args[2] && fd_private(c.t, static_cast<int>(c.args[1])))
-      sys(__NR_lseek, c.args[1], n, 1);
+    if (!c.args[2] && fd_private(c.t, static_cast<int>(c.args[1]))) sys(__NR_lseek, c.args[1], n, 1);
   }
   if (c.nr == __NR_copy_file_range) {
     advance(c.args[1], n);
@@ -214,27 +207,14 @@ bool says_done(const Call& c, const Flight& f, long error) {
       return (error == kEinval || error == kEaddrinuse) && bound(static_cast<int>(c.args[0]));
     case __NR_shutdown:
       return error == kEnotconn;
-    case __NR_unlink:
-    case __NR_unlinkat:
-    case __NR_rmdir:
-    case __NR_rename:
-    case __NR_renameat:
-    case __NR_renameat2:
+    case __NR_unlink: case __NR_unlinkat: case __NR_rmdir: case __NR_rename: case __NR_renameat: case __NR_renameat2:
       return error == kEnoent && f.note;
-    case __NR_mkdir:
-    case __NR_mkdirat:
-    case __NR_mknod:
-    case __NR_mknodat:
-    case __NR_link:
-    case __NR_linkat:
-    case __NR_symlink:
-    case __NR_symlinkat:
+    case __NR_mkdir: case __NR_mkdirat: case __NR_mknod: case __NR_mknodat: case __NR_link: case __NR_linkat:
+    case __NR_symlink: case __NR_symlinkat:
       return error == kEexist && !f.note;
     case __NR_inotify_rm_watch:
       return error == kEinval;
-    case __NR_removexattr:
-    case __NR_lremovexattr:
-    case __NR_fremovexattr:
+    case __NR_removexattr: case __NR_lremovexattr: case __NR_fremovexattr:
       return error == kEnodata;
     default:
       return false;
@@ -243,28 +223,11 @@ bool says_done(const Call& c, const Flight& f, long error) {
 
 bool made_again(long nr) {
   switch (nr) {
-    case __NR_epoll_ctl:
-    case __NR_connect:
-    case __NR_bind:
-    case __NR_shutdown:
-    case __NR_unlink:
-    case __NR_unlinkat:
-    case __NR_rmdir:
-    case __NR_rename:
-    case __NR_renameat:
-    case __NR_renameat2:
-    case __NR_mkdir:
-    case __NR_mkdirat:
-    case __NR_mknod:
-    case __NR_mknodat:
-    case __NR_link:
-    case __NR_linkat:
-    case __NR_symlink:
-    case __NR_symlinkat:
-    case __NR_inotify_rm_watch:
-    case __NR_removexattr:
-    case __NR_lremovexattr:
-    case __NR_fremovexattr:
+    case __NR_epoll_ctl: case __NR_connect: case __NR_bind: case __NR_shutdown: case __NR_unlink:
+    case __NR_unlinkat: case __NR_rmdir: case __NR_rename: case __NR_renameat: case __NR_renameat2:
+    case __NR_mkdir: case __NR_mkdirat: case __NR_mknod: case __NR_mknodat: case __NR_link: case __NR_linkat:
+    case __NR_symlink: case __NR_symlinkat: case __NR_inotify_rm_watch: case __NR_removexattr:
+    case __NR_lremovexattr: case __NR_fremovexattr:
       return true;
     default:
       return false;
@@ -283,19 +246,9 @@ bool repeat_and_judge(Call& c, const Flight& f) {
 // Calls whose effect nothing tells of, and which do harm when made twice.
 void warn_of_repetition(const Call& c) {
   switch (c.nr) {
-    case __NR_splice:
-    case __NR_tee:
-    case __NR_vmsplice:
-    case __NR_msgsnd:
-    case __NR_msgrcv:
-    case __NR_semop:
-    case __NR_semtimedop:
-    case __NR_mq_timedsend:
-    case __NR_mq_timedreceive:
-    case __NR_kill:
-    case __NR_tgkill:
-    case __NR_recvmmsg:
-    case __NR_rt_sigtimedwait:
+    case __NR_splice: case __NR_tee: case __NR_vmsplice: case __NR_msgsnd: case __NR_msgrcv: case __NR_semop:
+    case __NR_semtimedop: case __NR_mq_timedsend: case __NR_mq_timedreceive: case __NR_kill: case __NR_tgkill:
+    case __NR_recvmmsg: case __NR_rt_sigtimedwait:
       doubt(c.t, c, ": the killed leader may have executed it, it is made again");
       return;
     default:
@@ -317,8 +270,7 @@ bool sent_to_oneself(const Call& c) {
 bool awaits_signal(const Call& c) {
   bool group = c.nr == __NR_tgkill || c.nr == __NR_rt_tgsigqueueinfo;
   if (!group && c.nr != __NR_tkill) return false;
-  return is_expected(c.t, static_cast<int>(c.args[group ? 2 : 1]),
-                     static_cast<int32_t>(c.args[group ? 1 : 0]));
+  return is_expected(c.t, static_cast<int>(c.args[group ? 2 : 1]), static_cast<int32_t>(c.args[group ? 1 : 0]));
 }
 
 bool settle_sent(Call& c, const Flight& f) {
@@ -340,24 +292,19 @@ bool settle_by_class(Call& c, const Flight& f) {
   if (has_shape(f, StageShape::kBytes) || moves(c.nr) == 1) return settle_bytes_read(c, f);
   if (moves(c.nr)) return settle_bytes_written(c, f);
   switch (c.nr) {
-    case __NR_pipe:
-    case __NR_pipe2:
-    case __NR_socketpair:
+    case __NR_pipe: case __NR_pipe2: case __NR_socketpair:
       return settle_descriptor_pair(c);
     case __NR_fcntl:
       return settle_new_descriptor(c);
-    case __NR_dup2:
-    case __NR_dup3:
+    case __NR_dup2: case __NR_dup3:
       return false;
     case __NR_close:
       c.ret = 0;
-      return !open_here(static_cast<int>(c.args[0])) &&
-             fd_known_open(c.t, static_cast<int>(c.args[0]));
+      return !open_here(static_cast<int>(c.args[0])) && fd_known_open(c.t, static_cast<int>(c.args[0]));
     case __NR_lseek:
       if (c.args[2] == 1 && c.args[1]) sys(__NR_lseek, c.args[0], f.note, 0);
       return false;
-    case __NR_getdents:
-    case __NR_getdents64:
+    case __NR_getdents: case __NR_getdents64:
       sys(__NR_lseek, c.args[0], f.note, 0);
       return false;
     default:
