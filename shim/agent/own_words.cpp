@@ -12,27 +12,7 @@ namespace {
 constexpr uint32_t kMost = 1024, kLongest = 32, kShortest = 8;  // (shorter ones would be found where they are not)
 constexpr int64_t kSearched = 4096;                            // of a result: PIPE_BUF
 
-struct Words {
-  uint32_t size;  // 0: free
-  uint8_t leader[kLongest], own[kLongest];
-};
-Words words[kMost];
-uint32_t oldest, next;  // of a ring
-std::atomic<uint32_t> kept{0}, busy{0};
-
 bool is_pair(Thread* t, uint64_t fd) { return valid_fd(static_cast<int64_t>(fd)) && (fd_bits(t, static_cast<int>(fd)) & kFdPair); }
-
-// A reader may be told of one long after those that were written later: what has been read meanwhile gives its place back.
-void make_room() {
-  uint32_t live = 0;
-  for (uint32_t i = oldest; i != next; i++) {
-    const Words& w = words[i % kMost];
-    if (w.size) words[(oldest + live++) % kMost] = w;
-  }
-  for (uint32_t i = oldest + live; i != next; i++) words[i % kMost].size = 0;
-  next = oldest + live;
-  if (live == kMost) oldest++;
-}
 
 struct Pair {
   int one, other;
@@ -51,6 +31,27 @@ Pair* pair_of(uint64_t fd) {
   return nullptr;
 }
 
+struct Words {
+  uint32_t size;  // 0: free
+  const Pair* pair;  // into which it was written; null: not known any more
+  uint8_t leader[kLongest], own[kLongest];
+};
+Words words[kMost];
+uint32_t oldest, next;  // of a ring
+std::atomic<uint32_t> kept{0}, busy{0};
+
+// A reader may be told of one long after those that were written later: what has been read meanwhile gives its place back.
+void make_room() {
+  uint32_t live = 0;
+  for (uint32_t i = oldest; i != next; i++) {
+    const Words& w = words[i % kMost];
+    if (w.size) words[(oldest + live++) % kMost] = w;
+  }
+  for (uint32_t i = oldest + live; i != next; i++) words[i % kMost].size = 0;
+  next = oldest + live;
+  if (live == kMost) oldest++;
+}
+
 bool is_ours(Thread* t, const Pair& p) {
   const bool alone = p.processes == processes.load(std::memory_order_relaxed);
   const uint16_t wanted = kFdPair | kFdOpen | (alone ? 0 : kFdCloexec);
@@ -66,8 +67,8 @@ uint64_t find(const uint8_t* bytes, uint64_t size, const Words& w) {
   return size;
 }
 
-// True if there is something of this version's in the result.
-bool put_own_words(Call& c) {
+// True if there is something of this version's in the result, which came through `pair` (null: any).
+bool put_own_words(Call& c, const Pair* pair) {
   const OneAtATime alone(busy);
   auto* bytes = reinterpret_cast<uint8_t*>(c.args[1]);
   auto left = static_cast<uint64_t>(c.ret < kSearched ? c.ret : kSearched);
@@ -75,7 +76,8 @@ bool put_own_words(Call& c) {
   while (oldest != next && !words[oldest % kMost].size) oldest++;
   for (uint32_t i = oldest; i != next && left; i++) {  // in the order in which they were written
     Words& w = words[i % kMost];
-    const uint64_t at = w.size ? find(bytes, left, w) : left;
+    const bool elsewhere = pair && w.pair && w.pair != pair;
+    const uint64_t at = w.size && !elsewhere ? find(bytes, left, w) : left;
     if (at == left) continue;
     any = true;
     memcpy(bytes + at, w.own, w.size);
@@ -90,6 +92,8 @@ bool put_own_words(Call& c) {
 }  // namespace
 
 void note_pair(int one, int other) {
+  for (Pair& p : pairs)  // that had these numbers
+    if (p.one == one || p.one == other || p.other == one || p.other == other) p.one = p.other = 0;
   Pair& p = pairs[next_pair.fetch_add(1) % kMostPairs];
   p.one = one;
   p.other = other;
@@ -130,6 +134,7 @@ void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t
   Words& w = words[next++ % kMost];
   if (!w.size) kept.fetch_add(1);
   w.size = size;
+  w.pair = pair_of(c.args[0]);
   memcpy(w.leader, leader, size);
   memcpy(w.own, own, size);
 }
@@ -140,11 +145,12 @@ void read_own_words(Call& c) {
   if (c.ret < static_cast<int64_t>(kShortest) || !is_pair(c.t, c.args[0])) return;
   constexpr int kMostMs = 50;
   constexpr uint32_t kOften = 4;
-  Pair* p = c.t->role == Role::kFollower && c.t->proc->multi_threaded ? pair_of(c.args[0]) : nullptr;
+  Pair* p = pair_of(c.args[0]);
+  const bool may_be_early = p && c.t->role == Role::kFollower && c.t->proc->multi_threaded;
   Word never{0};
   for (int ms = 0;; ms++) {
-    const bool more = p && p->begun.load() && p->in_vain.load() < kOften;  // asked before what may come of it
-    if (kept.load() && put_own_words(c)) {
+    const bool more = may_be_early && p->begun.load() && p->in_vain.load() < kOften;  // asked before what may come of it
+    if (kept.load() && put_own_words(c, p)) {
       if (p) p->in_vain.store(0);
       return;
     }

@@ -294,8 +294,7 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
       rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != kSiTimer) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
-  if (t->regs ||
-      in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
+  if (t->regs || in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
     if (t->role == Role::kFollower ? t->pos < t->kick_at : t->pending && !t->regs) arm_deferred(t);
     return;
   }
@@ -395,9 +394,7 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     if (follower_must_end(t)) end_follower(t);
     lane_skip(t, sizeof h);
     if (!lane_get(t, &body, sizeof body)) return;
-    forget_sent(
-        t,
-        body.info.signo);  // before the event counts as consumed: who takes over sends what is left
+    forget_sent(t, body.info.signo);  // before the event counts as consumed: who takes over sends what is left
     finish_event(t, h);
     more = t->signal_follows;
     t->signal_follows = 0;
