@@ -176,7 +176,7 @@ smtputf8_enable=no
 maillog_file={server.folder}/log
 maillog_file_prefixes={server.folder.parent}
 """)
-    master = re.sub(r"^smtp +inet", f"127.0.0.1:{server.port} inet", (etc / "master.cf").read_text(), flags=re.M)
+    master = re.sub(r"^smtp +inet", f"127.0.0.1:{server.port} inet", pathlib.Path("/usr/share/postfix/master.cf.dist").read_text(), flags=re.M)
     (etc / "master.cf").write_text(re.sub(r"^(\S+\s+\S+\s+\S+\s+\S+\s+)y", r"\1n", master, flags=re.M))    # no chroot
     subprocess.run(["chown", "postfix", server.folder / "data"], check=True)
     subprocess.run(["/usr/sbin/postfix", "-c", etc, "check"], check=False, capture_output=True)
