@@ -92,10 +92,17 @@ void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (static_cast<uint32_t>(fd) > shared.load(std::memory_order_relaxed)) shared.store(fd);
 }
 
+namespace {
+constexpr int kCarriedLimit = 4096;
+uint64_t carried[kCarriedLimit / 64];
+}  // namespace
+
 void fd_closed(Thread* t, int fd) {
   if (!valid_fd(fd)) return;
   if (fd_bits(t, fd) & kFdEpoll) forget_epoll(t, fd);
   fd_bits(t, fd) = kFdTouched;
+  // Who looks for what the killed leader has opened last must not find what is opened here from now on.
+  if (fd < kCarriedLimit) __atomic_fetch_and(&carried[fd / 64], ~(uint64_t{1} << (fd % 64)), __ATOMIC_RELAXED);
 }
 
 bool fd_known_open(Thread* t, int fd) {
@@ -103,11 +110,6 @@ bool fd_known_open(Thread* t, int fd) {
   if (bits & kFdTouched) return bits & kFdOpen;
   return fd < 4096 && (image_of(t).inherited[fd / 64] >> (fd % 64) & 1);
 }
-
-namespace {
-constexpr int kCarriedLimit = 4096;
-uint64_t carried[kCarriedLimit / 64];
-}  // namespace
 
 void forget_carried() {
   for (uint64_t& word : carried) word = 0;
