@@ -219,7 +219,7 @@ long perform_wait4(Call& c) {
 long perform_waitid(Call& c) {
   long ret = execute(c);
   auto* info = reinterpret_cast<Siginfo*>(c.args[2]);
-  if (ret == 0) count_with_children(c.t);
+  if (ret == 0 && (!info || info->signo)) count_with_children(c.t);  // (WNOHANG: there may have been none)
   if (ret == 0 && c.t->proc->promoted && info && info->signo) info->child.pid = virtual_id(c.t, info->child.pid);
   return ret;
 }

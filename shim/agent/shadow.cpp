@@ -78,6 +78,14 @@ void add_mapped(const FileId& file) {
   if (mapped_count < 64 && !is_mapped(file)) mapped[mapped_count++] = file;
 }
 
+// Leader: whether what the descriptor is of has been mapped.
+bool is_of_mapped(uint64_t fd, FileId& file) {
+  FileInfo info;
+  if (!mapped_count || is_error(sys(__NR_fstat, fd, &info))) return false;
+  file = {info.device, info.inode};
+  return is_mapped(file);
+}
+
 Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
   FileInfo info;
   if (is_error(sys(__NR_fstat, fd, &info))) return nullptr;
@@ -202,10 +210,9 @@ void measure_file_write(Call& c) {
 long perform_file_write(Call& c) {
   const long ret = execute_by_role(c);
   if (!c.blob_size) return ret;
-  FileInfo info;
-  const bool tells = ret >= 0 && !is_error(sys(__NR_fstat, c.args[0], &info)) && is_mapped({info.device, info.inode});
-  if (tells)
-    *reinterpret_cast<Written*>(c.scratch) = {{info.device, info.inode}, place_of(c, ret)};
+  FileId file;
+  if (ret >= 0 && is_of_mapped(c.args[0], file))
+    *reinterpret_cast<Written*>(c.scratch) = {file, place_of(c, ret)};
   else
     c.blob_size = 0;
   return ret;
@@ -225,9 +232,8 @@ void repeat(const Call& c, uint64_t fd, uint64_t offset) {
 void write_to_shadow(Call& c) {
   if (c.ret < 0) return;
   if (c.t->role != Role::kFollower) {  // the killed leader's kernel had done it before the shadow went into the file
-    FileInfo info;
-    if (mapped_count && !is_error(sys(__NR_fstat, c.args[0], &info)) && is_mapped({info.device, info.inode}))
-      repeat(c, c.args[0], place_of(c, c.ret));
+    FileId file;
+    if (is_of_mapped(c.args[0], file)) repeat(c, c.args[0], place_of(c, c.ret));
     return;
   }
   if (!c.consumed || !c.blob_size) return;

@@ -412,6 +412,14 @@ static bool comes_anywhere(const EventHeader& h) {
          (h.kind == EventKind::kSignal && (h.flags & stream::kAsync));
 }
 
+// Follower: whether such an event is the next one and has been published already.
+static bool signal_is_next(Thread* t, EventHeader& h) {
+  t->limit = t->lane->head.load(std::memory_order_acquire);
+  if (t->limit - t->pos < sizeof h) return false;
+  lane_peek(t, 0, &h, sizeof h);
+  return comes_anywhere(h);
+}
+
 void follow_trailing_signals(Thread* t, Regs* r) {
   if (t->signal_follows) {
     t->signal_follows = 0;
@@ -420,27 +428,18 @@ void follow_trailing_signals(Thread* t, Regs* r) {
     return;
   }
   EventHeader h;
-  t->limit = t->lane->head.load(std::memory_order_acquire);
-  if (t->limit - t->pos < sizeof h) return;
-  lane_peek(t, 0, &h, sizeof h);
-  if (comes_anywhere(h) && (has_turn(t, h) || leader_is_gone(t)))
+  if (signal_is_next(t, h) && (has_turn(t, h) || leader_is_gone(t)))
     follow_signal(t, r, SignalPoint::kCallEnd);
 }
 
 void look_after_sigreturn(Thread* t) {
   EventHeader h;
-  t->limit = t->lane->head.load(std::memory_order_acquire);
-  if (t->limit - t->pos < sizeof h) return;
-  lane_peek(t, 0, &h, sizeof h);
-  if (comes_anywhere(h)) arm_deferred(t);
+  if (signal_is_next(t, h)) arm_deferred(t);
 }
 
 bool interrupted_as_leader(Thread* t) {
   EventHeader h;
-  t->limit = t->lane->head.load(std::memory_order_acquire);
-  if (t->role != Role::kFollower || is_astray(t) || t->limit - t->pos < sizeof h) return false;
-  lane_peek(t, 0, &h, sizeof h);
-  if (!comes_anywhere(h)) return false;
+  if (t->role != Role::kFollower || is_astray(t) || !signal_is_next(t, h)) return false;
   await_turn(t, h);
   return true;
 }
