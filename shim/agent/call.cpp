@@ -342,6 +342,7 @@ void follower_take(Call& c, const EventHeader& h) {
   if (c.time_at) give_time_back(c);
   if (const Hooks* hooks = hooks_of(h.nr); hooks && hooks->in_turn) hooks->in_turn(c);
   end_own_words(c);
+  t->localises.store(1);
   finish_event(t, h);
 }
 

@@ -6,6 +6,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/serialized.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_words.h"
@@ -69,7 +70,9 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   t->looked_tsc = tsc();
   p->threads.store(1);
   if (!p->is_vfork_child) {
+    if (p->multi_threaded) forget_opened();
     p->multi_threaded = 0;
+    free_serials(t);
     only_living(t);
   }
   t->at_rest.store(0);

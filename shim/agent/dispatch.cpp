@@ -295,6 +295,7 @@ void dispatch(Thread* t, Regs* r) {
     if (d.out_mask) read_size_words(c);
     if (d.path_arg >= 0 && (t->proc->promoted || t->role == Role::kFollower)) own_proc_path(c, d.path_arg);
     long ret = is_astray(t) && event ? stray_call(c) : route(c);
+    t->localises.store(0, std::memory_order_relaxed);
     if (!t->regs_redirected) {
       r->rax = static_cast<uint64_t>(ret);
       remember(c, ret);

@@ -6,6 +6,7 @@
 #define T_STACK_TOP 16
 #define T_PENDING 24
 #define T_KICKED 28
+#define SERIALIZED_WORDS 24
 
     .text
 
@@ -148,6 +149,67 @@ mx_lock_entry:
     mov %eax, %r9d
     jmp mx_locked_call
     .size mx_lock_entry, .-mx_lock_entry
+
+// The same for a function of any number of arguments (serialized.h), which runs on a copy of what stands
+// on the stack. (al: how many vector registers it takes, 8 at most.)
+    .globl mx_serialized_entry
+    .type mx_serialized_entry, @function
+mx_serialized_entry:
+    push %rbp
+    mov %rsp, %rbp
+    push %rbx
+    push %r11
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %r8
+    push %r9
+    sub $128, %rsp
+    movups %xmm0, (%rsp)
+    movups %xmm1, 16(%rsp)
+    movups %xmm2, 32(%rsp)
+    movups %xmm3, 48(%rsp)
+    movups %xmm4, 64(%rsp)
+    movups %xmm5, 80(%rsp)
+    movups %xmm6, 96(%rsp)
+    movups %xmm7, 112(%rsp)
+    mov %eax, %edi
+    lea 16(%rbp), %rsi
+    call mx_serialized_begin
+    mov %eax, %ebx
+    movups (%rsp), %xmm0
+    movups 16(%rsp), %xmm1
+    movups 32(%rsp), %xmm2
+    movups 48(%rsp), %xmm3
+    movups 64(%rsp), %xmm4
+    movups 80(%rsp), %xmm5
+    movups 96(%rsp), %xmm6
+    movups 112(%rsp), %xmm7
+    add $128, %rsp
+    pop %r9
+    pop %r8
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    pop %r11
+    sub $(8 + SERIALIZED_WORDS*8), %rsp
+    jmp 2f
+1:  dec %ebx
+    mov 16(%rbp,%rbx,8), %rax
+    mov %rax, (%rsp,%rbx,8)
+2:  test %ebx, %ebx
+    jnz 1b
+    mov $8, %eax
+    call *%r11
+    mov %rax, %rbx
+    call mx_serialized_end
+    mov %rbx, %rax
+    mov -8(%rbp), %rbx
+    leave
+    ret
+    .size mx_serialized_entry, .-mx_serialized_entry
 
 // long mx_lock_step(step, a, b, c): enters the agent as a rewritten site does. A signal handler that
 // runs first goes back to the `lea`, as far from the end as in a trampoline (patch.cpp).

@@ -11,6 +11,7 @@
 #include "shim/agent/own_words.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/record_locks.h"
+#include "shim/agent/settle.h"
 
 namespace mx::agent {
 
@@ -82,9 +83,18 @@ void await_private_closed(Thread* t, int fd) {
 }
 }  // namespace
 
+namespace {
+constexpr int kCarriedLimit = 4096;
+uint64_t carried[kCarriedLimit / 64];
+// Of each number: the place in the order of events, + 1, at which the leader's threads opened it last.
+uint32_t opened_at[kCarriedLimit];
+}  // namespace
+
 void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (!valid_fd(fd)) return;
   await_private_closed(t, fd);
+  if (t->role == Role::kFollower && t->proc->multi_threaded && fd < kCarriedLimit)
+    opened_at[fd] = static_cast<uint32_t>(t->followed);
   grow_table(t, fd);
   fd_bits(t, fd) = bits | kFdTouched | kFdOpen;
   if (fd > t->proc->max_fd) t->proc->max_fd = fd;
@@ -92,18 +102,24 @@ void fd_opened(Thread* t, int fd, uint16_t bits) {
   if (static_cast<uint32_t>(fd) > shared.load(std::memory_order_relaxed)) shared.store(fd);
 }
 
-namespace {
-constexpr int kCarriedLimit = 4096;
-uint64_t carried[kCarriedLimit / 64];
-}  // namespace
-
-void fd_closed(Thread* t, int fd) {
+void fd_was_closed(Thread* t, int fd) {
   if (!valid_fd(fd)) return;
   if (fd_bits(t, fd) & kFdEpoll) forget_epoll(t, fd);
   fd_bits(t, fd) = kFdTouched;
+}
+
+void fd_closed(Thread* t, int fd) {
+  fd_was_closed(t, fd);
   // Who looks for what the killed leader has opened last must not find what is opened here from now on.
   if (fd < kCarriedLimit) __atomic_fetch_and(&carried[fd / 64], ~(uint64_t{1} << (fd % 64)), __ATOMIC_RELAXED);
 }
+
+bool fd_opened_since(int fd, uint64_t ticket) {
+  if (fd < 0 || fd >= kCarriedLimit || !opened_at[fd] || !ticket) return false;
+  return static_cast<int32_t>(opened_at[fd] - static_cast<uint32_t>(ticket)) > 0;
+}
+
+void forget_opened() { memset(opened_at, 0, sizeof opened_at); }
 
 bool fd_known_open(Thread* t, int fd) {
   uint16_t bits = fd_bits(t, fd);
@@ -224,10 +240,12 @@ void prepare_close(Call& c) {
   Thread* t = c.t;
   if (t->role == Role::kLeader && !t->ticket && t->proc->shared->threads.load(std::memory_order_relaxed) > 1)
     take_ticket(t);
+  if (t->lane) t->lane->flight.ticket = t->ticket;
   fd_closed(t, static_cast<int>(c.args[0]));
 }
 
 void localise_close(Call& c) {
+  if (c.t->role != Role::kFollower) return;  // settle_numbers() has done it: the number may be another's by now
   // Even with an error (EINTR, EIO) the number is free afterwards; EBADF changes nothing.
   if (c.ret != kEbadf) fd_closed(c.t, static_cast<int>(c.args[0]));
 }
@@ -358,7 +376,7 @@ long perform_close_range(Call& c) {
 long run_close(Call& c) {
   int fd = static_cast<int>(c.args[0]);
   if (fd_reserved(fd)) return kEbadf;
-  if (!fd_private(c.t, fd)) return run_event(c);
+  if (!fd_private(c.t, fd) || has_been_closed(c)) return run_event(c);
   const bool follows = c.t->role == Role::kFollower;
   if (!follows) fd_closed(c.t, fd);
   long ret = run_local(c);

@@ -256,9 +256,19 @@ uint64_t inode_of(const Call& c, int path, int dir) {
   return is_error(sys(__NR_newfstatat, fd, c.args[path], st, 0x100 /*AT_SYMLINK_NOFOLLOW*/)) ? 0 : st[1];
 }
 
+}  // namespace
+
+uint64_t identity_of(int fd) {
+  uint64_t st[18];
+  return is_error(sys(__NR_fstat, fd, st)) ? 0 : st[1] ^ st[0] << 40;
+}
+
+namespace {
+
 uint64_t sight_before(const Call& c) {
   constexpr uint64_t kExclusive = 0200;
   long nr = c.nr;
+  if (nr == __NR_close) return c.t->proc->multi_threaded ? identity_of(static_cast<int>(c.args[0])) : 0;
   if (nr == __NR_lseek || nr == __NR_getdents || nr == __NR_getdents64) {
     if (nr == __NR_lseek && (c.args[2] != 1 || !c.args[1])) return 0;
     long at = sys(__NR_lseek, c.args[0], 0, 1 /*SEEK_CUR*/);
@@ -284,8 +294,9 @@ void begin_flight(Call& c) {
   f.count = c.args[2];
   f.carried = c.done;
   f.child = 0;
+  f.ticket = 0;
   f.shape.store(0, std::memory_order_relaxed);
-  if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
+  if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.nr == __NR_close || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
     f.note = sight_before(c);
   f.phase.store(static_cast<uint32_t>(FlightPhase::kBegun), std::memory_order_release);
 }

@@ -33,6 +33,8 @@ inline void count_own(Thread* t, long nr, long ret) {
   for (int k = 0; t->lane && k < 2; k++) t->lane->flight.io[k] += t->lane->io[k] - before[k];
 }
 
+/// Which file a descriptor of this process is of; 0: it is not open.
+uint64_t identity_of(int fd);
 /// Before the kernel gets the call.
 void begin_flight(Call& c);
 

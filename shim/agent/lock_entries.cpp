@@ -3,7 +3,7 @@
 // A trampoline:
 //     mov  $function, %eax
 //     lea  copy(%rip), %r11
-//     jmp  *address of mx_lock_entry
+//     jmp  *address of mx_lock_entry, or of mx_serialized_entry
 //   copy:
 //     the entry's bytes; a short branch at their end becomes a long one
 //     jmp  behind them
@@ -14,6 +14,7 @@
 #include "shim/sites/lock_entries.h"
 
 extern "C" void mx_lock_entry();
+extern "C" void mx_serialized_entry();
 
 namespace mx::agent {
 
@@ -70,7 +71,8 @@ bool write_hook(const LockEntry& e, uint64_t start) {
   auto* code = reinterpret_cast<uint8_t*>(at);
   memcpy(code, kCode, sizeof kCode);
   code[1] = e.function;
-  auto door = reinterpret_cast<uint64_t>(&mx_lock_entry);
+  const bool serialized = sites::kLockFunctions[e.function].kind == LockKind::kSerialized;
+  auto door = reinterpret_cast<uint64_t>(serialized ? &mx_serialized_entry : &mx_lock_entry);
   memcpy(code + sizeof kCode, &door, 8);
   uint8_t* end = copy_entry(e, start, code + kHead);
   if (!end) return false;

@@ -178,6 +178,7 @@ bool has_turn(const Thread* t, const EventHeader& h) {
 
 void await_turn(Thread* t, const EventHeader& h) {
   if (!(h.flags & stream::kOrdered)) return;
+  t->followed = h.order + 1;
   Process* p = t->proc->shared;
   int patience = kPatience;
   uint64_t seen = p->turn.load();

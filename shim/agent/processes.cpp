@@ -5,6 +5,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
+#include "shim/agent/serialized.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -157,6 +158,7 @@ long run_exit(Call& c) {
   Thread* t = c.t;
   if (t->role == Role::kFollower && !follow_thread_exit(c)) return c.r->rax;
   bool follows = t->role == Role::kFollower;
+  leave_serial(t);
   forget_checkpoint(t);
   set_living(t, false);
   if (t->proc->threads.fetch_sub(1) == 1 && !follows) {

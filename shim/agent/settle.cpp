@@ -10,6 +10,7 @@
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/threads.h"
 
 namespace mx::agent {
 
@@ -57,6 +58,12 @@ void doubt(Thread* t, const Call& c, const char* what) {
   note(t, text);
 }
 
+bool returns_descriptor(long nr) { return sys::describe(nr).ret == sys::RetKind::kFd; }
+// The kernel's answer is known: settle_numbers() has noted it.
+bool has_opened(const Flight& f) {
+  return in_phase(f, FlightPhase::kDone) && f.result >= 0 && returns_descriptor(f.nr);
+}
+
 bool open_here(int fd) { return !is_error(sys(__NR_fcntl, fd, 1 /*F_GETFD*/, 0)); }
 
 bool is_socket(int fd) {
@@ -93,7 +100,8 @@ bool is_file(int fd, const uint64_t (&id)[2]) {
   return !is_error(sys(__NR_fstat, fd, st)) && st[0] == id[0] && st[1] == id[1];
 }
 
-// Numbers that the leader's table had and no event told of: up to `want` of them.
+// Numbers that the leader's table had and no event told of: `want` of them, which are nobody else's from then on, or fewer,
+// which are left alone.
 int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   Thread* t = c.t;
   bool socket = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket ||
@@ -108,14 +116,14 @@ int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
     if (socket != is_socket(fd) || !fd_carried(fd) || (by_name && !is_file(fd, file))) continue;
     fds[found++] = fd;
   }
+  for (int i = 0; i < found && found == want; i++) fd_opened(t, fds[i], 0);
   return found;
 }
 
-bool settle_new_descriptor(Call& c) {
-  int fd;
+bool settle_new_descriptor(Call& c, const Flight& f) {
+  int fd = static_cast<int>(f.result);
   if (c.nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != kDupfdCloexec) return false;
-  if (find_new_descriptors(c, &fd, 1, true) != 1) return false;
-  fd_opened(c.t, fd, 0);
+  if (!has_opened(f) && find_new_descriptors(c, &fd, 1, true) != 1) return false;
   c.ret = fd;
   bool accepts = c.nr == __NR_accept || c.nr == __NR_accept4;
   if (accepts && c.args[1]) sys(__NR_getpeername, fd, c.args[1], c.args[2]);
@@ -125,7 +133,6 @@ bool settle_new_descriptor(Call& c) {
 bool settle_descriptor_pair(Call& c) {
   int fds[2];
   if (find_new_descriptors(c, fds, 2, true) != 2) return false;
-  for (int fd : fds) fd_opened(c.t, fd, 0);
   if (!copy_guarded(reinterpret_cast<void*>(c.args[c.nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
   c.ret = 0;
   return true;
@@ -295,12 +302,9 @@ bool settle_by_class(Call& c, const Flight& f) {
     case __NR_pipe: case __NR_pipe2: case __NR_socketpair:
       return settle_descriptor_pair(c);
     case __NR_fcntl:
-      return settle_new_descriptor(c);
+      return settle_new_descriptor(c, f);
     case __NR_dup2: case __NR_dup3:
       return false;
-    case __NR_close:
-      c.ret = 0;
-      return !open_here(static_cast<int>(c.args[0])) && fd_known_open(c.t, static_cast<int>(c.args[0]));
     case __NR_lseek:
       if (c.args[2] == 1 && c.args[1]) sys(__NR_lseek, c.args[0], f.note, 0);
       return false;
@@ -310,11 +314,35 @@ bool settle_by_class(Call& c, const Flight& f) {
     default:
       break;
   }
-  if (c.d->ret == sys::RetKind::kFd) return settle_new_descriptor(c);
+  if (returns_descriptor(c.nr)) return settle_new_descriptor(c, f);
   if (sent_to_oneself(c)) return (c.ret = 0) == 0;
   if (made_again(c.nr)) return repeat_and_judge(c, f);
   warn_of_repetition(c);
   return false;
+}
+
+// A thread whose call may have opened what no event told of has not looked for it yet.
+bool another_has_opened(const Thread* t) {
+  bool opened = false;
+  each_thread(t->proc, [&](const Thread& o) {
+    const bool looked = o.role != Role::kFollower && o.inherits != kKilledCall;
+    if (&o == t || !o.lane || looked || !in_flight(*o.lane)) return;
+    const long nr = o.lane->flight.nr;
+    opened |= returns_descriptor(nr) || nr == __NR_pipe || nr == __NR_pipe2 || nr == __NR_socketpair;
+  });
+  return opened;
+}
+
+// Another thread has opened the number since, and told; or it is of another file now. What does not show: another thread
+// had opened the same file once more, and not told. Then the close is made again, and so is the open: nobody finds what it had opened.
+void settle_close(Thread* t, Flight& f) {
+  const int fd = static_cast<int>(f.fd);
+  const bool done = in_phase(f, FlightPhase::kDone), again = fd_opened_since(fd, f.ticket);
+  const bool gone = open_here(fd) ? f.note && identity_of(fd) != f.note : f.note || fd_known_open(t, fd);
+  if (done ? f.result != 0 : !again && !gone) return;
+  if (!again) fd_was_closed(t, fd);
+  f.result = 0;
+  f.phase.store(static_cast<uint32_t>(FlightPhase::kDone));
 }
 
 }  // namespace
@@ -338,6 +366,22 @@ void weigh_moved_bytes(Process* p) {
       movers--;
     });
   }
+}
+
+void settle_numbers(Thread* t) {
+  each_lane(t->proc->shared, [t](Lane& l) {
+    if (in_flight(l) && l.flight.nr == __NR_close) settle_close(t, l.flight);
+  });
+  each_lane(t->proc->shared, [t](Lane& l) {
+    const Flight& f = l.flight;
+    if (in_flight(l) && has_opened(f) && open_here(static_cast<int>(f.result))) fd_opened(t, static_cast<int>(f.result), 0);
+  });
+}
+
+bool has_been_closed(const Call& c) {
+  if (c.t->inherits != kKilledCall || !in_flight(*c.t->lane)) return false;
+  const Flight& f = c.t->lane->flight;
+  return f.nr == __NR_close && static_cast<uint64_t>(f.fd) == c.args[0] && in_phase(f, FlightPhase::kDone);
 }
 
 bool settle(Call& c) {
@@ -371,8 +415,10 @@ bool settle(Call& c) {
 
 void close_untold(const Call& c) {
   int fd;
-  if (c.t->inherits != kKilledCall || in_flight(*c.t->lane)) return;
-  if (find_new_descriptors(c, &fd, 1, false) == 1) sys(__NR_close, fd);
+  if (c.t->inherits != kKilledCall || in_flight(*c.t->lane) || another_has_opened(c.t)) return;
+  if (find_new_descriptors(c, &fd, 1, false) != 1) return;
+  fd_closed(c.t, fd);
+  sys(__NR_close, fd);
 }
 
 int32_t settle_child(Thread* t, uint32_t& process, uint32_t& lane) {

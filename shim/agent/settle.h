@@ -6,6 +6,11 @@ namespace mx::agent {
 
 /// The first thread that takes over: what each lane's call moved, from the kernel's last words about the process.
 void weigh_moved_bytes(Process* p);
+/// … and before any thread goes on: numbers that calls in flight have opened, and those that they have closed, which may
+/// be other threads' by now.
+void settle_numbers(Thread* t);
+/// The call closes a number, and was one of those.
+bool has_been_closed(const Call& c);
 /// This thread's call, its first since it took over. True: the leader had executed it, and c.ret and the
 /// results in the program's memory are as it would have published them. False: it is to be executed, but for the first
 /// c.done bytes.

@@ -10,6 +10,8 @@
 
 namespace mx::agent {
 
+struct SerialMutex;
+
 using stream::Activity;
 using stream::Control;
 using stream::EventHeader;
@@ -238,12 +240,16 @@ struct Thread {
   // A call of a lock function in progress, see locks.cpp.
   uint64_t lock_sp;  ///< stack pointer at its entry; what is called from there is not hooked again
   EventHeader lock_event;   ///< follower: its event, if lock_taken
+  SerialMutex* serial_held;  ///< see serialized.h
+  uint32_t serials;          ///< such functions under way, one inside the other
   uint64_t condition;       ///< leader: it waits for this one, really
   uint32_t lock_taken;      ///< the turn is held until the lock is
   uint32_t waits_for_lock;  ///< follower: waits for the event of a lock, which may be hours away
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood
+  Word localises;       ///< follower: an event is consumed, and what it changes here (descriptors) has yet to be noted
+  uint64_t followed;    ///< follower: the place of the last event for which it waited, + 1
   uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h
   uint32_t gives_way;       ///< it is SCHED_IDLE by mx' doing, see pace.h
   uint64_t looked_tsc, looked_events;  ///< when that was last thought of

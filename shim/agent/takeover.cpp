@@ -74,6 +74,14 @@ void report_failover(Thread* t, int descriptors, uint64_t started) {
   send(m);
 }
 
+// A thread that has consumed an event waits until another one has closed a file of its own, which has the number here: as
+// long as it is open, the leader's would not be taken.
+bool waits_for_its_number(const Thread* t) {
+  bool waits = false;
+  each_thread(t->proc, [&](const Thread& o) { waits |= &o != t && o.localises.load() != 0; });
+  return waits;
+}
+
 // The other threads have yet to do what the leader's did: a thread that goes on alone before would
 // take their locks and their work. Gives up when nothing moves: a thread of the leader's may have
 // no counterpart yet. Who has looks at the clock to read only may sleep in a wait of its own for
@@ -84,7 +92,7 @@ void await_other_threads(Thread* t) {
   Process* p = t->proc->shared;
   uint64_t seen = 0;
   for (int idle = 0; idle < kLongest; idle++) {
-    bool behind = false, lonely = false;
+    bool behind = waits_for_its_number(t), lonely = false;
     uint64_t done = p->turn.load();
     each_lane(p, [&](Lane& l) {
       done += l.tail.load();
@@ -151,7 +159,10 @@ void lead(Thread* t) {
   if (holder.pidfd < 0) abandon_takeover(t);
   await_other_threads(t);
   const int taken = take_descriptors(t, holder);
-  if (p->last_words.known.load()) weigh_moved_bytes(p);
+  if (p->last_words.known.load()) {
+    weigh_moved_bytes(p);
+    settle_numbers(t);
+  }
   const bool closed = p->descriptors_taken.load() == kLetGo,
              pairs = closed && can_recover(p, failed);
   if (!closed)

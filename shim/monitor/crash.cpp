@@ -161,7 +161,7 @@ void CrashFolders::add_bundle(pid_t crashed, const ReplayOrigin& origin) {
   if (child > 0)
     readers_[child] = 0;
   else
-    end_witness(arena_);
+    end_witness(arena_, origin.process);
 }
 
 void CrashFolders::add_no_bundle(pid_t crashed, const std::string& why) const {

@@ -10,6 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "shim/monitor/events.h"
@@ -139,6 +142,18 @@ void open_session(bool terminal) {
   throw Error(what);
 }
 
+// The highest number that execve leaves open: what the program gets from who started mx.
+uint32_t highest_inherited() {
+  int highest = STDERR_FILENO;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", error)) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    const int flags = fcntl(fd, F_GETFD);
+    if (flags >= 0 && !(flags & FD_CLOEXEC)) highest = std::max(highest, fd);
+  }
+  return static_cast<uint32_t>(highest);
+}
+
 // Waits for the stop behind execve; signals that arrive before are passed on.
 bool reach_exec(pid_t pid) {
   for (;;) {
@@ -173,7 +188,9 @@ Departure::Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uin
   std::memcpy(&p.exec_vmask[static_cast<int>(version)], &original_mask(), sizeof p.exec_vmask[0]);
   p.real_pid[static_cast<int>(version)] = pid_;
   p.alive[static_cast<int>(version)].store(1);
-  if (!follower) p.vpid = pid_;
+  if (follower) return;
+  p.vpid = pid_;
+  p.max_fd.store(highest_inherited());
 }
 
 Departure::~Departure() {

@@ -100,7 +100,7 @@ pid_t PairRecovery::begin(const Failed& f, double now) {
     sched_setscheduler(copy, SCHED_OTHER, &zero);  // it is SCHED_BATCH: until it has caught up
   keep_origin();
   if (copy <= 1 || !stream::change(s, SleeperState::kAsleep, SleeperState::kWoken)) {
-    if (take_origin()) end_witness(arena_);
+    if (take_origin()) end_witness(arena_, process_);
     give_up(why_no_checkpoint(c));
     return 0;
   }
@@ -119,16 +119,14 @@ void PairRecovery::keep_origin() {
   why_no_origin_.clear();
   if (!records_.keeps_origins) return;
   const SavedRegisters r = registers_of_crash();
-  if (!pair().is_root)
-    why_no_origin_ = "it is a child process: bundles are kept of the first process only";
-  else if (!r.valid)
+  if (!r.valid)
     why_no_origin_ = "it did not crash by itself";
   else if (places_.contains(r.rip))
     why_no_origin_ = "it has crashed at this place before, and there was one for that";
-  else if (!ask_for_witness(arena_))
+  else if (!ask_for_witness(arena_, process_))
     why_no_origin_ = "the one of the crash before was still being written";
   else
-    origin_ = replay_origin(arena_);
+    origin_ = replay_origin(arena_, process_);
   if (origin_) places_.insert(r.rip);
 }
 

@@ -30,7 +30,9 @@ namespace {
 constexpr uint64_t kMostMemory = 512 << 20;
 constexpr time_t kPatience = 5;  // seconds until the witness sleeps
 
-Witness& witness(const Arena& arena) { return arena.control().processes[0].recovery.witness; }
+Witness& witness(const Arena& arena, uint32_t process) {
+  return arena.control().processes[process].recovery.witness;
+}
 
 std::string proc(pid_t pid, const std::string& file) {
   return "/proc/" + std::to_string(pid) + "/" + file;
@@ -64,6 +66,34 @@ uint64_t failure_of_leader(const Arena& arena, uint32_t lane, uint64_t from, uin
 
 // --- the arena -------------------------------------------------------------------------------
 
+// Only what was ever written: looking at a page of the arena makes it.
+template <typename F>
+void each_written(const Arena& arena, uint64_t offset, uint64_t size, F f) {
+  const auto end = static_cast<off_t>(offset + size);
+  for (auto at = static_cast<off_t>(offset); at < end;) {
+    at = lseek(arena.fd(), at, SEEK_DATA);
+    if (at < 0 || at >= end) return;
+    const off_t hole = std::min(end, lseek(arena.fd(), at, SEEK_HOLE));
+    f(static_cast<uint64_t>(at), static_cast<uint64_t>(hole - at));
+    at = hole;
+  }
+}
+
+// What the checkpoint shares stands in a part of the file that nobody here maps.
+std::vector<ReplayOrigin::Bytes> shared_memory_of(const Arena& arena, const ReplayOrigin& o) {
+  std::vector<ReplayOrigin::Bytes> shared;
+  const auto version = static_cast<uint32_t>(o.version);
+  if (!o.round) return shared;
+  each_written(arena, shared_copy_offset(version, o.shared_slot), kSharedSize,
+               [&](uint64_t at, uint64_t n) {
+                 ReplayOrigin::Bytes part{at, std::vector<char>(n)};
+                 if (pread(arena.fd(), part.bytes.data(), n, static_cast<off_t>(at)) ==
+                     static_cast<ssize_t>(n))
+                   shared.push_back(std::move(part));
+               });
+  return shared;
+}
+
 class ArenaCopy {
  public:
   ArenaCopy(const Arena& arena, const std::string& path)
@@ -74,16 +104,12 @@ class ArenaCopy {
                static_cast<std::streamsize>(size));
     parts_.push_back({offset, size});
   }
-  /// Only what was ever written: looking at a page of the arena makes it.
   void add_written(uint64_t offset, uint64_t size) {
-    const auto end = static_cast<off_t>(offset + size);
-    for (auto at = static_cast<off_t>(offset); at < end;) {
-      at = lseek(arena_.fd(), at, SEEK_DATA);
-      if (at < 0 || at >= end) return;
-      const off_t hole = std::min(end, lseek(arena_.fd(), at, SEEK_HOLE));
-      add(static_cast<uint64_t>(at), static_cast<uint64_t>(hole - at));
-      at = hole;
-    }
+    each_written(arena_, offset, size, [this](uint64_t at, uint64_t n) { add(at, n); });
+  }
+  void add_bytes(uint64_t offset, const std::vector<char>& bytes) {
+    out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    parts_.push_back({offset, bytes.size()});
   }
   /// All of it where the log is. Throws if it has been written over meanwhile.
   void add_log(const replay::LanePlace& l) {
@@ -154,7 +180,7 @@ std::vector<replay::MappedFile> modules_of(const std::vector<replay::Region>& ma
   std::set<std::string> seen;
   std::error_code error;
   for (const replay::Region& r : map) {
-    if (!r.of_file() || r.path.starts_with("/memfd:") || !seen.insert(r.path).second) continue;
+    if (!r.of_file() || r.in_memory() || !seen.insert(r.path).second) continue;
     const uint64_t size = fs::file_size(r.path, error);
     modules.push_back({r.path, replay::build_id_of(r.path), error ? 0 : size});
   }
@@ -208,34 +234,40 @@ void save(const Arena& arena, const ReplayOrigin& origin, const replay::CrashPla
           const std::string& folder) {
   replay::Bundle b;
   b.protocol = kProtocolVersion;
+  b.process = origin.process;
   b.version = static_cast<int>(origin.version);
   b.crash = crash;
   b.turn = origin.turn;
   b.slot = origin.slot;
+  b.round = origin.round;
+  b.shared_slot = origin.shared_slot;
   b.lanes = origin.lanes;
   ArenaCopy copy(arena, folder + "/arena");
   for (const replay::LanePlace& l : b.lanes) copy.add_log(l);  // first: the program goes on
   copy.add_written(0, kControlOffset + sizeof(Control));
   copy.add_written(kSitesOffset, kSitesSize);
+  for (const ReplayOrigin::Bytes& part : origin.shared) copy.add_bytes(part.offset, part.bytes);
   b.arena = copy.finish();
-  save_process(await_witness(witness(arena)), arena.control().settings.reserved_fd, b, folder);
+  save_process(await_witness(witness(arena, origin.process)), arena.control().settings.reserved_fd,
+               b, folder);
   write_bundle(b, folder);
 }
 
 }  // namespace
 
-ReplayOrigin replay_origin(const Arena& arena) {
+ReplayOrigin replay_origin(const Arena& arena, uint32_t process) {
   Control& c = arena.control();
-  const Process& p = c.processes[0];
+  const Process& p = c.processes[process];
   const Recovery& r = p.recovery;
   const uint32_t v = r.version & 1;
   const Checkpoint& checkpoint = p.checkpoint[v];
   const uint32_t slot = checkpoint.current.load() & 1;
-  ReplayOrigin o{static_cast<Version>(v), checkpoint.sleepers[slot].turn, slot, {}};
+  const Sleeper& s = checkpoint.sleepers[slot];
+  ReplayOrigin o{process, static_cast<Version>(v), s.turn, slot, s.round, s.slot, {}, {}};
   uint32_t index = 0;
   for (const Lane& l : lanes_taken(c)) {
     const uint32_t lane = index++;
-    if (l.in_use.load() != 1 || l.process != 0) continue;
+    if (l.in_use.load() != 1 || l.process != process) continue;
     const uint64_t from = l.checkpoint[v][slot].load();
     uint64_t to = l.head.load();
     if (to < from || to - from > std::max<uint64_t>(l.log_size, kLag))
@@ -244,17 +276,18 @@ ReplayOrigin replay_origin(const Arena& arena) {
       to = failure_of_leader(arena, lane, std::max(from, r.crash_position), r.crash_end);
     o.lanes.push_back({lane, from, to});
   }
+  o.shared = shared_memory_of(arena, o);
   return o;
 }
 
-bool ask_for_witness(const Arena& arena) {
-  Witness& w = witness(arena);
+bool ask_for_witness(const Arena& arena, uint32_t process) {
+  Witness& w = witness(arena, process);
   return change(w, WitnessState::kNone, WitnessState::kWanted) ||
          change(w, WitnessState::kVoid, WitnessState::kWanted);
 }
 
-void end_witness(const Arena& arena) {
-  Witness& w = witness(arena);
+void end_witness(const Arena& arena, uint32_t process) {
+  Witness& w = witness(arena, process);
   if (w.state.load() == static_cast<uint32_t>(WitnessState::kNone)) return;
   w.state.store(static_cast<uint32_t>(WitnessState::kVoid));
   futex_wake(w.state);
@@ -272,7 +305,7 @@ void save_replay_bundle(const Arena& arena, const ReplayOrigin& origin,
     fs::remove_all(part, ignored);
     std::ofstream(folder + "/replay.txt") << "no replay bundle: " << e.what() << "\n";
   }
-  end_witness(arena);
+  end_witness(arena, origin.process);
 }
 
 }  // namespace mx::monitor

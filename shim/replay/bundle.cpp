@@ -37,6 +37,7 @@ std::vector<uint64_t> numbers(const ordered_json& list) {
 void write_bundle(const Bundle& b, const std::string& folder) {
   ordered_json j{{"format", kFormat},
                  {"protocol", b.protocol},
+                 {"process", b.process},
                  {"version", kNames[b.version & 1]},
                  {"program", b.program},
                  {"root", b.root},
@@ -46,6 +47,8 @@ void write_bundle(const Bundle& b, const std::string& folder) {
                  {"symbol", b.crash.symbol},
                  {"turn", b.turn},
                  {"slot", b.slot},
+                 {"round", b.round},
+                 {"shared_slot", b.shared_slot},
                  {"layout", b.layout},
                  {"auxiliary", b.auxiliary}};
   for (const char* list : {"lanes", "arena", "files", "modules"}) j[list] = ordered_json::array();
@@ -70,6 +73,7 @@ Bundle read_bundle(const std::string& folder) {
     if (j.at("format") != kFormat) throw std::runtime_error("another format");
     Bundle b;
     b.protocol = number<uint32_t>(j.at("protocol"));
+    b.process = number<uint32_t>(j.at("process"));
     b.version = j.at("version") == kNames[1];
     b.program = j.at("program");
     b.root = j.at("root");
@@ -77,6 +81,8 @@ Bundle read_bundle(const std::string& folder) {
     b.crash = {number<int>(j.at("signal")), j.at("address"), j.at("symbol")};
     b.turn = number<uint64_t>(j.at("turn"));
     b.slot = number<uint32_t>(j.at("slot")) & 1;
+    b.round = number<uint32_t>(j.at("round"));
+    b.shared_slot = number<uint32_t>(j.at("shared_slot"));
     b.layout = numbers(j.at("layout"));
     b.auxiliary = numbers(j.at("auxiliary"));
     for (const auto& l : j.at("lanes"))

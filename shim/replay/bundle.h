@@ -39,12 +39,14 @@ struct CrashPlace {
 
 struct Bundle {
   uint32_t protocol = 0;  ///< kProtocolVersion
+  uint32_t process = 0;   ///< index of the pair: 0 is the first process
   int version = 0;        ///< stream::Version
   std::string program;    ///< file on this machine
   std::string root, folder;
   CrashPlace crash;
   uint64_t turn = 0;
   uint32_t slot = 0;  ///< which of the version's two checkpoints it was
+  uint32_t round = 0, shared_slot = 0;  ///< Sleeper::round, slot: the copy of what it shares
   std::vector<LanePlace> lanes;
   std::vector<ArenaPart> arena;
   std::vector<OpenFile> files;

@@ -16,6 +16,10 @@ struct Region {
   uint64_t offset = 0;  ///< in the file
   std::string path;     ///< "", "[heap]", "/lib/…", "/memfd:…"
   bool of_file() const { return path.starts_with("/"); }
+  bool in_memory() const {  ///< no file that is there later
+    return path.starts_with("/memfd:") || shared_anonymous();
+  }
+  bool shared_anonymous() const { return shared && path.starts_with("/dev/zero"); }
   bool of_kernel() const { return path.starts_with("[v"); }  ///< [vdso], [vvar…], [vsyscall]
 };
 

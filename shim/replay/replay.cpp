@@ -78,7 +78,7 @@ class Stage {
       : bundle_(b), arena_(arena), pid_(pid), sites_(arena, false, -1) {}
 
   void wake() {
-    Witness& w = arena_.control().processes[0].recovery.witness;
+    Witness& w = arena_.control().processes[bundle_.process].recovery.witness;
     w.state.store(static_cast<uint32_t>(WitnessState::kWoken));
     monitor::futex_wake(w.state);
   }

@@ -85,6 +85,8 @@ void set_process(Process& p, const Bundle& b) {
   // What makes the agent keep its crash for us: a version that could come back.
   Checkpoint& c = p.checkpoint[b.version];
   c.sleepers[b.slot].turn = b.turn;
+  c.sleepers[b.slot].round = b.round;
+  c.sleepers[b.slot].slot = b.shared_slot;
   c.current.store(1 - b.slot);
   c.sleepers[1 - b.slot].pid.store(0);
   c.sleepers[1 - b.slot].state.store(static_cast<uint32_t>(SleeperState::kAsleep));
@@ -173,10 +175,10 @@ class Mapper {
     uint64_t flags = MAP_FIXED | (r.shared ? MAP_SHARED : MAP_PRIVATE), fd = ~uint64_t{0};
     if (r.path.starts_with("/memfd:mx-arena"))
       fd = arena_fd_;
-    else if (r.of_file())
+    else if (r.of_file() && !r.shared_anonymous())
       fd = file(r.path);
-    if (is_error(fd)) {
-      if (r.shared) throw Error(r.path + " cannot be mapped");
+    if (is_error(fd)) {  // (of what is shared the agent maps its copy)
+      if (r.shared && !r.shared_anonymous()) throw Error(r.path + " cannot be mapped");
       flags |= MAP_ANONYMOUS | MAP_NORESERVE | (r.path == "[stack]" ? MAP_GROWSDOWN : 0);
     }
     remote_.call(r.path.c_str(), SYS_mmap,
@@ -287,9 +289,10 @@ void load_arena(const Bundle& b, const std::string& folder, const monitor::Arena
   c.mailbox_head.store(0);
   c.mailbox_tail.store(0);
   set_settings(c.settings);
-  set_process(c.processes[0], b);
-  for (Lane& l : lanes_taken(c))
-    if (l.process == 0) l.in_use.store(0);
+  if (b.process >= kMaxProcesses || b.shared_slot >= kSharedSlots)
+    throw Error(folder + "/bundle.json is damaged");
+  set_process(c.processes[b.process], b);
+  for (Lane& l : lanes_taken(c)) l.in_use.store(0);
   for (const LanePlace& place : b.lanes) {
     if (place.lane >= kMaxLanes) throw Error(folder + "/bundle.json is damaged");
     set_lane(c.lanes[place.lane], place, b);

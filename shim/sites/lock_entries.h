@@ -15,6 +15,7 @@ enum class LockKind : uint8_t {
   kCondition,  ///< gives the mutex of argument 1 back, waits, takes it again
   kBarrier,    ///< one of the threads gets another result
   kStream,     ///< runs with the lock of the stdio stream in argument 0 held
+  kSerialized,  ///< takes a lock of libc's own that nothing else shows; any number of arguments
   kAddress,    ///< not hooked: its address is wanted
   kBytes,      ///< fills argument 0 with as many random bytes as argument 1 says
   kBytesIn,    ///< the same, arguments 1 and 2: argument 0 is a library's context
@@ -67,6 +68,14 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"_IO_file_overflow", LockKind::kStream},
     {"_IO_file_sync", LockKind::kStream},
     {"_IO_wfile_xsputn", LockKind::kStream},
+    {"syslog", LockKind::kSerialized},
+    {"vsyslog", LockKind::kSerialized},
+    {"__syslog_chk", LockKind::kSerialized},
+    {"__vsyslog_chk", LockKind::kSerialized},
+    {"openlog", LockKind::kSerialized},
+    {"closelog", LockKind::kSerialized},
+    {"random", LockKind::kSerialized},  // rand(3) calls it
+    {"srandom", LockKind::kSerialized},
 };
 constexpr bool is_random(LockKind kind) {
   return kind == LockKind::kBytes || kind == LockKind::kBytesIn || kind == LockKind::kValue;
@@ -74,10 +83,10 @@ constexpr bool is_random(LockKind kind) {
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
 inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
                           kConditionClockWait = 22, kConditionBroadcast = 25, kLockStream = 31,
-                          kUnlockStream = 32;
+                          kUnlockStream = 32, kDraw = 43;
 static_assert(kLockFunctions[kConditionWait].name[13] == 'w' &&
               kLockFunctions[kConditionWait].kind == LockKind::kCondition);
 static_assert(kLockFunctions[kLockStream].name[1] == 'l' &&
-              kLockFunctions[kUnlockStream].name[1] == 'u');
+              kLockFunctions[kUnlockStream].name[1] == 'u' && kLockFunctions[kDraw].name[0] == 'r');
 
 }  // namespace mx::sites

@@ -35,6 +35,7 @@ struct Flight {
   int64_t result;
   uint64_t count;    ///< bytes asked for, if it moves bytes
   uint64_t io[2];    ///< Lane::io when it began
+  uint64_t ticket;   ///< of a close in a process with threads: its place in the order of events, + 1
   uint64_t note;     ///< what the leader saw before it: an inode, a position (by call, see agent/settle)
   uint64_t moved[2]; ///< written by the survivor: bytes that the kernel moved and nobody published
   uint64_t carried;  ///< bytes of a write that had gone when its thread was stopped, see agent/remainder.h

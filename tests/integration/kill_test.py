@@ -118,6 +118,27 @@ class Background(ProgramTest):
         return {"ended": set(ended)}
 
 
+class Inherited(ProgramTest):
+
+    @scenario("window", "full")
+    def a_high_number(self, box):
+        """What who started mx has left open (a service manager's sockets) is the program's, and then the survivor's."""
+        number, count, draw = 700, 50, random.Random(3)
+        words = [] if box.native else [str(settings.mx()), "run", "--lockstep", box.mode, "--old", "/bin/bash", "--new", "/bin/bash", "--"]
+        written = []
+        for _ in range(1 if box.native else 6):
+            ours, its = os.pipe()
+            os.dup2(its, number)
+            os.close(its)
+            env = {**os.environ, **({} if box.native else {"MX_FAULT": f"kill:{draw.randrange(60, 200)}"})}
+            script = f"for ((i = 1; i <= {count}; i++)); do echo $i; done > /dev/null; echo the end >&{number}"
+            done = subprocess.run([*(words or ["/bin/bash"]), "-c", script], pass_fds=[number], env=env, timeout=30)
+            os.close(number)
+            with os.fdopen(ours) as lines_written:
+                written.append((done.returncode, lines_written.read()))
+        return {"written": set(written)}
+
+
 class KilledDaemon(ProgramTest):
     """A program that has put itself into the background: its processes are nobody's children any more."""
 

@@ -13,9 +13,10 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "carry"))
 
 from carry_test import SOURCE, Run  # noqa: E402
-from control_test import mx  # noqa: E402
+from control_test import mx, until  # noqa: E402
 
 KINDS = ("null", "divide", "assert", "exit", "stack", "throw", "callback", "talk")
+REPLAYED = {"null": "null_pointer", "stack": "deep"}    # and the function in which it crashes
 
 
 class WorkerRun(Run):
@@ -134,6 +135,27 @@ class Worker(unittest.TestCase):
         run.until("the recovery", lambda: run.report.events("recovery", version="new"))
         self.assertEqual("resynchronised", run.report.events("recovery")[-1]["result"], run.text())
         self.lives_alone(run, "new")
+
+    def comes_again(self, bad):
+        """The worker's crashes, from their bundles, when the program is gone."""
+        run = self.start(*(("bad", "good") if bad == "old" else ("good", "bad")), "--replay-bundle")
+        folders = []
+        for kind in REPLAYED:
+            self.comes_back(run, bad, lambda kind=kind: self.crash(run, kind))
+            folders.append(pathlib.Path(run.report.events("crash")[-1]["directory"]))
+            until("the bundle", lambda: any((folders[-1] / name).exists() for name in ("replay", "replay.txt")))
+        self.assertEqual(5, run.end(), run.text())
+        for (kind, function), folder in zip(REPLAYED.items(), folders):
+            with self.subTest(kind):
+                done = mx("replay", folder, env=run.environment, check=False)
+                self.assertEqual((0, ""), (done.returncode, done.stderr), done.stdout)
+                self.assertIn(function, done.stdout)
+
+    def test_follower_crashes_again(self):
+        self.comes_again("new")
+
+    def test_leader_crashes_again(self):
+        self.comes_again("old")
 
     def test_ends_with_its_parent(self):
         """Nothing sleeps on when the program has ended."""
