@@ -41,6 +41,11 @@ bool own_affair(uint64_t nr, uint64_t request) {
   }
 }
 
+bool signals_thread(const Thread* t, uint64_t nr, uint64_t process, uint64_t thread) {
+  return nr == __NR_tgkill && t->proc->multi_threaded && static_cast<int32_t>(process) == t->proc->vpid &&
+         static_cast<int32_t>(thread) != t->vtid;
+}
+
 bool passing(const EventHeader& h) {
   return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen ||
          h.kind == EventKind::kLock || h.kind == EventKind::kRandom || h.kind == EventKind::kBegun;
@@ -53,6 +58,12 @@ bool may_skip(const EventHeader& h) {
 namespace {
 bool by_request(uint64_t nr) { return nr == sys::kIoctl || nr == sys::kFcntl; }
 
+bool leader_signals_thread(Thread* t, uint64_t offset, const EventHeader& h) {
+  Compared leader;
+  return h.nr == __NR_tgkill && peek_compared(t, offset + sizeof h, h.nr, leader) &&
+         signals_thread(t, h.nr, leader.values[0], leader.values[1]);
+}
+
 // The leader's call at `offset`, a wait4.
 bool leader_polls_child(Thread* t, uint64_t offset, const EventHeader& h) {
   Compared leader;
@@ -63,6 +74,7 @@ bool leader_polls_child(Thread* t, uint64_t offset, const EventHeader& h) {
 // The leader's call is this one's own affair there, see own_affair().
 bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
   if (h.kind != EventKind::kCall) return false;
+  if (leader_signals_thread(t, offset, h)) return true;
   if (h.nr == __NR_wait4) return leader_polls_child(t, offset, h);
   if (!by_request(h.nr)) return own_affair(h.nr, 0);
   Compared leader;
@@ -247,7 +259,7 @@ Match follower_match(Call& c, EventHeader& h) {
     if (distance >= 0) {
       skip_bytes_to(c, distance);
     } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c) ||
-               may_look_alone(c, look)) {
+               signals_thread(t, c.nr, c.args[0], c.args[1]) || may_look_alone(c, look)) {
       return Match::kOnOwn;
     } else if (may_pass(t, h)) {
       skip_event(t, h);

@@ -13,6 +13,10 @@ bool harmless(const sys::Desc& d);
 /// close-on-exec once more, its fork has masks of its own).
 bool own_affair(uint64_t nr, uint64_t request);
 
+/// pthread_kill and pthread_cancel: whether they send a signal to a thread that is about to end is decided under a lock of
+/// libc's own, which such a thread takes, too. What comes of it in the leader is told where the thread takes it.
+bool signals_thread(const Thread* t, uint64_t nr, uint64_t process, uint64_t thread);
+
 /// An event that the follower may lack, whatever it is about to do (queries, private opens, locks,
 /// …).
 bool passing(const EventHeader& h);

@@ -38,7 +38,8 @@ bool full_lockstep() { return control()->settings.full_lockstep; }
 
 // It brings something in, or says what shall be brought in: nobody outside sees anything of it.
 bool lets_nothing_out(const Call& c) {
-  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) || c.nr == __NR_epoll_ctl || looks_only(c);
+  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) || c.nr == __NR_epoll_ctl || looks_only(c) ||
+         signals_thread(c.t, c.nr, c.args[0], c.args[1]);
 }
 
 // Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel
@@ -372,6 +373,7 @@ long on_own(Call& c) {
     return 0;
   }
   if (c.d->ret == sys::RetKind::kFd) return open_alone(c);
+  if (c.nr == __NR_tgkill) return 0;  // for a thread that the leader's found at its end
   if (c.nr == __NR_wait4) return 0;  // a poll of a child, of which nothing is known yet
   // The number may not exist here.
   const auto fd = static_cast<int>(c.args[0]);

@@ -138,6 +138,8 @@ constexpr HookTable make_hooks() {
   h.at[__NR_pidfd_send_signal].perform = perform_pidfd_send_signal;
   localise(__NR_rt_sigtimedwait, localise_sigtimedwait);
   localise(__NR_read, localise_read);
+  h.at[__NR_read].perform = perform_read;
+  h.at[__NR_rt_sigtimedwait].perform = perform_sigtimedwait;
   h.at[__NR_kill].prepare = prepare_kill;
   for (int nr : {__NR_tkill, __NR_tgkill, __NR_rt_tgsigqueueinfo})
     h.at[nr].prepare = prepare_tgkill;

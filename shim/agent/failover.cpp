@@ -243,9 +243,15 @@ bool follower_must_end(Thread* t) {
   return is(p, PairState::kSolo) && p->leader.load() != static_cast<uint32_t>(t->proc->version);
 }
 
+bool is_last_one(Thread* t) {
+  Process* p = t->proc->shared;
+  return is(p, PairState::kFailover) && !p->alive[index_of(other(t->proc->version))].load();
+}
+
 void end_follower(Thread* t) {
   Process* p = t->proc->shared;
   int v = index_of(t->proc->version);
+  if (p->real_pid[v] == t->proc->real_pid && is_last_one(t)) die_of(t, 9);  // as the killed leader has
   if (p->real_pid[v] == t->proc->real_pid) p->alive[v].store(0);
   wake_producer(t);
   if (p->spare_keeper) wake_keepers(p);  // it looks whether there is a follower

@@ -33,6 +33,8 @@ bool becomes_stand_in(Thread* t);
 
 // --- follower -------------------------------------------------------------------------------
 
+/// Follower: the leader was killed, and this version has not taken over: when it fails now, the program ends.
+bool is_last_one(Thread* t);
 bool leader_is_gone(Thread* t);
 /// It is: waits until there is something to read in this thread's lane, or nothing more will come.
 void await_last_events(Thread* t);

@@ -99,6 +99,10 @@ void judge(Thread* t, int sig, const FaultBody& b) {
   // The search for the leader's next step goes beyond.
   const uint64_t position = is_astray(t) ? t->proc->stray_position : t->pos;
   if (!is_astray(t) && (leader_agrees(t, sig, takeover) || takeover)) return;
+  if (is_last_one(t)) {
+    report_own_crash(t, sig, b);
+    die_of(t, sig);
+  }
   const bool comes_back = comes_back_from(t, position);  // before the monitor hears of it
   report_own_crash(t, sig, b);
   leave_as_crashed_follower(t, comes_back);

@@ -3,6 +3,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/remainder.h"
 
 namespace mx::agent {
@@ -298,6 +299,7 @@ void begin_flight(Call& c) {
   f.shape.store(0, std::memory_order_relaxed);
   if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.nr == __NR_close || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
     f.note = sight_before(c);
+  stage_own_words(c);
   f.phase.store(static_cast<uint32_t>(FlightPhase::kBegun), std::memory_order_release);
 }
 
@@ -363,6 +365,10 @@ long deliver_sent(const Call& c) {
   for (uint32_t k = 0; k < n; k++)
     if (!copy_guarded(&out[k].len, &s.message[k].len, 4)) return kEfault;
   return n;
+}
+
+bool has_sent(const Call& c) {
+  return c.t->lane->flight.messages && sent(c).message[0].len != kNoMessage;
 }
 
 void stage_events(Call& c) {

@@ -64,5 +64,7 @@ bool deliver_bytes(const Call& c, uint64_t n);
 long deliver_message(const Call& c);
 /// Copies the lengths of sent messages. Returns the call's result, 0 if none was sent.
 long deliver_sent(const Call& c);
+/// The first message has gone.
+bool has_sent(const Call& c);
 
 }  // namespace mx::agent

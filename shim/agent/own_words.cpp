@@ -1,9 +1,12 @@
 #include "shim/agent/own_words.h"
 
+#include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
+#include "shim/agent/threads.h"
 
 namespace mx::agent {
 
@@ -89,7 +92,76 @@ bool put_own_words(Call& c, const Pair* pair) {
   return any;
 }
 
+void add_words(const Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size) {
+  if (next - oldest == kMost) make_room();
+  Words& w = words[next++ % kMost];
+  if (!w.size) kept.fetch_add(1);
+  w.size = size;
+  w.pair = pair_of(c.args[0]);
+  memcpy(w.leader, leader, size);
+  memcpy(w.own, own, size);
+}
+
+bool has_length(uint64_t size) { return size >= kShortest && size <= kLongest; }
+
+// Flight::note of a write: what stands in the staging area has not been found by a reader.
+constexpr uint64_t kStaged = 1;
+
+enum class InFlight : uint8_t { kNone, kAwaited, kPut };
+
+// A thread of the killed leader had written it, and not told: what this version's thread is about to write stands in its call,
+// when it has come there.
+InFlight put_word_in_flight(Call& c, const Thread& writer) {
+  Lane* l = writer.lane;
+  stream::Flight& f = l->flight;
+  const bool flies = f.phase.load() && f.head == l->head.load() && f.nr == __NR_write && f.note == kStaged;
+  if (!flies || !has_length(f.count) || !is_pair(c.t, static_cast<uint64_t>(f.fd))) return InFlight::kNone;
+  const auto size = static_cast<uint64_t>(c.ret < kSearched ? c.ret : kSearched);
+  auto* bytes = reinterpret_cast<uint8_t*>(c.args[1]);
+  Words w{};
+  w.size = static_cast<uint32_t>(f.count);
+  memcpy(w.leader, staging(static_cast<uint32_t>(l - control()->lanes))->data, w.size);
+  const uint64_t at = find(bytes, size, w);
+  if (at == size) return InFlight::kNone;
+  const Regs* r = writer.regs;
+  const bool there = r && r->nr == __NR_write && r->call_arg(0) == static_cast<uint64_t>(f.fd) && r->call_arg(2) == f.count;
+  if (!there || !copy_guarded(w.own, reinterpret_cast<void*>(r->call_arg(1)), w.size)) return InFlight::kAwaited;
+  memcpy(bytes + at, w.own, w.size);
+  f.note = 0;
+  return InFlight::kPut;
+}
+
+InFlight put_words_in_flight(Call& c) {
+  InFlight all = InFlight::kNone;
+  const bool killed = c.t->proc->shared->last_words.known.load() && (c.t->role != Role::kFollower || leader_is_gone(c.t));
+  if (!killed) return all;
+  const OneAtATime alone(busy);
+  each_thread(c.t->proc, [&](const Thread& o) {
+    if (&o == c.t || !o.lane) return;
+    const InFlight one = put_word_in_flight(c, o);
+    if (one > all) all = one;
+  });
+  return all;
+}
+
 }  // namespace
+
+void stage_own_words(const Call& c) {
+  if (c.nr != __NR_write || !has_length(c.args[2]) || !is_pair(c.t, c.args[0])) return;
+  const bool staged = copy_guarded(staging(c.t->lane_index)->data, reinterpret_cast<void*>(c.args[1]), c.args[2]);
+  c.t->lane->flight.note = staged ? kStaged : 0;
+}
+
+void keep_word_in_flight(Call& c) {
+  stream::Flight& f = c.t->lane->flight;
+  const bool done = f.phase.load() == static_cast<uint32_t>(stream::FlightPhase::kDone);
+  const bool gone = done ? f.result > 0 : f.moved[stream::kWritten] > 0;
+  if (c.nr != __NR_write || !has_length(c.args[2]) || !is_pair(c.t, c.args[0]) || f.note != kStaged) return;
+  const OneAtATime alone(busy);
+  if (f.note != kStaged) return;
+  f.note = 0;
+  if (gone) add_words(c, staging(c.t->lane_index)->data, reinterpret_cast<const uint8_t*>(c.args[1]), static_cast<uint32_t>(c.args[2]));
+}
 
 void note_pair(int one, int other) {
   for (Pair& p : pairs)  // that had these numbers
@@ -128,15 +200,9 @@ bool talks_to_itself(const Call& c) {
 }
 
 void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size) {
-  if (size < kShortest || size > kLongest || c.d->fd_arg != 0 || !is_pair(c.t, c.args[0])) return;
+  if (!has_length(size) || c.d->fd_arg != 0 || !is_pair(c.t, c.args[0])) return;
   const OneAtATime alone(busy);
-  if (next - oldest == kMost) make_room();
-  Words& w = words[next++ % kMost];
-  if (!w.size) kept.fetch_add(1);
-  w.size = size;
-  w.pair = pair_of(c.args[0]);
-  memcpy(w.leader, leader, size);
-  memcpy(w.own, own, size);
+  add_words(c, leader, own, size);
 }
 
 // If the leader's bytes were read, its write is at its end: the event comes soon, and with it this version's bytes. They
@@ -149,14 +215,15 @@ void read_own_words(Call& c) {
   const bool may_be_early = p && c.t->role == Role::kFollower && c.t->proc->multi_threaded;
   Word never{0};
   for (int ms = 0;; ms++) {
-    const bool more = may_be_early && p->begun.load() && p->in_vain.load() < kOften;  // asked before what may come of it
+    const bool early = may_be_early && p->begun.load() && p->in_vain.load() < kOften;  // asked before what may come of it
     if (kept.load() && put_own_words(c, p)) {
       if (p) p->in_vain.store(0);
       return;
     }
-    if (!more) return;
+    const InFlight flying = put_words_in_flight(c);
+    if (flying == InFlight::kPut || (!early && flying == InFlight::kNone)) return;
     if (ms == kMostMs) {
-      p->in_vain.fetch_add(1);
+      if (p) p->in_vain.fetch_add(1);
       return;
     }
     futex_wait(&never, 0, 1);

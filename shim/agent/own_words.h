@@ -11,10 +11,14 @@ namespace mx::agent {
 /// Follower: it has written `own` where the leader wrote `leader`, `size` bytes each. Kept if that went into a pipe(2) or a
 /// socketpair(2); the last 1,024 that have not been read.
 void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size);
+/// Leader, before it makes the call: should it be killed, the survivor has to know what it may have written.
+void stage_own_words(const Call& c);
 /// Follower: the leader has begun the call, which may wait, and the event is yet to come. A reader may be told before.
 void begin_own_words(Call& c);
 /// … and has come.
 void end_own_words(Call& c);
+/// Survivor: a write of its leader's, which nobody told of, has gone: what a reader has not found yet is to be this version's.
+void keep_word_in_flight(Call& c);
 /// A new pair of descriptors.
 void note_pair(int one, int other);
 /// A new process is about to get copies of all descriptors.

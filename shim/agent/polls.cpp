@@ -42,6 +42,7 @@ void take_foreign_poll(Thread* t, const EventHeader& h) {
   c.args[1] = reinterpret_cast<uint64_t>(&status);
   c.args[2] = 1;
   c.args[3] = reinterpret_cast<uint64_t>(usage);
+  t->intents = 1;  // these arguments are made up: nothing to compare
   follower_take(c, h);
   const auto vpid = static_cast<int32_t>(h.result);
   if (has_ended(status)) follower_reaps(t, vpid, status);

@@ -161,12 +161,20 @@ uint64_t send_again(Thread* t) {
 }
 
 void send_queued(Thread* t, Lane& lane, uint64_t signals) {
-  int32_t tid = lane.real_tid[index_of(t->proc->version)];
+  int32_t tid = lane.real_tid[index_of(t->proc->version)], pid = t->proc->real_pid;
   for (int sig = 1; sig <= 64; sig++) {
     if (!(signals & bit(sig))) continue;
-    if (tid <= 0 || sys(__NR_tgkill, t->proc->real_pid, tid, sig) != 0)
-      sys(__NR_kill, t->proc->real_pid, sig);
+    // Who sent it is not known; most come by kill(2). (Only the first thread may say so.)
+    Siginfo info = plain(t, sig), child{};
+    if (sig == kSigchld && child_waits_to_be_reaped(child)) info = child;
+    if (tid > 0 && sys(__NR_rt_tgsigqueueinfo, pid, tid, sig, &info) == 0) continue;
+    if (tid <= 0 || sys(__NR_tgkill, pid, tid, sig) != 0) sys(__NR_kill, pid, sig);
   }
+}
+
+bool child_waits_to_be_reaped(Siginfo& info) {
+  constexpr uint64_t kAll = 0, kExited = 4, kNoWait = 0x01000000, kNoHang = 1;
+  return sys(__NR_waitid, kAll, 0, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
 }
 
 }  // namespace mx::agent

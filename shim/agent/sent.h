@@ -5,6 +5,7 @@
 
 namespace mx::agent {
 
+inline constexpr int kSigchld = 17;
 inline constexpr int32_t kTkill = -6;  ///< si_code of tkill and tgkill: SI_TKILL
 
 /// Follower: the leader has sent itself this signal, which the program blocks.
@@ -28,5 +29,9 @@ void inherit_sent(Thread* t, uint64_t signals);
 uint64_t send_again(Thread* t);
 /// … what the leader's agent had taken from the kernel for one thread, and nobody was told of.
 void send_queued(Thread* t, Lane& lane, uint64_t signals);
+
+/// Children that ended while this version followed: it has had no signal of that, and the leader's may be lost. Fills in
+/// what the signal says of the first one.
+bool child_waits_to_be_reaped(Siginfo& info);
 
 }  // namespace mx::agent

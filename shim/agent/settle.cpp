@@ -5,6 +5,7 @@
 #include "shim/agent/form.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
+#include "shim/agent/own_words.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/remainder.h"
 #include "shim/agent/report.h"
@@ -120,10 +121,28 @@ int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   return found;
 }
 
+// What /proc says of the leader is gone with it: what it had opened there is of no use, and its number is free.
+bool names_own_process(const Call& c) {
+  char begin[6];
+  const int path = c.d->path_arg;
+  return path >= 0 && copy_guarded(begin, reinterpret_cast<void*>(c.args[path]), sizeof begin) &&
+         memcmp(begin, "/proc/", sizeof begin) == 0;
+}
+
+void close_new_descriptor(const Call& c) {
+  int fd;
+  if (find_new_descriptors(c, &fd, 1, false) != 1) return;
+  fd_closed(c.t, fd);
+  sys(__NR_close, fd);
+}
+
 bool settle_new_descriptor(Call& c, const Flight& f) {
   int fd = static_cast<int>(f.result);
   if (c.nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != kDupfdCloexec) return false;
-  if (!has_opened(f) && find_new_descriptors(c, &fd, 1, true) != 1) return false;
+  if (!has_opened(f) && find_new_descriptors(c, &fd, 1, true) != 1) {
+    if (names_own_process(c)) close_new_descriptor(c);
+    return false;
+  }
   c.ret = fd;
   bool accepts = c.nr == __NR_accept || c.nr == __NR_accept4;
   if (accepts && c.args[1]) sys(__NR_getpeername, fd, c.args[1], c.args[2]);
@@ -245,6 +264,11 @@ bool repeat_and_judge(Call& c, const Flight& f) {
   const Hooks* hooks = hooks_of(c.nr);
   if (hooks && hooks->prepare) hooks->prepare(c);
   c.ret = execute(c);
+  const bool added = c.nr == __NR_epoll_ctl && c.ret == kEexist && valid_fd(static_cast<int64_t>(c.args[2]));
+  if (added && (fd_bits(c.t, static_cast<int>(c.args[2])) & kFdSignalfd)) {  // it hears of the killed leader's signals
+    sys(__NR_epoll_ctl, c.exec[0], 2 /*EPOLL_CTL_DEL*/, c.exec[2], 0);
+    c.ret = execute(c);
+  }
   if (c.nr == __NR_connect && c.ret == kEalready) c.ret = kEinprogress;
   if (says_done(c, f, c.ret)) c.ret = 0;
   return true;
@@ -282,7 +306,7 @@ bool awaits_signal(const Call& c) {
 
 bool settle_sent(Call& c, const Flight& f) {
   c.ret = deliver_sent(c);
-  if (!divisible(c.nr)) return c.ret != 0;
+  if (!divisible(c.nr) || c.ret == 0) return has_sent(c);  // (an empty datagram is one)
   c.done = c.ret + f.carried;
   return false;
 }
@@ -378,6 +402,22 @@ void settle_numbers(Thread* t) {
   });
 }
 
+void forget_signals_read(Thread* t) {
+  constexpr uint64_t kRecord = 128;  // struct signalfd_siginfo, which begins with the signal's number
+  each_lane(t->proc->shared, [t](Lane& l) {
+    const Flight& f = l.flight;
+    if (!in_flight(l) || !has_shape(f, StageShape::kBytes) || !valid_fd(f.fd)) return;
+    if (!(fd_bits(t, static_cast<int>(f.fd)) & kFdSignalfd)) return;
+    const uint8_t* data = staging(static_cast<uint32_t>(&l - control()->lanes))->data;
+    const uint64_t n = moved(f, kRead);
+    for (uint64_t at = 0; at + kRecord <= n && at < stream::kStageBytes; at += kRecord) {
+      uint32_t sig;
+      memcpy(&sig, data + at, sizeof sig);
+      forget_sent(t, static_cast<int>(sig));
+    }
+  });
+}
+
 bool has_been_closed(const Call& c) {
   if (c.t->inherits != kKilledCall || !in_flight(*c.t->lane)) return false;
   const Flight& f = c.t->lane->flight;
@@ -402,6 +442,7 @@ bool settle(Call& c) {
     doubt(t, c, ": the killed leader was in another call, whose effect is not known");
     return false;
   }
+  keep_word_in_flight(c);
   if (in_phase(f, FlightPhase::kDone)) {
     if (f.result == kEintr || awaits_signal(c)) return false;
     bool all_told = f.result < 0 || (!c.d->out_mask && !c.blob_size && !f.shape.load());
@@ -414,11 +455,7 @@ bool settle(Call& c) {
 }
 
 void close_untold(const Call& c) {
-  int fd;
-  if (c.t->inherits != kKilledCall || in_flight(*c.t->lane) || another_has_opened(c.t)) return;
-  if (find_new_descriptors(c, &fd, 1, false) != 1) return;
-  fd_closed(c.t, fd);
-  sys(__NR_close, fd);
+  if (c.t->inherits == kKilledCall && !in_flight(*c.t->lane) && !another_has_opened(c.t)) close_new_descriptor(c);
 }
 
 int32_t settle_child(Thread* t, uint32_t& process, uint32_t& lane) {

@@ -9,6 +9,8 @@ void weigh_moved_bytes(Process* p);
 /// … and before any thread goes on: numbers that calls in flight have opened, and those that they have closed, which may
 /// be other threads' by now.
 void settle_numbers(Thread* t);
+/// What calls in flight have read from signalfds is pending no more.
+void forget_signals_read(Thread* t);
 /// The call closes a number, and was one of those.
 bool has_been_closed(const Call& c);
 /// This thread's call, its first since it took over. True: the leader had executed it, and c.ret and the

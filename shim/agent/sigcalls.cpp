@@ -1,5 +1,7 @@
 // The system calls about signals: what the program sees is this agent's tables.
+#include "shim/agent/children.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/own_words.h"
@@ -18,19 +20,54 @@ bool read_set(uint64_t at, uint64_t& set) {
 
 }  // namespace
 
+void name_sender(Thread* t, int sig, int32_t code, int32_t& pid) {
+  if (t->proc->promoted && (sig == kSigchld || code <= kSiUser) && code != kSiTimer) pid = virtual_id(t, pid);
+}
+
+long perform_sigtimedwait(Call& c) {
+  const long ret = execute_by_role(c);
+  auto* info = reinterpret_cast<Siginfo*>(c.args[1]);
+  if (ret > 0 && info) name_sender(c.t, info->signo, info->code, info->child.pid);
+  return ret;
+}
+
+namespace {
+// struct signalfd_siginfo, signalfd(2).
+struct SignalRecord {
+  int32_t signo, error, code, pid;
+  uint8_t rest[112];
+};
+static_assert(sizeof(SignalRecord) == 128);
+
+bool reads_signals(const Call& c, long ret) {
+  return ret >= static_cast<long>(sizeof(SignalRecord)) && valid_fd(c.args[0]) &&
+         (fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd);
+}
+
+template <typename F>
+void each_record(const Call& c, long ret, F f) {
+  auto* record = reinterpret_cast<SignalRecord*>(c.args[1]);
+  for (long n = ret / static_cast<long>(sizeof *record); n > 0; n--) f(*record++);
+}
+}  // namespace
+
+long perform_read(Call& c) {
+  const long ret = execute_by_role(c);
+  if (__builtin_expect(c.t->proc->promoted, 0) && reads_signals(c, ret))
+    each_record(c, ret, [&c](SignalRecord& r) { name_sender(c.t, r.signo, r.code, r.pid); });
+  return ret;
+}
+
 void localise_sigtimedwait(Call& c) {
   if (c.ret > 0 && c.ret <= 64) forget_sent(c.t, static_cast<int>(c.ret));
 }
 
 void localise_read(Call& c) {
   read_own_words(c);
-  if (c.ret < 128 || !valid_fd(c.args[0]) ||
-      !(fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd))
-    return;
-  for (long at = 0; at + 128 <= c.ret; at += 128) {  // struct signalfd_siginfo
-    uint32_t signo = *reinterpret_cast<const uint32_t*>(c.args[1] + at);
-    if (signo >= 1 && signo <= 64) forget_sent(c.t, static_cast<int>(signo));
-  }
+  if (!reads_signals(c, c.ret)) return;
+  each_record(c, c.ret, [&c](const SignalRecord& r) {
+    if (r.signo >= 1 && r.signo <= 64) forget_sent(c.t, r.signo);
+  });
 }
 
 long run_sigaction(Call& c) {

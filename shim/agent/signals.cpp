@@ -23,7 +23,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kSigsys = 31, kSigchld = 17, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
+constexpr int kSigsys = 31, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
 constexpr int64_t kDeferNs = 3'000'000;
 
 bool default_ignored(int sig) {
@@ -254,9 +254,7 @@ void on_signal(int sig, Siginfo* info, Ucontext* uc) {
     return;
   }
   if (t->role == Role::kFollower) return;
-  // Its sender, or the child it tells of, as the program knows it.
-  if (t->proc->promoted && (sig == kSigchld || info->code <= kSiUser) && info->code != kSiTimer)
-    info->child.pid = virtual_id(t, info->child.pid);
+  name_sender(t, sig, info->code, info->child.pid);
   const bool waits = t->pending;  // one that came before it: its time runs
   queue(t, *info);
   uint64_t rip = uc->mc.rip;

@@ -87,6 +87,11 @@ long perform_sigpending(Call& c);
 void localise_sigprocmask(Call& c);
 long run_sigaltstack(Call& c);
 long run_sigsuspend(Call& c);
+/// Survivor: a signal's sender, or the child it tells of, as the program knows it.
+void name_sender(Thread* t, int sig, int32_t code, int32_t& pid);
+/// Leader: the same in what these have read (of signalfds).
+long perform_sigtimedwait(Call& c);
+long perform_read(Call& c);
 void localise_sigtimedwait(Call& c);
 void localise_read(Call& c);
 long run_masked_wait(Call& c);

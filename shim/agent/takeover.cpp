@@ -37,18 +37,17 @@ namespace {
   die_of(t, 9);
 }
 
-// Children that ended while this version followed: it has had no signal of that, and the leader's
-// may be lost.
-bool child_waits_to_be_reaped() {
-  constexpr uint64_t kAll = 0, kExited = 4, kNoWait = 0x01000000, kNoHang = 1;
-  Siginfo info{};
-  return sys(__NR_waitid, kAll, 0, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
+// The thread is about to send itself one with a value, as the leader may have: it is made again, and merges with nothing.
+uint64_t sends_again(const Thread* t) {
+  const Regs* r = t->regs;
+  if (!r || r->nr != __NR_rt_sigqueueinfo || static_cast<int32_t>(r->call_arg(0)) != t->proc->vpid) return 0;
+  const uint64_t sig = r->call_arg(1);
+  return sig >= 1 && sig < 32 ? bit(static_cast<int>(sig)) : 0;
 }
 
 // Signals that the leader never took: those that it had sent itself and blocked, and by the
 // kernel's last words.
 void restore_pending(Thread* t) {
-  constexpr int kSigchld = 17;
   Process* p = t->proc->shared;
   uint64_t done = send_again(t);
   uint64_t queued = 0;
@@ -60,8 +59,12 @@ void restore_pending(Thread* t) {
   if (!p->last_words.known.load()) return;  // a husk passes on what the kernel still has for it
   p->last_words.pending |= queued;          // for who settles a call
   uint64_t left = p->last_words.pending & ~queued;
-  if (child_waits_to_be_reaped()) left |= bit(kSigchld);
-  left &= ~(done | bit(9) | bit(19) | kNeverBlocked);
+  Siginfo child{};
+  if (child_waits_to_be_reaped(child)) left |= bit(kSigchld);
+  left &= ~(done | bit(9) | bit(19) | kNeverBlocked | sends_again(t));
+  const bool told = child.signo && (left & bit(kSigchld)) &&
+                    sys(__NR_rt_sigqueueinfo, t->proc->real_pid, kSigchld, &child) == 0;
+  if (told) left &= ~bit(kSigchld);
   for (int sig = 1; sig <= 64; sig++)
     if (left & bit(sig)) sys(__NR_kill, t->proc->real_pid, sig);
 }
@@ -162,6 +165,7 @@ void lead(Thread* t) {
   if (p->last_words.known.load()) {
     weigh_moved_bytes(p);
     settle_numbers(t);
+    forget_signals_read(t);
   }
   const bool closed = p->descriptors_taken.load() == kLetGo,
              pairs = closed && can_recover(p, failed);
