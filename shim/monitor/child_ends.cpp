@@ -29,6 +29,7 @@ void Monitor::on_child_of_program_end(pid_t pid) {
   const ProcStat k = proc_stat(pid);
   // Somebody has waited for it already: a process that follows does so only when the program has.
   if (!k.state) return;
+  if (k.lives()) return;  // it is not the one that has ended
   if (k.parent == getpid()) return;  // a copy: on_child()
   if (program_hears(pid)) return;
   for (Process& p : processes_taken(arena_.control())) {

@@ -125,6 +125,7 @@ void ControlSocket::answer(Peer peer, const nlohmann::ordered_json& answer) {
 
 void ControlSocket::drop(int fd) {
   peers_.erase(fd);
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);  // (forked processes of the monitor's may have it, too)
   close(fd);
 }
 

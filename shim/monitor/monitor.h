@@ -95,7 +95,9 @@ class Monitor {
   void on_request(ControlSocket::Peer peer, const op::Request& request);
   nlohmann::ordered_json status() const;
   nlohmann::ordered_json version_status(stream::Version v) const;
-  void promote(ControlSocket::Peer peer, stream::Version v);
+  void promote(ControlSocket::Peer peer, stream::Version v, op::Verb verb);
+  bool comes_back(stream::Version v);
+  void continue_postponed();
   void drop(ControlSocket::Peer peer, stream::Version v);
   void drop_follower(stream::Version v, const char* reason);
   double handover_limit() const;
@@ -147,6 +149,13 @@ class Monitor {
     ControlSocket::Peer peer = 0;
     op::Verb verb = op::Verb::kStatus;
   } asked_;  ///< the operator's request that `handover_` serves
+  struct Postponed {
+    ControlSocket::Peer peer;
+    op::Verb verb;
+    stream::Version to;
+    double until;
+  };
+  std::optional<Postponed> postponed_;  ///< … that waits for a version to come back
   double started_ = 0, next_reminder_ = 0;
   bool reminds_ = false;  ///< somebody has yet to take over
   bool hidden_ = false;  ///< no state folder yet

@@ -140,7 +140,7 @@ void Monitor::on_request(ControlSocket::Peer peer, const op::Request& request) {
       control_.answer(peer, {{"ok", true}, {"status", status()}});
       break;
     case op::Verb::kPromote:
-      promote(peer, request.version);
+      promote(peer, request.version, op::Verb::kPromote);
       break;
     case op::Verb::kDrop:
       drop(peer, request.version);
@@ -215,12 +215,39 @@ double Monitor::handover_limit() const {
   return options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
 }
 
-void Monitor::promote(ControlSocket::Peer peer, Version v) {
+bool Monitor::comes_back(Version v) {
+  bool any = false;
+  recoveries_.each_active([&](uint32_t, const PairRecovery& r) { any |= r.version() == v; });
+  return any;
+}
+
+// A process of the version that is coming back from a failure would be lost: that is waited for.
+void Monitor::promote(ControlSocket::Peer peer, Version v, op::Verb verb) {
+  if (postponed_ && postponed_->peer != peer) {
+    control_.answer(peer, op::refusal("another change of leader has been asked for"));
+    return;
+  }
+  if (comes_back(v)) {
+    if (!postponed_) postponed_ = {peer, verb, v, seconds() + handover_limit()};
+    return;
+  }
+  postponed_.reset();
   if (const std::string why = handover_.begin(v, handover_limit()); !why.empty()) {
     control_.answer(peer, op::refusal(why));
     return;
   }
-  asked_ = {peer, op::Verb::kPromote};
+  asked_ = {peer, verb};
+}
+
+void Monitor::continue_postponed() {
+  if (!postponed_) return;
+  const Postponed p = *postponed_;
+  if (seconds() > p.until && comes_back(p.to)) {
+    postponed_.reset();
+    control_.answer(p.peer, op::refusal(std::string(name(p.to)) + " is still coming back from a failure; nothing was changed"));
+  } else {
+    promote(p.peer, p.to, p.verb);
+  }
 }
 
 void Monitor::drop(ControlSocket::Peer peer, Version v) {
@@ -239,8 +266,7 @@ void Monitor::drop(ControlSocket::Peer peer, Version v) {
   } else if (alone) {
     control_.answer(peer, op::refusal(std::string(name(v)) + " is the only version left"));
   } else if (leads) {
-    promote(peer, other(v));
-    if (handover_.active() && asked_.peer == peer) asked_.verb = op::Verb::kDrop;
+    promote(peer, other(v), op::Verb::kDrop);
   } else {
     drop_follower(v, "by the operator");
     control_.answer(peer, {{"ok", true}, {"leader", name(other(v))}});
@@ -260,6 +286,7 @@ void Monitor::drop_follower(Version v, const char* reason) {
 }
 
 void Monitor::continue_handover() {
+  continue_postponed();
   if (!handover_.active()) return;
   const Handover::State state = handover_.step();
   if (state == Handover::State::kRunning) return;

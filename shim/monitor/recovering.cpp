@@ -231,8 +231,9 @@ void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
 
 void Monitor::end_recoveries() {
   checkpoints_.end_all();
-  const uint32_t pairs = arena_.control().processes_end.load();
-  for (uint32_t i = 0; i < pairs && !crashes_.busy(); i++) end_witness(arena_, i);
+  Control& c = arena_.control();
+  for (const Process& p : processes_taken(c))
+    if (!crashes_.busy()) end_witness(arena_, static_cast<uint32_t>(&p - c.processes));
   for (pid_t pid : recoveries_.records().replaced) signal_own(pid, SIGKILL);
   for (pid_t pid : recoveries_.records().stand_ins) signal_own(pid, SIGKILL);
 }
