@@ -43,6 +43,7 @@ bool never_blocks(Thread* t, int fd) {
     if (is_error(sys(__NR_fstat, fd, st))) return true;
     uint32_t type = st[6] & 0170000;
     if (type == 0100000 || type == 0040000 || type == 0060000) bits |= kFdRegular;
+    if (type == 0140000) bits |= kFdSocket;
     long flags = sys(__NR_fcntl, fd, kGetfl, 0);
     if (!is_error(flags) && (flags & kNonblock)) bits |= kFdNonblock;
     bits |= kFdClassified;
@@ -222,7 +223,7 @@ void localise_new_fd(Call& c) {
   bool classified = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket;
   bool signals = c.nr == __NR_signalfd || c.nr == __NR_signalfd4;
   fd_opened(c.t, c.ret,
-            flags_to_bits(flags) | (classified ? kFdClassified : 0) | (signals ? kFdSignalfd : 0));
+            flags_to_bits(flags) | (classified ? kFdClassified | kFdSocket : 0) | (signals ? kFdSignalfd : 0));
 }
 
 void localise_fd_pair(Call& c) {

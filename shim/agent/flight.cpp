@@ -139,14 +139,23 @@ bool is_regular(const Call& c) {
   return !valid_fd(fd) || is_regular(c.t, fd);
 }
 
+// What several threads read and write at a moment is one count of the kernel's, when they are killed. Of a message it tells
+// each one's length.
+bool counts_alone(const Call& c) {
+  const auto fd = static_cast<int64_t>(c.args[0]);
+  if (c.t->proc->shared->threads.load(std::memory_order_relaxed) <= 1 || !valid_fd(fd)) return true;
+  never_blocks(c.t, static_cast<int>(fd));
+  return !(fd_bits(c.t, static_cast<int>(fd)) & kFdSocket);
+}
+
 long receive_staged(Call& c, const Target& to, uint64_t flags) {
   Received& r = received(c);
-  bool from = c.nr == __NR_recvfrom;
   Msghdr want{};
-  if (from) {
+  if (c.nr != __NR_recvmsg) {
+    const bool named = c.nr == __NR_recvfrom && c.args[4];
     uint32_t size = 0;
-    if (c.args[4] && c.args[5]) copy_guarded(&size, reinterpret_cast<void*>(c.args[5]), 4);
-    want.name = c.args[4];
+    if (named && c.args[5]) copy_guarded(&size, reinterpret_cast<void*>(c.args[5]), 4);
+    want.name = named ? c.args[4] : 0;
     want.namelen = size;
   } else if (!copy_guarded(&want, reinterpret_cast<void*>(c.args[1]), sizeof want)) {
     return execute(c);
@@ -205,6 +214,11 @@ long run_send(Call& c) {
   s.piece = {c.args[1], c.args[2]};
   m.iov = reinterpret_cast<uint64_t>(&s.piece);
   m.iovlen = 1;
+  if (c.nr == __NR_writev) {
+    m.iov = c.args[1];
+    m.iovlen = c.args[2];
+  }
+  if (c.nr != __NR_sendto) return send_staged(c, 1, 0);
   m.name = c.args[4];
   m.namelen = c.args[4] ? static_cast<uint32_t>(c.args[5]) : 0;
   return send_staged(c, 1, c.args[3]);
@@ -224,8 +238,15 @@ long run_receive(Call& c) {
   }
   if (to.total > kStageBytes && (flags & ~(kNosignal | kDontwait))) return execute(c);
   if (!fits(c, to)) return execute(c);
-  if (!plain || !from) return receive_staged(c, to, flags);
+  if (!plain || !from || !counts_alone(c)) return receive_staged(c, to, flags);
   return read_staged(c, to);
+}
+
+// write and writev. (Of no bytes, or of more pieces than it takes, the kernel says another thing about a message.)
+long run_write(Call& c) {
+  constexpr uint64_t kMostPieces = 1024;
+  const bool odd = !c.args[2] || (c.nr == __NR_writev && c.args[2] > kMostPieces);
+  return odd || counts_alone(c) ? execute(c) : run_send(c);
 }
 
 // What the leader has to see before a call that cannot be repeated to the same effect.
@@ -309,7 +330,7 @@ long execute_staged(Call& c) {
     case __NR_readv: {
       Target to;
       if (is_regular(c) || !find_target(c, to) || !fits(c, to)) return execute(c);
-      return read_staged(c, to);
+      return counts_alone(c) ? read_staged(c, to) : receive_staged(c, to, 0);
     }
     case __NR_recvfrom:
     case __NR_recvmsg:
@@ -318,6 +339,9 @@ long execute_staged(Call& c) {
     case __NR_sendmsg:
     case __NR_sendmmsg:
       return run_send(c);
+    case __NR_write:
+    case __NR_writev:
+      return run_write(c);
     default:
       return execute(c);
   }
@@ -335,13 +359,14 @@ long deliver_message(const Call& c) {
   if (!find_target(c, to)) return kEfault;
   uint64_t n = r.message.len < kStageBytes ? r.message.len : kStageBytes;
   if (!scatter(to, stage_of(c).data, n)) return kEfault;
-  uint64_t name = c.args[4], name_room = 0;
+  uint64_t name = 0, name_room = 0;
   Msghdr* out = nullptr;
   if (c.nr == __NR_recvfrom) {
     uint32_t room = 0;
+    name = c.args[4];
     if (name && copy_guarded(&room, reinterpret_cast<void*>(c.args[5]), 4)) name_room = room;
     if (name && !copy_guarded(reinterpret_cast<void*>(c.args[5]), &got.namelen, 4)) return kEfault;
-  } else {
+  } else if (c.nr == __NR_recvmsg) {
     out = reinterpret_cast<Msghdr*>(c.args[1]);
     name = out->name;
     name_room = out->namelen;

@@ -155,7 +155,8 @@ void stage_own_words(const Call& c) {
 void keep_word_in_flight(Call& c) {
   stream::Flight& f = c.t->lane->flight;
   const bool done = f.phase.load() == static_cast<uint32_t>(stream::FlightPhase::kDone);
-  const bool gone = done ? f.result > 0 : f.moved[stream::kWritten] > 0;
+  const bool sent = f.shape.load() == static_cast<uint32_t>(stream::StageShape::kSent);
+  const bool gone = sent ? has_sent(c) : done ? f.result > 0 : f.moved[stream::kWritten] > 0;
   if (c.nr != __NR_write || !has_length(c.args[2]) || !is_pair(c.t, c.args[0]) || f.note != kStaged) return;
   const OneAtATime alone(busy);
   if (f.note != kStaged) return;

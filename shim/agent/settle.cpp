@@ -30,6 +30,12 @@ bool in_phase(const Flight& f, FlightPhase p) { return f.phase.load() == static_
 bool has_shape(const Flight& f, StageShape s) { return f.shape.load() == static_cast<uint32_t>(s); }
 bool in_flight(const Lane& l) { return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load(); }
 
+// The kernel counts what it moves. (Not what is received and sent as a message, be the program's call a read or a write.)
+bool counts(const Flight& f, int direction) {
+  if (has_shape(f, StageShape::kBytes)) return direction == kRead;
+  return has_shape(f, StageShape::kNone) && (moves(f.nr) >> direction & 1);
+}
+
 // Whether the lane's call, begun and not done, may account for bytes in this direction.
 bool may_have_moved(const Lane& l, int direction) {
   if (!in_flight(l) || !in_phase(l.flight, FlightPhase::kBegun)) return false;
@@ -39,14 +45,14 @@ bool may_have_moved(const Lane& l, int direction) {
     memcpy(&first, staging(index)->data, sizeof first);
     return direction == kRead && first != stream::kUntouched;
   }
-  return moves(l.flight.nr) >> direction & 1;
+  return counts(l.flight, direction);
 }
 
 uint64_t published_bytes(const Lane& l, int direction) {
   const Flight& f = l.flight;
   if (!in_flight(l)) return l.io[direction];
   uint64_t n = f.io[direction];
-  bool bytes = has_shape(f, StageShape::kBytes) ? direction == kRead : moves(f.nr) >> direction & 1;
+  const bool bytes = counts(f, direction);
   if (in_phase(f, FlightPhase::kDone) && f.result > 0 && bytes) n += f.result;
   return n;
 }

@@ -61,7 +61,7 @@ enum FdBits : uint16_t {
   kFdNonblock = 4,     ///< a hint only: who else shares the description may change it
   kFdRegular = 8,      ///< a regular file or directory: never blocks for long
   kFdClassified = 16,  ///< kFdRegular is valid
-  kFdAppend = 32,
+  kFdSocket = 32,  ///< valid as kFdRegular is
   kFdEpoll = 64,
   kFdOwned = 128,  ///< F_SETOWN names this process
   kFdSignalfd = 256,

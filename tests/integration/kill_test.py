@@ -44,11 +44,11 @@ def take(buffer, expected):
 
 class KilledServer(ProgramTest):
 
-    def serve(self, box, fault=None, kill=None, before=REPLIES * CONNECTIONS, arguments=()):
+    def serve(self, box, fault=None, kill=None, before=REPLIES * CONNECTIONS, arguments=(), flags=()):
         """One server, one load; kill(server) may end the leader after `before` replies, or a fault does it by then."""
         port = free_port()
         env = {"MX_FAULT": fault} if fault and not box.native else None
-        server = box.start([program("echo_server"), port, *arguments], ready=port, env=env)
+        server = box.start([program("echo_server", *flags), port, *arguments], ready=port, env=env)
         load = Exchange(port, lambda n: lines(n, 10 ** 9), take, connections=CONNECTIONS, depth=8)
         load.start()
         load.wait_for_replies(before)
@@ -80,6 +80,14 @@ class KilledServer(ProgramTest):
         self.assertGreaterEqual(hard, 8192, "this machine's hard limit of open files is too low for the test")
         for threads, descriptors in ((0, 4085), (2, 4085), (0, 5000), (2, 8000)):
             self.serve(box, kill=self.kill, arguments=(threads, descriptors))
+        return {"status": "served"}
+
+    @scenario("window", "full", allow=ALLOWED)
+    def with_threads(self, box):
+        """Several threads may have been inside a read or a write: how much each has moved must be told apart."""
+        draw = random.Random(5)
+        for _ in range(1 if box.native else 12):
+            self.serve(box, fault=f"kill:{draw.randrange(300, 900)}", flags=["-DTHREADS=4"])
         return {"status": "served"}
 
     @scenario("window", "full", allow=ALLOWED)

@@ -1,6 +1,6 @@
 // An epoll server: numbers the lines of each connection and sends them back, by read/write or recv/send in turn.
 // With a second argument so many more threads, which make calls all the time; with a third one it opens so many descriptors first.
-// Built with -DBAD it dies of a line "fault".
+// Built with -DTHREADS=N so many threads serve, each its own connections. Built with -DBAD it dies of a line "fault".
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -60,6 +60,39 @@ static void serve(int fd) {
   memmove(in, line, *used);
 }
 
+#ifdef THREADS
+static int sets[THREADS];
+
+static void* serve_set(void* set) {
+  struct epoll_event ready[64];
+  for (;;) {
+    int n = epoll_wait((int)(long)set, ready, 64, -1);
+    for (int i = 0; i < n; i++) serve(ready[i].data.fd);
+  }
+  return NULL;
+}
+
+static int set_of(int fd, int main_set) {
+  (void)main_set;
+  return sets[fd % THREADS];
+}
+
+static void start_threads(void) {
+  pthread_t thread;
+  for (long i = 0; i < THREADS; i++) {
+    sets[i] = epoll_create1(0);
+    pthread_create(&thread, NULL, serve_set, (void*)(long)sets[i]);
+  }
+}
+#else
+static int set_of(int fd, int main_set) {
+  (void)fd;
+  return main_set;
+}
+
+static void start_threads(void) {}
+#endif
+
 static void* be_busy(void* null) {
   for (;;) {
     if (write((int)(long)null, "", 1) != 1) exit(4);
@@ -83,6 +116,7 @@ int main(int argc, char** argv) {
   for (int i = argc > 3 ? atoi(argv[3]) : 0; i > 0; i--)
     if (dup((int)null) < 0) return 6;
   for (int i = argc > 2 ? atoi(argv[2]) : 0; i > 0; i--) pthread_create(&thread, NULL, be_busy, (void*)null);
+  start_threads();
   for (;;) {
     int n = epoll_wait(set, ready, 64, -1);
     for (int i = 0; i < n; i++) {
@@ -94,7 +128,7 @@ int main(int argc, char** argv) {
       int got = accept(listener, NULL, NULL);
       if (got < 0 || got >= kConnections) return 4;
       e = (struct epoll_event){.events = EPOLLIN, .data = {.fd = got}};
-      epoll_ctl(set, EPOLL_CTL_ADD, got, &e);
+      epoll_ctl(set_of(got, set), EPOLL_CTL_ADD, got, &e);
     }
   }
 }
