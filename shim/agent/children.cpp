@@ -236,8 +236,10 @@ void await_children(Thread* t) {
     Process* behind = nullptr;
     for (Process& p : stream::processes_taken(*control())) {
       auto state = static_cast<PairState>(p.state.load());
-      bool pair = state == PairState::kPaired || state == PairState::kFailover;
-      if (pair && static_cast<int>(p.leader.load()) != v && p.alive[v].load() && p.alive[1 - v].load()) behind = &p;
+      // (A leader that hands over may count as gone before the other one leads, and takes its signals.)
+      const bool led = state == PairState::kPaired && p.alive[1 - v].load();
+      const bool changes = led || state == PairState::kFailover;
+      if (changes && static_cast<int>(p.leader.load()) != v && p.alive[v].load()) behind = &p;
     }
     if (!behind) return;
     futex_wait(&behind->state, behind->state.load(), kLookMs);

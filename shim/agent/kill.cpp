@@ -88,6 +88,7 @@ void come_before_receiver(const Call& c, int64_t pid, int64_t tid) {
 void prepare_kill(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
   come_before_receiver(c, pid, 0);
+  if (pid <= 0 && c.t->proc->promoted) await_children(c.t);  // (it may have taken over in this call)
   if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, pid)});
   if (pid < -1 && all_changed(c.t)) c.exec[0] = static_cast<uint64_t>(-int64_t{own_group(c.t, -pid)});
 }
@@ -97,7 +98,6 @@ long run_kill(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
   auto sig = static_cast<int>(c.args[1]);
   before_kill(c, pid, 0, c.args[1]);
-  if (pid <= 0 && t->proc->promoted) await_children(t);
   long ret = run_event_to_self(c, pid, sig, kSiUser, 0);
   if (t->regs_redirected) return ret;
   if (t->role == Role::kFollower) return ret;
