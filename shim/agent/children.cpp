@@ -236,10 +236,10 @@ void await_children(Thread* t) {
     Process* behind = nullptr;
     for (Process& p : stream::processes_taken(*control())) {
       auto state = static_cast<PairState>(p.state.load());
-      // (A leader that hands over may count as gone before the other one leads, and takes its signals.)
-      const bool led = state == PairState::kPaired && p.alive[1 - v].load();
-      const bool changes = led || state == PairState::kFailover;
-      if (changes && static_cast<int>(p.leader.load()) != v && p.alive[v].load()) behind = &p;
+      // (A child that has just been made is not alive yet, and a leader that hands over may count as gone before the other
+      // one leads. Neither takes signals then.)
+      const bool changes = state == PairState::kPaired || state == PairState::kFailover;
+      if (changes && static_cast<int>(p.leader.load()) != v) behind = &p;
     }
     if (!behind) return;
     futex_wait(&behind->state, behind->state.load(), kLookMs);
