@@ -127,6 +127,18 @@ int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   return found;
 }
 
+// A thread whose call may have opened what no event told of has not looked for it yet.
+bool another_has_opened(const Thread* t) {
+  bool opened = false;
+  each_thread(t->proc, [&](const Thread& o) {
+    const bool looked = o.role != Role::kFollower && o.inherits != kKilledCall;
+    if (&o == t || !o.lane || looked || !in_flight(*o.lane)) return;
+    const long nr = o.lane->flight.nr;
+    opened |= returns_descriptor(nr) || nr == __NR_pipe || nr == __NR_pipe2 || nr == __NR_socketpair;
+  });
+  return opened;
+}
+
 // What /proc says of the leader is gone with it: what it had opened there is of no use, and its number is free.
 bool names_own_process(const Call& c) {
   char begin[6];
@@ -146,7 +158,7 @@ bool settle_new_descriptor(Call& c, const Flight& f) {
   int fd = static_cast<int>(f.result);
   if (c.nr == __NR_fcntl && c.args[1] != 0 && c.args[1] != kDupfdCloexec) return false;
   if (!has_opened(f) && find_new_descriptors(c, &fd, 1, true) != 1) {
-    if (names_own_process(c)) close_new_descriptor(c);
+    if (names_own_process(c) && !another_has_opened(c.t)) close_new_descriptor(c);
     return false;
   }
   c.ret = fd;
@@ -349,18 +361,6 @@ bool settle_by_class(Call& c, const Flight& f) {
   if (made_again(c.nr)) return repeat_and_judge(c, f);
   warn_of_repetition(c);
   return false;
-}
-
-// A thread whose call may have opened what no event told of has not looked for it yet.
-bool another_has_opened(const Thread* t) {
-  bool opened = false;
-  each_thread(t->proc, [&](const Thread& o) {
-    const bool looked = o.role != Role::kFollower && o.inherits != kKilledCall;
-    if (&o == t || !o.lane || looked || !in_flight(*o.lane)) return;
-    const long nr = o.lane->flight.nr;
-    opened |= returns_descriptor(nr) || nr == __NR_pipe || nr == __NR_pipe2 || nr == __NR_socketpair;
-  });
-  return opened;
 }
 
 // Another thread has opened the number since, and told; or it is of another file now. What does not show: another thread
