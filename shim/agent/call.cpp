@@ -337,6 +337,7 @@ void follower_take(Call& c, const EventHeader& h) {
     if (n > c.blob_size) n = c.blob_size;
     if (n > end - t->pos) n = end - t->pos;
     if (!lane_get(t, reinterpret_cast<void*>(c.blob), n)) return;
+    c.blob_size = n;
   }
   if (t->pos < end) lane_skip(t, end - t->pos);
   c.consumed = true;

@@ -95,6 +95,7 @@ constexpr HookTable make_hooks() {
                  __NR_fspick})
     localise(nr, localise_new_fd);
   h.at[__NR_ioctl].measure = measure_ioctl;
+  h.at[__NR_ioctl].perform = perform_ioctl;
   localise(__NR_ioctl, localise_ioctl);
   localise(__NR_recvmsg, localise_recvmsg);
   run(__NR_sendmmsg, run_sendmmsg);

@@ -18,7 +18,39 @@ constexpr Command kCommands[] = {
 constexpr uint32_t kLinkSettings = 0x4c;  // three masks follow, of so many words each as stands at …
 constexpr uint64_t kMaskWords = 15;
 
+// struct ifconf
+struct List {
+  int32_t size;
+  uint64_t at;
+};
+
+bool read_list(const Call& c, List& list) {
+  return copy_guarded(&list, reinterpret_cast<void*>(c.args[2]), sizeof list);
+}
+
 }  // namespace
+
+void measure_interfaces(Call& c) {
+  constexpr uint64_t kMost = 64 * 1024;
+  List list;
+  c.blob = c.blob_size = 0;
+  if (!read_list(c, list) || list.size < 0) return;
+  c.blob = list.at ? list.at : c.args[2];
+  c.blob_size = list.at ? static_cast<uint64_t>(list.size) : sizeof list.size;
+  if (c.blob_size > kMost) c.blob_size = kMost;
+}
+
+void finish_interfaces(Call& c) {
+  List list;
+  if (!c.blob_size || c.ret < 0 || !read_list(c, list) || !list.at || list.size < 0) return;
+  if (static_cast<uint64_t>(list.size) < c.blob_size) c.blob_size = static_cast<uint64_t>(list.size);
+}
+
+void localise_interfaces(const Call& c) {
+  List list;
+  const auto size = static_cast<int32_t>(c.blob_size);
+  if (c.consumed && read_list(c, list) && list.at) copy_guarded(reinterpret_cast<void*>(c.args[2]), &size, sizeof size);
+}
 
 void measure_ethtool(Call& c) {
   struct {

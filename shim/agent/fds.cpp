@@ -450,21 +450,29 @@ constexpr LegacyIoctl kLegacy[] = {
 void measure_ioctl(Call& c) {
   auto request = static_cast<uint32_t>(c.args[1]);
   if (request == kSiocEthtool) return measure_ethtool(c);
+  if (request == kSiocGifconf) return measure_interfaces(c);
   c.blob = c.args[2];
   c.blob_size = 0;
   for (const LegacyIoctl& l : kLegacy)
     if (l.request == request) c.blob_size = l.size;
-  if ((request >> 8) == 0x89 && request >= 0x8910 && request <= 0x89ff && request != 0x8912) {
+  if ((request >> 8) == 0x89 && request >= 0x8910 && request <= 0x89ff) {
     c.blob_size = 40;  // struct ifreq
   }
   if ((request >> 30) & 2) c.blob_size = (request >> 16) & 0x3fff;  // _IOC_READ
   if (c.blob < 4096) c.blob_size = 0;
 }
 
+long perform_ioctl(Call& c) {
+  c.ret = execute_by_role(c);
+  if (static_cast<uint32_t>(c.args[1]) == kSiocGifconf) finish_interfaces(c);
+  return c.ret;
+}
+
 void localise_ioctl(Call& c) {
   auto request = static_cast<uint32_t>(c.args[1]);
   int fd = static_cast<int>(c.args[0]);
   if (c.ret < 0 || !valid_fd(fd)) return;
+  if (request == kSiocGifconf) localise_interfaces(c);
   if (request == 0x5421) {  // FIONBIO
     bool on = c.args[2] && *reinterpret_cast<int*>(c.args[2]);
     fd_bits(c.t, fd) = (fd_bits(c.t, fd) & ~kFdNonblock) | (on ? kFdNonblock : 0);

@@ -62,6 +62,7 @@ long perform_fcntl(Call& c);
 void restore_owners(Thread* t);
 long run_flock(Call& c);
 void measure_ioctl(Call& c);
+long perform_ioctl(Call& c);
 void localise_ioctl(Call& c);
 void prepare_close(Call& c);
 void localise_close(Call& c);
