@@ -82,9 +82,7 @@ void await_private_closed(Thread* t, int fd) {
       futex_wait(&never, 0, kStepMs);
   }
 }
-}  // namespace
 
-namespace {
 constexpr int kCarriedLimit = 4096;
 uint64_t carried[kCarriedLimit / 64];
 // Of each number: the place in the order of events, + 1, at which the leader's threads opened it last.

@@ -409,18 +409,13 @@ void settle_numbers(Thread* t) {
 }
 
 void forget_signals_read(Thread* t) {
-  constexpr uint64_t kRecord = 128;  // struct signalfd_siginfo, which begins with the signal's number
   each_lane(t->proc->shared, [t](Lane& l) {
     const Flight& f = l.flight;
     if (!in_flight(l) || !has_shape(f, StageShape::kBytes) || !valid_fd(f.fd)) return;
     if (!(fd_bits(t, static_cast<int>(f.fd)) & kFdSignalfd)) return;
     const uint8_t* data = staging(static_cast<uint32_t>(&l - control()->lanes))->data;
     const uint64_t n = moved(f, kRead);
-    for (uint64_t at = 0; at + kRecord <= n && at < stream::kStageBytes; at += kRecord) {
-      uint32_t sig;
-      memcpy(&sig, data + at, sizeof sig);
-      forget_sent(t, static_cast<int>(sig));
-    }
+    forget_read(t, reinterpret_cast<const SignalRecord*>(data), n < stream::kStageBytes ? n : stream::kStageBytes);
   });
 }
 

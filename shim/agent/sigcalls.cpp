@@ -32,29 +32,23 @@ long perform_sigtimedwait(Call& c) {
 }
 
 namespace {
-// struct signalfd_siginfo, signalfd(2).
-struct SignalRecord {
-  int32_t signo, error, code, pid;
-  uint8_t rest[112];
-};
-static_assert(sizeof(SignalRecord) == 128);
-
 bool reads_signals(const Call& c, long ret) {
   return ret >= static_cast<long>(sizeof(SignalRecord)) && valid_fd(c.args[0]) &&
          (fd_bits(c.t, static_cast<int>(c.args[0])) & kFdSignalfd);
 }
 
-template <typename F>
-void each_record(const Call& c, long ret, F f) {
-  auto* record = reinterpret_cast<SignalRecord*>(c.args[1]);
-  for (long n = ret / static_cast<long>(sizeof *record); n > 0; n--) f(*record++);
-}
 }  // namespace
+
+void forget_read(Thread* t, const SignalRecord* records, uint64_t size) {
+  for (uint64_t n = size / sizeof *records; n > 0; n--, records++)
+    if (records->signo >= 1 && records->signo <= 64) forget_sent(t, records->signo);
+}
 
 long perform_read(Call& c) {
   const long ret = execute_by_role(c);
-  if (__builtin_expect(c.t->proc->promoted, 0) && reads_signals(c, ret))
-    each_record(c, ret, [&c](SignalRecord& r) { name_sender(c.t, r.signo, r.code, r.pid); });
+  if (!__builtin_expect(c.t->proc->promoted, 0) || !reads_signals(c, ret)) return ret;
+  auto* r = reinterpret_cast<SignalRecord*>(c.args[1]);
+  for (uint64_t n = static_cast<uint64_t>(ret) / sizeof *r; n > 0; n--, r++) name_sender(c.t, r->signo, r->code, r->pid);
   return ret;
 }
 
@@ -64,10 +58,7 @@ void localise_sigtimedwait(Call& c) {
 
 void localise_read(Call& c) {
   read_own_words(c);
-  if (!reads_signals(c, c.ret)) return;
-  each_record(c, c.ret, [&c](const SignalRecord& r) {
-    if (r.signo >= 1 && r.signo <= 64) forget_sent(c.t, r.signo);
-  });
+  if (reads_signals(c, c.ret)) forget_read(c.t, reinterpret_cast<const SignalRecord*>(c.args[1]), static_cast<uint64_t>(c.ret));
 }
 
 long run_sigaction(Call& c) {

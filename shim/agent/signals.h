@@ -87,6 +87,14 @@ long perform_sigpending(Call& c);
 void localise_sigprocmask(Call& c);
 long run_sigaltstack(Call& c);
 long run_sigsuspend(Call& c);
+/// struct signalfd_siginfo, signalfd(2).
+struct SignalRecord {
+  int32_t signo, error, code, pid;
+  uint8_t rest[112];
+};
+static_assert(sizeof(SignalRecord) == 128);
+/// The program has read these, `size` bytes: they are pending no more (forget_sent).
+void forget_read(Thread* t, const SignalRecord* records, uint64_t size);
 /// Survivor: a signal's sender, or the child it tells of, as the program knows it.
 void name_sender(Thread* t, int sig, int32_t code, int32_t& pid);
 /// Leader: the same in what these have read (of signalfds).

@@ -232,8 +232,8 @@ void Monitor::tell_of_no_recovery(const Process& p, Version v, pid_t pid) {
 void Monitor::end_recoveries() {
   checkpoints_.end_all();
   Control& c = arena_.control();
-  for (const Process& p : processes_taken(c))
-    if (!crashes_.busy()) end_witness(arena_, static_cast<uint32_t>(&p - c.processes));
+  if (!crashes_.busy())
+    for (const Process& p : processes_taken(c)) end_witness(arena_, static_cast<uint32_t>(&p - c.processes));
   for (pid_t pid : recoveries_.records().replaced) signal_own(pid, SIGKILL);
   for (pid_t pid : recoveries_.records().stand_ins) signal_own(pid, SIGKILL);
 }
