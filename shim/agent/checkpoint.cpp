@@ -2,6 +2,7 @@
 
 #include "shim/agent/children.h"
 #include "shim/agent/copied_fds.h"
+#include "shim/agent/copied_maps.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/joint.h"
@@ -27,7 +28,6 @@ namespace {
 constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
 constexpr uint64_t kWclone = 0x80000000;
 constexpr uint32_t kPassOver = 2000;  // calls, of a program that neither waits nor reads
-constexpr KernelTimespec kLongest{0, 50'000'000};
 
 Checkpoint& own(Thread* t) {
   return t->proc->shared->checkpoint[static_cast<int>(t->proc->version)];
@@ -85,6 +85,14 @@ bool make_copy(Thread* t) {
   return false;
 }
 
+// Whose offset in a file the copy has not noted yet must not move it, nor write to what the copy has yet to copy.
+void await_ready(Sleeper& s) {
+  constexpr int kLongestMs = 200;
+  for (int waited = 0; !s.ready.load() && waited < kLongestMs; waited++)
+    if (!futex_wait(&s.ready, 0, 1)) break;
+  if (!s.ready.load()) give_up(s);
+}
+
 }  // namespace
 
 bool may_copy(Thread* t) {
@@ -96,6 +104,7 @@ bool may_copy(Thread* t) {
 
 CheckpointRefusal why_no_copy(Thread* t) {
   if (t->proc->no_copies) return CheckpointRefusal::kSharesMemory;
+  if (maps_memory_of_its_own(t) && shares_maps(t)) return CheckpointRefusal::kSharesMemory;
   if (!t->proc->shared->is_root && adopted_within(t)) return CheckpointRefusal::kAdopted;
   return CheckpointRefusal::kNone;
 }
@@ -110,17 +119,16 @@ bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t memory) 
   s.slot = memory;
   s.ready.store(0);
   set(s, SleeperState::kMaking);
+  c.refusal = 0;
   note_places(t, slot);
   const long pid = clone_asleep(t, s);
   if (pid == 0) return true;
-  c.refusal = pid > 0 ? 0 : static_cast<uint32_t>(CheckpointRefusal::kNoProcess);
+  if (pid <= 0) c.refusal = static_cast<uint32_t>(CheckpointRefusal::kNoProcess);
+  if (pid > 0 && (has_private_files(t) || maps_memory_of_its_own(t))) await_ready(s);
   c.made_tsc = tsc();
   c.cost_ticks = c.made_tsc - started;
   c.total_ticks += c.cost_ticks;
   c.count += pid > 0;
-  // Whose offset in a file the copy has not noted yet must not move it.
-  if (pid > 0 && has_private_files(t))
-    sys(__NR_futex, &s.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
   if (pid <= 0) set(s, SleeperState::kNone);
   hold_memory(t);
   start_spare_keeper(t);

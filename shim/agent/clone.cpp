@@ -3,6 +3,7 @@
 #include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
+#include "shim/agent/copied_maps.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
@@ -125,6 +126,8 @@ Born prepare_pair(Thread* t) {
   // (joint.h).
   const int own = static_cast<int>(t->proc->version);
   for (stream::Word& shares : pair->sharing) shares.store(t->proc->shared->sharing[own].load());
+  if (maps_memory_of_its_own(t))
+    for (stream::Word& from : pair->maps_from) from.store(family_of_maps(t));
   pair->state.store(static_cast<uint32_t>(leads(t) ? PairState::kPaired : PairState::kSolo));
   return born;
 }

@@ -1,7 +1,9 @@
 #include "shim/agent/copied_fds.h"
 
+#include "shim/agent/copied_memory.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/shadow.h"
 
 namespace mx::agent {
 
@@ -18,6 +20,7 @@ struct File {
   uint32_t cloexec;
   uint64_t flags;
   long offset;
+  bool memory;
 };
 File files[kMostFiles];  // of a copy, until they are open again
 int file_count;
@@ -30,19 +33,32 @@ void path_of(int32_t pid, int fd, char (&path)[48]) {
   append_number(path, end + 4, static_cast<uint64_t>(fd));
 }
 
-// Notes a file of this version, while the descriptor is still there. What was opened for writing is
-// memory of its own (memfd_create): such processes have no checkpoints.
-void note_file(int fd) {
+// Notes a file of this version, while the descriptor is still there. What was opened for writing is memory.
+void note_file(Thread* t, int fd) {
   long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0),
        own = sys(__NR_fcntl, fd, kGetfd, 0);
   if (is_error(flags) || is_error(own) || file_count == kMostFiles) return;
-  if (is_error(offset) || (flags & 3) != 0) return;
-  files[file_count++] = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), offset};
+  const bool memory = fd_bits(t, fd) & kFdMemory;
+  if (is_error(offset) || ((flags & 3) != 0 && !memory)) return;
+  files[file_count++] = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), offset, memory};
+}
+
+// (The source's own description: whatever is read from it, the original's offset stays.)
+bool open_memory_anew(const char* path, const File& f) {
+  const long source = sys(__NR_open, path, kCloexec, 0);
+  if (is_error(source)) return false;
+  const long high = sys(__NR_fcntl, source, kDupfdCloexec, kHighFd);  // it must not stand where it is to go
+  sys(__NR_close, source);
+  if (is_error(high)) return false;
+  const bool placed = place_memory(static_cast<int>(high), {f.fd, static_cast<int>(f.cloexec), f.offset});
+  sys(__NR_close, high);
+  return placed;
 }
 
 bool open_anew(int32_t pid, const File& f) {
   char path[48];
   path_of(pid, f.fd, path);
+  if (f.memory) return open_memory_anew(path, f);
   long copy = sys(__NR_open, path, (f.flags & ~kCreating) | kCloexec, 0);
   if (is_error(copy)) return false;
   if (!is_error(f.offset)) sys(__NR_lseek, copy, f.offset, 0);
@@ -75,7 +91,7 @@ bool own_descriptors(Thread* t, int32_t original) {
   const bool led = t->role != Role::kFollower;
   file_count = 0;
   for (int fd = 0; fd <= t->proc->max_fd; fd++)
-    if (fd_private(t, fd) && !fd_reserved(fd)) note_file(fd);
+    if (fd_private(t, fd) && !fd_reserved(fd)) note_file(t, fd);
   if (led && !leave_table()) return false;
   for (int i = 0; i < file_count; i++)
     if (!open_anew(original, files[i])) return false;

@@ -47,6 +47,7 @@ constexpr HookTable make_hooks() {
   h.at[__NR_getdents64].perform = perform_getdents64;
   run(__NR_mmap, run_mmap);
   run(__NR_munmap, run_munmap);
+  run(__NR_mremap, run_mremap);
   for (int nr : {__NR_write, __NR_writev, __NR_pwrite64, __NR_pwritev, __NR_pwritev2, __NR_ftruncate, __NR_fallocate}) {
     h.at[nr].measure = measure_file_write;
     h.at[nr].perform = perform_file_write;

@@ -406,7 +406,8 @@ long run_flock(Call& c) { return run_event(c); }
 
 long run_memfd(Call& c) {
   constexpr uint16_t kMemory = kFdPrivate | kFdMemory | kFdRegular | kFdClassified;
-  forbid_checkpoints(c.t);  // a copy would write into the same memory
+  constexpr uint64_t kHuge = 4;  // MFD_HUGETLB
+  if (c.args[1] & kHuge) forbid_checkpoints(c.t);
   Thread* t = c.t;
   t->proc->has_memfd = 1;
   bool cloexec = c.args[1] & 1;

@@ -41,6 +41,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   p->shared->alive[v].store(1);
   p->shared->real_pid[v] = p->real_pid;
   p->shared->sharing[v].store(0);
+  p->shared->maps_from[v].store(0);
   p->shared->shared_slot[v].store(0);
   p->vpid = p->shared->vpid;
   p->threads.store(1);

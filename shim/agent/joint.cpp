@@ -66,7 +66,7 @@ Kind kind_of(const MapsLine& m, const Stat& arena) {
   if (m.perms[3] != 's' || ours) return Kind::kNone;
   const bool anonymous = starts_with(m.path, "/dev/zero") || m.inode == arena.inode;
   if (m.device == arena.device && anonymous) return Kind::kCopied;
-  return m.perms[1] == 'w' ? Kind::kForeign : Kind::kNone;
+  return starts_with(m.path, "/SYSV") ? Kind::kForeign : Kind::kNone;  // the rest: copied_maps.h
 }
 
 // As mmap(2) takes it.

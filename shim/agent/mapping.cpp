@@ -16,7 +16,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr uint64_t kAnonymous = 0x20, kTypeMask = 0x0f, kPrivate = 2;
+constexpr uint64_t kAnonymous = 0x20, kTypeMask = 0x0f, kPrivate = 2, kFixed = 0x10;
 constexpr uint64_t kExec = 4, kWrite = 2;
 
 long map(const Call& c) {
@@ -45,6 +45,14 @@ long file_to_map(Call& c, const EventHeader& h) {
 
 bool may_write_to_it(const Call& c, int fd) { return (c.args[3] & kTypeMask) != kPrivate && shared_writable(fd); }
 
+long map_own_shadow(Call& c, int fd) {
+  if (!has_shadow(fd)) {
+    if (c.t->replays) leave_as_follower(c.t, "a file that it maps has been written to since");
+    forget_checkpoint(c.t, stream::CheckpointRefusal::kMappedFile);
+  }
+  return map_shadow(c, fd);
+}
+
 // False: this version leads now, and has to execute the call.
 bool follow_shared_map(Call& c) {
   Thread* t = c.t;
@@ -66,10 +74,8 @@ bool follow_shared_map(Call& c) {
   const long fd = file_to_map(c, h);
   long at = kEbadf;
   if (!is_error(fd)) {
-    bool writable_share =
-        may_write_to_it(c, static_cast<int>(fd));
     c.exec[4] = fd;
-    at = writable_share ? map_shadow(c, static_cast<int>(fd)) : map(c);
+    at = may_write_to_it(c, static_cast<int>(fd)) ? map_own_shadow(c, static_cast<int>(fd)) : map(c);
     sys(__NR_close, fd);
   }
   borrows.give_back();
@@ -81,15 +87,21 @@ bool follow_shared_map(Call& c) {
   return true;
 }
 
+// A copy of this process that catches up would come to the mapping when others have written to the file.
+void forget_if_new(Thread* t, int fd) {
+  FileInfo info;
+  if (look_at(fd, info) && !is_mapped_now(info.id())) forget_checkpoint(t, stream::CheckpointRefusal::kMappedFile);
+}
+
 void lead_shared_map(Call& c) {
   Thread* t = c.t;
   NamedFile file;
   leader_begin(c);
-  if (may_write_to_it(c, static_cast<int>(c.args[4]))) {  // its copy would see what comes later
-    note_mapped(static_cast<int>(c.args[4]));
-    forbid_checkpoints(t);
-  }
+  const int of = static_cast<int>(c.args[4]);
+  const bool writes = may_write_to_it(c, of);
+  if (writes) forget_if_new(t, of);
   c.ret = map(c);
+  if (writes && !note_mapped(c, of, c.ret)) forbid_checkpoints(t);
   if (control()->settings.recovery && !follower_gone(t)) {
     c.blob = reinterpret_cast<uint64_t>(&file);
     c.blob_size = name_file(static_cast<int>(c.args[4]), file);
@@ -103,10 +115,10 @@ void lead_shared_map(Call& c) {
 // What a copy of this process could not do again on its own.
 void note_sharing(const Call& c) {
   bool anonymous = c.args[3] & kAnonymous, shared = (c.args[3] & kTypeMask) != kPrivate;
-  if (shared && anonymous)
-    share_memory(c.t);
-  else if (shared && (c.args[2] & kWrite))
-    forbid_checkpoints(c.t);
+  if (shared && anonymous) share_memory(c.t);
+  const auto fd = static_cast<int>(c.args[4]);
+  const bool device = fd_private(c.t, fd) && !(fd_bits(c.t, fd) & kFdMemory);
+  if (shared && !anonymous && (c.args[2] & kWrite) && device) forbid_checkpoints(c.t);
 }
 
 }  // namespace
@@ -119,6 +131,7 @@ bool shared_writable(int fd) {
 long run_mmap(Call& c) {
   Thread* t = c.t;
   note_sharing(c);
+  if (c.args[3] & kFixed) forget_mapping(c.args[0], c.args[1]);
   const bool own = (c.args[3] & kAnonymous) || fd_private(t, static_cast<int>(c.args[4]));
   if (own || t->role == Role::kSolo) {
     c.ret = map(c);
@@ -131,7 +144,7 @@ long run_mmap(Call& c) {
 
 long run_mprotect(Call& c) {
   long ret = execute(c);
-  if (ret == 0 && (c.args[2] & kWrite) && c.t->role == Role::kFollower) note_protection(c.args[0], c.args[1], c.args[2]);
+  if (ret == 0 && (c.args[2] & kWrite) && maps_files()) note_protection(c.args[0], c.args[1], c.args[2]);
   if (ret == 0 && (c.args[2] & kExec)) note_code(c.t, c.args[0], c.args[1]);
   return ret;
 }

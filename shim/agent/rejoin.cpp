@@ -4,6 +4,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/copied_fds.h"
+#include "shim/agent/copied_maps.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/joint.h"
@@ -26,6 +27,7 @@ long mx_clone_rested(uint64_t flags, uint64_t stack, mx::agent::Resting*, uint64
 
 namespace mx::agent {
 
+using stream::CheckpointRefusal;
 using stream::Recovery;
 using stream::RecoveryStage;
 using stream::Sleeper;
@@ -183,6 +185,17 @@ void finish_if_caught_up(Thread* t) {
   report_stage(t);
 }
 
+// In the copy: it cannot be made. The process that waits for it goes on.
+[[noreturn]] void give_up_copy(Thread* t, Sleeper& s, CheckpointRefusal why) {
+  const int v = static_cast<int>(t->proc->version);
+  t->proc->shared->checkpoint[v].refusal = static_cast<uint32_t>(why);
+  give_up(s);
+  s.ready.store(1);
+  futex_wake(&s.ready, 1);
+  sys(__NR_exit_group, 0);
+  __builtin_unreachable();
+}
+
 }  // namespace
 
 void sleep_as_copy(Thread* t, Sleeper& s) {
@@ -194,7 +207,8 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, 9);
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
-  if (!own_descriptors(t, t->proc->real_pid)) sys(__NR_exit_group, 0);
+  if (!own_descriptors(t, t->proc->real_pid)) give_up_copy(t, s, CheckpointRefusal::kMappedFile);
+  if (const auto why = own_maps(t); why != CheckpointRefusal::kNone) give_up_copy(t, s, why);
   // What it reads from here on (warm_up) is not the leader's: who survives a SIGKILL of that one
   // tells by the bytes that its lanes count whether a call was executed.
   t->role = Role::kFollower;

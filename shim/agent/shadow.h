@@ -4,22 +4,36 @@
 // any descriptor: LMDB writes its file by one that it did not map) is done to the shadow, too: such a call's event says
 // to which file it went, and where.
 #pragma once
-#include "shim/agent/call.h"
+#include "shim/agent/shared_maps.h"
 
 namespace mx::agent {
 
+inline constexpr int kHighFd = 900;  // from where on a follower keeps descriptors of its own
+inline constexpr uint64_t kWholeFile = 64 << 20;  // larger ones are copied where they are mapped
+
+struct Shadow {
+  FileId file;
+  int memfd;
+};
+inline constexpr int kMostShadows = 64;
+extern Shadow shadows[kMostShadows];
+extern int shadow_count;
+
+/// An empty one of `size` bytes; null: no room, no memory.
+Shadow* add_shadow(const FileId& file, uint64_t size);
+/// Copies [begin, end) from one open file to another; its offset in `to` may change.
+void copy_range(int from, int to, uint64_t begin, uint64_t end);
+/// Follower: whether there is one of the file `fd`.
+bool has_shadow(int fd);
+
 /// Follower: maps the shadow of the file `fd` (this version's own copy of the descriptor) as the call asks.
 long map_shadow(Call& c, int fd);
-/// Follower: [address, address+length) is not mapped any more.
-void forget_mapping(uint64_t address, uint64_t length);
-/// Follower: the program has changed what it may do with [address, address+length).
-void note_protection(uint64_t address, uint64_t length, uint64_t prot);
 /// A version takes over: contents go into the real files, which are mapped instead.
 void remap_shared(Thread* t);
-/// Leader: the program maps the file `fd` shared and may write to it.
-void note_mapped(int fd);
+/// Leader: the program has mapped (`at`: or an error) the file `fd` shared and may write to it. False: a copy of the
+/// process could not have it.
+bool note_mapped(const Call& c, int fd, long at);
 
-long run_munmap(Call& c);
 /// The hooks of calls that write to a file: leader, to say where if the file is mapped; follower, to do the same to the
 /// shadow, in turn.
 void measure_file_write(Call& c);

@@ -142,6 +142,7 @@ struct alignas(64) Process {
   std::atomic<uint64_t> event_count[2];
   Checkpoint checkpoint[2];  ///< by Version
   Word sharing[2];           ///< by Version, 1: it maps memory that can be inherited by fork only, see joint.h
+  Word maps_from[2];         ///< by Version, + 1: the process from which it has inherited files mapped shared; 0: none, see agent/copied_maps.h
   Word shared_slot[2];       ///< by Version, + 1: the copy that its shared memory is, since it came back; 0: none
   Recovery recovery;
   uint32_t crash_lane;  ///< + 1: where the leader failed, for the thread that takes over; 0: it was

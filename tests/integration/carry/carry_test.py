@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,10 @@ class Carry(unittest.TestCase):
     def tearDown(self):
         shutil.rmtree(self.folder)
 
+    def clean(self):
+        self.tearDown()
+        self.folder.mkdir()
+
     def build(self, compiler, level, *more):
         for name, flags in (("good", ()), ("bad", ("-DBAD",))):
             subprocess.run([compiler, "-std=c++17", level, *flags, *more, "-o", self.folder / name, SOURCE], check=True)
@@ -84,6 +89,23 @@ class Carry(unittest.TestCase):
         for _ in range(100):
             run.ask("alone")
         self.assertEqual(5, run.end())
+        return run
+
+    def test_lines_are_counted_in_a_file(self):
+        """Mapped, shared: neither version sees the other's, and the file has what was counted."""
+        for bad in ("old", "new"):
+            with self.subTest(bad):
+                run = self.one_after_the_other("g++", "-O2", bad, ("null", "stack", "talk"), "-DIN_FILE")
+                self.assertEqual([], run.report.events("divergence") + run.report.events("note"))
+                self.assertEqual(run.count, struct.unpack("i", (self.folder / "counts").read_bytes()[:4])[0])
+                self.clean()
+
+    def test_lines_are_counted_in_a_memfd(self):
+        for bad in ("old", "new"):
+            with self.subTest(bad):
+                run = self.one_after_the_other("g++", "-O2", bad, ("null", "stack", "talk"), "-DIN_MEMFD")
+                self.assertEqual([], run.report.events("divergence") + run.report.events("note"))
+                self.clean()
 
 
 def _add(compiler, level, bad):

@@ -1,0 +1,189 @@
+#include "shim/agent/copied_maps.h"
+
+#include "shim/agent/copied_memory.h"
+#include "shim/agent/fds.h"
+#include "shim/agent/maps_line.h"
+#include "shim/agent/shadow.h"
+#include "shim/agent/threads.h"
+
+namespace mx::agent {
+
+using stream::CheckpointRefusal;
+
+namespace {
+
+constexpr uint64_t kShared = 1, kFixed = 0x10;
+constexpr uint64_t kOpen = 02404002;  // O_RDWR, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
+
+uint64_t protection(const MapsLine& m) {
+  return (m.perms[0] == 'r' ? 1 : 0) | (m.perms[1] == 'w' ? 2 : 0) | (m.perms[2] == 'x' ? 4 : 0);
+}
+
+bool map_instead(const MapsLine& m, uint64_t begin, uint64_t end, int fd, uint64_t offset) {
+  return !is_error(raw6(__NR_mmap, begin, end - begin, protection(m), kShared | kFixed, fd, offset));
+}
+
+// What a line of the list shows of the program's shared mapping `of`.
+struct Part {
+  uint64_t begin, end;
+};
+bool overlap(const MapsLine& m, const SharedMap& of, Part& part) {
+  const uint64_t end = of.address + ((of.length + stream::kPage - 1) & ~(stream::kPage - 1));
+  if (!of.length || m.perms[3] != 's') return false;
+  part = {m.begin > of.address ? m.begin : of.address, m.end < end ? m.end : end};
+  return part.begin < part.end;
+}
+
+long open_if(const char* path, const FileId& file) {
+  const long fd = sys(__NR_openat, -100, path, kOpen);
+  FileInfo info;
+  if (is_error(fd) || (look_at(static_cast<int>(fd), info) && info.id() == file)) return fd;
+  sys(__NR_close, fd);
+  return kEbadf;
+}
+
+size_t append_address(char* to, size_t at, uint64_t address) {
+  int shift = 60;
+  while (shift > 0 && !(address >> shift)) shift -= 4;
+  for (; shift >= 0; shift -= 4) to[at++] = "0123456789abcdef"[(address >> shift) & 15];
+  to[at] = 0;
+  return at;
+}
+
+// By its name; one that has none by the kernel's, which only root may use.
+long open_mapped(const MapsLine& m, const FileId& file) {
+  long fd = open_if(m.path, file);
+  if (is_error(fd)) {
+    char path[80] = "/proc/self/map_files/";
+    size_t n = append_address(path, string_length(path, sizeof path), m.begin);
+    path[n++] = '-';
+    append_address(path, n, m.end);
+    fd = sys(__NR_openat, -100, path, kOpen & ~uint64_t{0400000});  // it is a link
+    FileInfo info;
+    if (!is_error(fd) && !(look_at(static_cast<int>(fd), info) && info.id() == file)) {
+      sys(__NR_close, fd);
+      return kEbadf;
+    }
+  }
+  if (is_error(fd)) return fd;
+  const long high = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);
+  sys(__NR_close, fd);
+  return high;
+}
+
+Shadow* shadow_of(const FileId& file) {
+  for (int i = 0; i < shadow_count; i++)
+    if (shadows[i].file == file) return &shadows[i];
+  return nullptr;
+}
+
+// Former leader: in place of the file, which is open as `fd`, a shadow with what that holds.
+Shadow* shadow_from(const FileId& file, int fd) {
+  FileInfo info;
+  if (Shadow* known = shadow_of(file)) return known;
+  if (!look_at(fd, info) || !take_room(static_cast<uint64_t>(info.size))) return nullptr;
+  Shadow* made = add_shadow(file, static_cast<uint64_t>(info.size));
+  if (made) copy_range(fd, made->memfd, 0, static_cast<uint64_t>(info.size));
+  return made;
+}
+
+// A follower has shadows already, which are its original's, too: others.
+bool copy_shadows() {
+  for (int i = 0; i < shadow_count; i++) {
+    FileInfo info;
+    const int old = shadows[i].memfd;
+    if (!look_at(old, info) || !take_room(static_cast<uint64_t>(info.size))) return false;
+    const long made = sys(__NR_memfd_create, "mx-shadow", 1);
+    if (is_error(made)) return false;
+    sys(__NR_ftruncate, made, info.size);
+    copy_range(old, static_cast<int>(made), 0, static_cast<uint64_t>(info.size));
+    const bool placed = !is_error(sys(__NR_dup3, made, old, 02000000));
+    sys(__NR_close, made);
+    if (!placed) return false;
+  }
+  return true;
+}
+
+bool map_shadow_instead(const MapsLine& m, SharedMap& of, const Part& part) {
+  if (of.fd < 0) {  // a leader's: the file itself
+    const long fd = open_mapped(m, of.file);
+    if (is_error(fd)) return false;
+    of.fd = static_cast<int>(fd);
+  }
+  const Shadow* s = shadow_from(of.file, of.fd);
+  return s && map_instead(m, part.begin, part.end, s->memfd, of.offset + (part.begin - of.address));
+}
+
+bool is_memfd(const MapsLine& m) {
+  const bool ours = m.begin >= stream::kAgentBase && m.begin < stream::kRangeEnd;
+  return !ours && starts_with(m.path, "/memfd:");
+}
+
+// A private mapping would see what is written to the file in those of its pages that it has not written.
+bool map_memory_instead(const MapsLine& m) {
+  if (m.perms[3] != 's') return false;
+  const FileId file{m.device, m.inode};
+  const CopiedMemory* c = copied_memory(file);
+  if (!c || !c->named) c = take_from_mapping(file, m.begin, m.end - m.begin, m.offset);
+  return c && map_instead(m, m.begin, m.end, c->fd, m.offset);
+}
+
+bool own_line(const MapsLine& m) {
+  bool of_file = false;
+  for (SharedMap& of : shared_maps) {
+    Part part;
+    if (!overlap(m, of, part)) continue;
+    of_file = true;
+    if (!map_shadow_instead(m, of, part)) return false;
+  }
+  return of_file || !is_memfd(m) || map_memory_instead(m);
+}
+
+bool own_lines() {
+  const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
+  if (is_error(maps)) return false;
+  const long high = sys(__NR_fcntl, maps, kDupfdCloexec, kHighFd);
+  sys(__NR_close, maps);
+  if (is_error(high)) return false;
+  bool all = true;
+  LineReader reader{static_cast<int>(high), {}};
+  while (const char* line = all ? reader.next() : nullptr) {
+    MapsLine m;
+    if (parse(line, m)) all = own_line(m);
+  }
+  sys(__NR_close, high);
+  return all;
+}
+
+// The processes that may have inherited the same maps: they are called after the first of them.
+uint32_t family(const Process* p, int version) {
+  const uint32_t inherited = p->maps_from[version].load();
+  return inherited ? inherited : static_cast<uint32_t>(p - control()->processes) + 1;
+}
+
+}  // namespace
+
+uint32_t family_of_maps(Thread* t) { return family(t->proc->shared, static_cast<int>(t->proc->version)); }
+
+bool maps_memory_of_its_own(Thread* t) { return maps_files() || t->proc->has_memfd; }
+
+bool shares_maps(Thread* t) {
+  const Process* self = t->proc->shared;
+  const int v = static_cast<int>(t->proc->version);
+  const uint32_t mine = family(self, v);
+  for (const Process& p : stream::processes_taken(*control())) {
+    if (&p == self || !p.alive[v].load() || family(&p, v) != mine) continue;
+    const auto state = static_cast<stream::PairState>(p.state.load());
+    if (state != stream::PairState::kEnded) return true;
+  }
+  return false;
+}
+
+CheckpointRefusal own_maps(Thread* t) {
+  if (!maps_memory_of_its_own(t)) return CheckpointRefusal::kNone;
+  if (!copy_shadows() || !own_lines()) return CheckpointRefusal::kMappedFile;
+  finish_memory();
+  return CheckpointRefusal::kNone;
+}
+
+}  // namespace mx::agent
