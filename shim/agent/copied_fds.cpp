@@ -25,14 +25,6 @@ struct File {
 File files[kMostFiles];  // of a copy, until they are open again
 int file_count;
 
-void path_of(int32_t pid, int fd, char (&path)[48]) {
-  copy_string(path, "/proc/", sizeof path);
-  const size_t end =
-      append_number(path, string_length(path, sizeof path), static_cast<uint64_t>(pid));
-  copy_string(path + end, "/fd/", 8);
-  append_number(path, end + 4, static_cast<uint64_t>(fd));
-}
-
 // Notes a file of this version, while the descriptor is still there. What was opened for writing is memory.
 void note_file(Thread* t, int fd) {
   long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0),
@@ -57,7 +49,7 @@ bool open_memory_anew(const char* path, const File& f) {
 
 bool open_anew(int32_t pid, const File& f) {
   char path[48];
-  path_of(pid, f.fd, path);
+  path_of_number(pid, f.fd, path);
   if (f.memory) return open_memory_anew(path, f);
   long copy = sys(__NR_open, path, (f.flags & ~kCreating) | kCloexec, 0);
   if (is_error(copy)) return false;
@@ -72,6 +64,14 @@ bool open_anew(int32_t pid, const File& f) {
 }
 
 }  // namespace
+
+void path_of_number(int32_t pid, int fd, char (&path)[48]) {
+  copy_string(path, "/proc/", sizeof path);
+  const size_t end =
+      append_number(path, string_length(path, sizeof path), static_cast<uint64_t>(pid));
+  copy_string(path + end, "/fd/", 8);
+  append_number(path, end + 4, static_cast<uint64_t>(fd));
+}
 
 bool has_private_files(Thread* t) {
   for (int fd = 0; fd <= t->proc->max_fd; fd++)

@@ -4,6 +4,8 @@
 
 namespace mx::agent {
 
+/// "/proc/PID/fd/FD".
+void path_of_number(int32_t pid, int fd, char (&path)[48]);
 /// Whether this version has opened regular files of its own: a copy shares their offsets at first.
 bool has_private_files(Thread* t);
 /// In the copy of process `original`: opens this version's own files anew, at the same numbers and

@@ -1,5 +1,6 @@
 #include "shim/agent/copied_maps.h"
 
+#include "shim/agent/copied_fds.h"
 #include "shim/agent/copied_memory.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/maps_line.h"
@@ -13,7 +14,7 @@ using stream::CheckpointRefusal;
 namespace {
 
 constexpr uint64_t kShared = 1, kFixed = 0x10;
-constexpr uint64_t kOpen = 02404002;  // O_RDWR, O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK
+constexpr uint64_t kOpen = 02004002, kNofollow = 0400000;  // O_RDWR, O_CLOEXEC, O_NONBLOCK
 
 uint64_t protection(const MapsLine& m) {
   return (m.perms[0] == 'r' ? 1 : 0) | (m.perms[1] == 'w' ? 2 : 0) | (m.perms[2] == 'x' ? 4 : 0);
@@ -34,8 +35,8 @@ bool overlap(const MapsLine& m, const SharedMap& of, Part& part) {
   return part.begin < part.end;
 }
 
-long open_if(const char* path, const FileId& file) {
-  const long fd = sys(__NR_openat, -100, path, kOpen);
+long open_if(const char* path, const FileId& file, uint64_t flags) {
+  const long fd = sys(__NR_openat, -100, path, flags);
   FileInfo info;
   if (is_error(fd) || (look_at(static_cast<int>(fd), info) && info.id() == file)) return fd;
   sys(__NR_close, fd);
@@ -50,21 +51,32 @@ size_t append_address(char* to, size_t at, uint64_t address) {
   return at;
 }
 
-// By its name; one that has none by the kernel's, which only root may use.
-long open_mapped(const MapsLine& m, const FileId& file) {
-  long fd = open_if(m.path, file);
-  if (is_error(fd)) {
-    char path[80] = "/proc/self/map_files/";
-    size_t n = append_address(path, string_length(path, sizeof path), m.begin);
-    path[n++] = '-';
-    append_address(path, n, m.end);
-    fd = sys(__NR_openat, -100, path, kOpen & ~uint64_t{0400000});  // it is a link
+// One that has no name any more: by a descriptor of the process that this is a copy of.
+long open_by_number(const Thread* t, const FileId& file) {
+  char path[48];
+  for (int fd = 0; fd <= t->proc->max_fd; fd++) {
     FileInfo info;
-    if (!is_error(fd) && !(look_at(static_cast<int>(fd), info) && info.id() == file)) {
-      sys(__NR_close, fd);
-      return kEbadf;
-    }
+    path_of_number(t->proc->real_pid, fd, path);
+    if (is_error(sys(__NR_newfstatat, -100, path, &info, 0)) || !(info.id() == file)) continue;
+    const long own = open_if(path, file, kOpen);
+    if (!is_error(own)) return own;
   }
+  return kEbadf;
+}
+
+// By a link that the kernel has for each mapping, which only root may use: proc(5).
+long open_by_mapping(const MapsLine& m, const FileId& file) {
+  char path[80] = "/proc/self/map_files/";
+  size_t n = append_address(path, string_length(path, sizeof path), m.begin);
+  path[n++] = '-';
+  append_address(path, n, m.end);
+  return open_if(path, file, kOpen);
+}
+
+long open_mapped(const Thread* t, const MapsLine& m, const FileId& file) {
+  long fd = open_if(m.path, file, kOpen | kNofollow);
+  if (is_error(fd)) fd = open_by_number(t, file);
+  if (is_error(fd)) fd = open_by_mapping(m, file);
   if (is_error(fd)) return fd;
   const long high = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);
   sys(__NR_close, fd);
@@ -104,9 +116,9 @@ bool copy_shadows() {
   return true;
 }
 
-bool map_shadow_instead(const MapsLine& m, SharedMap& of, const Part& part) {
+bool map_shadow_instead(const Thread* t, const MapsLine& m, SharedMap& of, const Part& part) {
   if (of.fd < 0) {  // a leader's: the file itself
-    const long fd = open_mapped(m, of.file);
+    const long fd = open_mapped(t, m, of.file);
     if (is_error(fd)) return false;
     of.fd = static_cast<int>(fd);
   }
@@ -128,18 +140,18 @@ bool map_memory_instead(const MapsLine& m) {
   return c && map_instead(m, m.begin, m.end, c->fd, m.offset);
 }
 
-bool own_line(const MapsLine& m) {
+bool own_line(const Thread* t, const MapsLine& m) {
   bool of_file = false;
   for (SharedMap& of : shared_maps) {
     Part part;
     if (!overlap(m, of, part)) continue;
     of_file = true;
-    if (!map_shadow_instead(m, of, part)) return false;
+    if (!map_shadow_instead(t, m, of, part)) return false;
   }
   return of_file || !is_memfd(m) || map_memory_instead(m);
 }
 
-bool own_lines() {
+bool own_lines(const Thread* t) {
   const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
   if (is_error(maps)) return false;
   const long high = sys(__NR_fcntl, maps, kDupfdCloexec, kHighFd);
@@ -149,7 +161,7 @@ bool own_lines() {
   LineReader reader{static_cast<int>(high), {}};
   while (const char* line = all ? reader.next() : nullptr) {
     MapsLine m;
-    if (parse(line, m)) all = own_line(m);
+    if (parse(line, m)) all = own_line(t, m);
   }
   sys(__NR_close, high);
   return all;
@@ -181,7 +193,7 @@ bool shares_maps(Thread* t) {
 
 CheckpointRefusal own_maps(Thread* t) {
   if (!maps_memory_of_its_own(t)) return CheckpointRefusal::kNone;
-  if (!copy_shadows() || !own_lines()) return CheckpointRefusal::kMappedFile;
+  if (!copy_shadows() || !own_lines(t)) return CheckpointRefusal::kMappedFile;
   finish_memory();
   return CheckpointRefusal::kNone;
 }

@@ -208,10 +208,10 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
   if (!own_descriptors(t, t->proc->real_pid)) give_up_copy(t, s, CheckpointRefusal::kMappedFile);
-  if (const auto why = own_maps(t); why != CheckpointRefusal::kNone) give_up_copy(t, s, why);
-  // What it reads from here on (warm_up) is not the leader's: who survives a SIGKILL of that one
+  // What it reads from here on (own_maps, warm_up) is not the leader's: who survives a SIGKILL of that one
   // tells by the bytes that its lanes count whether a call was executed.
   t->role = Role::kFollower;
+  if (const auto why = own_maps(t); why != CheckpointRefusal::kNone) give_up_copy(t, s, why);
   note_thread_names(t);
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
   s.ready.store(1);

@@ -1,6 +1,7 @@
 """Servers of many processes, users and limits, as Debian packs them, as two versions of themselves: a file server that limits its
 memory, mail servers that change users and give capabilities up, name servers with threads. Nobody, the leader's first process, or
-the follower's is killed after the first round of a client; each round must get the right answers."""
+the follower's is killed after the first round of a client; each round must get the right answers. And each of them is killed
+several times, when it could come back, and does."""
 
 import ftplib
 import imaplib
@@ -17,6 +18,7 @@ import tempfile
 import time
 import unittest
 
+from control_test import mx
 from mxtest import free_port
 from network_test import ask
 
@@ -42,8 +44,10 @@ class Server:
         return path
 
     def start(self, *command):
-        self.mx = subprocess.Popen([MX, "run", "--report", self.report, "--old", command[0], "--new", command[0], "--", *command[1:]],
-                                   cwd=self.folder, stdin=subprocess.DEVNULL, stdout=open(self.folder / "out", "w"), stderr=subprocess.STDOUT)
+        self.environment = {**os.environ, "MX_STATE_DIR": str(self.folder / "state")}
+        self.mx = subprocess.Popen([MX, "run", "--id", "server", "--report", self.report, "--old", command[0], "--new", command[0], "--", *command[1:]],
+                                   cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=open(self.folder / "out", "w"),
+                                   stderr=subprocess.STDOUT)
         end = time.monotonic() + SECONDS
         while time.monotonic() < end and self.mx.poll() is None:
             try:
@@ -63,8 +67,18 @@ class Server:
         said = "\n".join((self.folder / name).read_text()[-3000:] for name in ("out", "log") if (self.folder / name).exists())
         return f"{report}\n{said}"
 
+    def status(self):
+        return json.loads(mx("status", "--json", "server", env=self.environment).stdout)
+
+    def until(self, what, reached):
+        end = time.monotonic() + SECONDS
+        while not reached():
+            if time.monotonic() > end:
+                raise AssertionError(f"{what}: {self.status()['checkpoints']}\n{self.text()}")
+            time.sleep(0.02)
+
     def kill_first(self, version):
-        os.kill(next(line["pid"] for line in self.events("start") if line["version"] == version), signal.SIGKILL)
+        os.kill(self.status()["versions"][version]["pids"][0], signal.SIGKILL)
 
     def stop(self):
         self.mx.send_signal(signal.SIGTERM)
@@ -241,9 +255,8 @@ class Servers(unittest.TestCase):
                 server.kill_first(killed)
             for _ in range(2):
                 self.assertTrue(client(), server.text())
-            end = time.monotonic() + SECONDS
-            while killed == "old" and not server.events("failover") and time.monotonic() < end:
-                time.sleep(0.02)    # the monitor writes when it has heard of it
+            if killed == "old":
+                server.until("a failover", lambda: server.events("failover"))   # the monitor writes when it has heard of it
             self.assertEqual(killed == "old", bool(server.events("failover")), server.text())
             if not killed:
                 self.assertEqual([], server.events("crash", "dropped", "hang"), server.text())
@@ -251,8 +264,42 @@ class Servers(unittest.TestCase):
             server.stop()
 
 
+    def comes_back(self, server, client, version):
+        """The first process of one version is killed; it follows again, and has a checkpoint."""
+        ready = lambda: client() and server.status()["checkpoints"][version]["asleep"]
+        server.until("a checkpoint", ready)
+        back = lambda: [line for line in server.events("recovery") if line["version"] == version and line["result"] == "resynchronised"]
+        before = len(back())
+        server.kill_first(version)
+        self.assertTrue(client(), server.text())
+        server.until("the recovery", lambda: len(back()) > before)
+        self.assertTrue(client(), server.text())
+
+    def killed_in_turn(self, start):
+        server = Server(start.__name__)
+        try:
+            serve = start(server)
+
+            def client():
+                try:
+                    return serve()
+                except (OSError, EOFError) as error:
+                    time.sleep(2); print("DBG", server.mx.poll(), os.popen("ps -ef").read(), server.lines()[-4:], flush=True)
+                    raise AssertionError(f"{error!r}: {server.text()}") from error
+            for leads in (True, False, True, False):
+                leader = server.status()["leader"]
+                self.comes_back(server, client, leader if leads else {"old": "new", "new": "old"}[leader])
+            self.assertEqual([], server.events("dropped", "divergence", "hang"), server.text())
+        finally:
+            server.stop()
+
+
 def add_tests():
     for start in (vsftpd, dovecot, postfix, knotd, pdns):
+        def in_turn(self, start=start):
+            self.killed_in_turn(start)
+        in_turn.__doc__ = f"{start.__doc__} Killed in turn, it comes back each time."
+        setattr(Servers, f"test_{start.__name__}_comes_back", in_turn)
         for killed in (None, "old", "new"):
             def test(self, start=start, killed=killed):
                 self.serve(start, killed)
