@@ -92,12 +92,15 @@ void await_twin(Thread* t, int32_t vpid) {
 
 void child_born(Thread* t, int32_t vpid, int32_t real) {
   LocalProcess* p = t->proc;
-  if (p->n_children < kMaxChildren) p->children[p->n_children++] = {vpid, real};
+  if (Child* known = find_child(t, vpid))  // by note_children(), before this version came to its birth
+    known->real = real;
+  else if (p->n_children < kMaxChildren)
+    p->children[p->n_children++] = {vpid, real};
 }
 
 void note_children(Thread* t) {
   for (const Process& p : stream::processes_taken(*control())) {
-    if (lives(p) && &p != t->proc->shared && p.vppid == t->proc->vpid && !find_child(t, p.vpid))
+    if (p.vpid && lives(p) && &p != t->proc->shared && p.vppid == t->proc->vpid && !find_child(t, p.vpid))
       child_born(t, p.vpid, p.vpid);
   }
 }
