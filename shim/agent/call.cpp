@@ -114,6 +114,8 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
     if (alone) t->lane->waits_alone.store(1);
     long ret = c.may_rest ? block_at_rest(t, nr, now) : mx_blocking(nr, now);
     if (alone) t->lane->waits_alone.store(0);
+    c.kept_out = ret == kKeptOut;
+    if (c.kept_out) ret = kEintr;
     if (ret == kFollowsNow) return ret;
     count_moved(t, nr, ret);
     if (whole && ret > 0 && goes_on(c, ret) && leave_out(c, nr, args, rest)) {

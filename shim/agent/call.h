@@ -23,6 +23,7 @@ struct Call {
   uint64_t blob;        ///< results that the table does not describe (ioctl, fcntl): address …
   uint64_t blob_size;   ///< … and size; set by Hooks::measure
   bool may_rest;        ///< the caller of execute() understands kFollowsNow
+  bool kept_out;        ///< a signal came before the kernel had begun with it: its result is EINTR
   bool on_own;          ///< follower: the leader has no such call, this version made it
   bool names_new;       ///< creates a new name: the leader's counts, see adopt_name
   uint64_t time[2];     ///< a timeout in another form (form.h) …

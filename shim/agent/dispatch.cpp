@@ -285,7 +285,7 @@ void dispatch(Thread* t, Regs* r) {
   c.ret = 0;
   c.consumed = false;
   c.blob = c.blob_size = c.done = c.time_at = 0;
-  c.names_new = c.may_rest = c.on_own = false;
+  c.names_new = c.may_rest = c.kept_out = c.on_own = false;
   c.began = 0;
   t->regs = r;
   t->regs_redirected = 0;

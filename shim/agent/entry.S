@@ -6,6 +6,7 @@
 #define T_STACK_TOP 16
 #define T_PENDING 24
 #define T_KICKED 28
+#define KEPT_OUT -512
 #define SERIALIZED_WORDS 24
 
     .text
@@ -78,7 +79,7 @@ mx_resume:
     .size mx_entry, .-mx_entry
 
 // long mx_blocking(long nr, const uint64_t args[6]): a system call that may block. If a signal or a
-// kick is already noted, it returns -EINTR without entering the kernel; a signal handler that
+// kick is already noted, it returns kKeptOut without entering the kernel; a signal handler that
 // interrupts between mx_gate_begin and mx_gate_end moves rip to mx_gate_abort (the classic race
 // between the check and the `syscall`).
     .globl mx_blocking
@@ -102,7 +103,7 @@ mx_gate_end:
     ret
     .globl mx_gate_abort
 mx_gate_abort:
-    mov $-4, %rax
+    mov $KEPT_OUT, %rax
     ret
     .size mx_blocking, .-mx_blocking
 

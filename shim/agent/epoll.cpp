@@ -129,6 +129,7 @@ bool look_first(Call& c, EventWait w, int64_t timeout_ms, long& result) {
     w.args[w.timeout_arg] = kDozeMs;
     t->kicked = 0;
     result = mx_blocking(w.nr, w.args);
+    if (result == kKeptOut) result = kEintr;
     if (result == kEintr && !t->pending) return false;  // kicked: execute() sees to that
   }
   if (result > 0) t->busy = kBusy;

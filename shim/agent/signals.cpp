@@ -10,6 +10,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/patch.h"
+#include "shim/agent/readiness.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/trap.h"
@@ -372,6 +373,7 @@ bool restart_after_signal(Call& c) {
   const SignalAction& a = t->proc->actions[t->queue[0].info.signo];
   if (a.handler == kSigIgn || a.handler == kSigDfl) again = true;
   if (sys::has(*c.d, sys::attr::kRestart) && (a.flags & kSaRestart)) again = true;
+  if (c.kept_out && !c.done && need_not_wait(c)) again = true;
   if (!again) return false;
   if (deliver_pending(t, c.r, SignalPoint::kCallStart)) return true;
   to_call_start(t, c.r);  // nothing to run: straight back to the call

@@ -284,7 +284,6 @@ class Servers(unittest.TestCase):
                 try:
                     return serve()
                 except (OSError, EOFError) as error:
-                    time.sleep(2); print("DBG", server.mx.poll(), os.popen("ps -ef").read(), server.lines()[-4:], flush=True)
                     raise AssertionError(f"{error!r}: {server.text()}") from error
             for leads in (True, False, True, False):
                 leader = server.status()["leader"]
