@@ -21,7 +21,8 @@ uint64_t protection(const MapsLine& m) {
 }
 
 bool map_instead(const MapsLine& m, uint64_t begin, uint64_t end, int fd, uint64_t offset) {
-  return !is_error(raw6(__NR_mmap, begin, end - begin, protection(m), kShared | kFixed, fd, offset));
+  return !is_error(
+      raw6(__NR_mmap, begin, end - begin, protection(m), kShared | kFixed, fd, offset));
 }
 
 // What a line of the list shows of the program's shared mapping `of`.
@@ -131,7 +132,8 @@ bool is_memfd(const MapsLine& m) {
   return !ours && starts_with(m.path, "/memfd:");
 }
 
-// A private mapping would see what is written to the file in those of its pages that it has not written.
+// A private mapping would see what is written to the file in those of its pages that it has not
+// written.
 bool map_memory_instead(const MapsLine& m) {
   if (m.perms[3] != 's') return false;
   const FileId file{m.device, m.inode};
@@ -175,7 +177,9 @@ uint32_t family(const Process* p, int version) {
 
 }  // namespace
 
-uint32_t family_of_maps(Thread* t) { return family(t->proc->shared, static_cast<int>(t->proc->version)); }
+uint32_t family_of_maps(Thread* t) {
+  return family(t->proc->shared, static_cast<int>(t->proc->version));
+}
 
 bool maps_memory_of_its_own(Thread* t) { return maps_files() || t->proc->has_memfd; }
 

@@ -1,6 +1,7 @@
-// What a copy of this process (checkpoint.h) has mapped together with the process that it is a copy of: the kernel has no
-// copy-on-write for such memory. The copy makes its own of it before it falls asleep, while that process still waits for
-// it; when it is woken it follows. (Memory that is inherited by fork only is another matter: joint.h.)
+// What a copy of this process (checkpoint.h) has mapped together with the process that it is a copy
+// of: the kernel has no copy-on-write for such memory. The copy makes its own of it before it falls
+// asleep, while that process still waits for it; when it is woken it follows. (Memory that is
+// inherited by fork only is another matter: joint.h.)
 #pragma once
 #include "shim/agent/state.h"
 #include "shim/stream/recovery.h"
@@ -15,8 +16,8 @@ bool shares_maps(Thread* t);
 /// What its children are to have as Process::maps_from.
 uint32_t family_of_maps(Thread* t);
 
-/// In the copy, whose descriptors are its own: in place of each file a shadow (shadow.h) with what that holds now, of
-/// each memfd another one. kNone, or why not.
+/// In the copy, whose descriptors are its own: in place of each file a shadow (shadow.h) with what
+/// that holds now, of each memfd another one. kNone, or why not.
 stream::CheckpointRefusal own_maps(Thread* t);
 
 }  // namespace mx::agent

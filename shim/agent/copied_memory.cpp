@@ -78,7 +78,8 @@ bool place_memory(int source, const MemoryFd& m) {
   return true;
 }
 
-CopiedMemory* take_from_mapping(const FileId& file, uint64_t address, uint64_t length, uint64_t offset) {
+CopiedMemory* take_from_mapping(const FileId& file, uint64_t address, uint64_t length,
+                                uint64_t offset) {
   CopiedMemory* c = copied_memory(file);
   if (!take_room(length)) return nullptr;
   if (!c) {

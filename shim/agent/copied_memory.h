@@ -1,12 +1,13 @@
-// The memfds of a copy of this process (checkpoint.h, copied_maps.h): others, with the same content.
+// The memfds of a copy of this process (checkpoint.h, copied_maps.h): others, with the same
+// content.
 #pragma once
 #include "shim/agent/shared_maps.h"
 
 namespace mx::agent {
 
 struct CopiedMemory {
-  FileId file;  ///< of the process that this is a copy of
-  int fd;       ///< the copy
+  FileId file;     ///< of the process that this is a copy of
+  int fd;          ///< the copy
   uint32_t seals;  ///< to be set when it is mapped
   bool named;      ///< the program has a descriptor of it
 };
@@ -17,11 +18,12 @@ struct MemoryFd {
   int64_t offset;
 };
 
-/// Of this copy: at number `m.fd` stands what `source`, which stays open, is of; a second number of the same file
-/// becomes a duplicate of the first. False: no memory, no descriptor.
+/// Of this copy: at number `m.fd` stands what `source`, which stays open, is of; a second number of
+/// the same file becomes a duplicate of the first. False: no memory, no descriptor.
 bool place_memory(int source, const MemoryFd& m);
 /// One that is mapped and has no descriptor any more: [address, address + length) from `offset` on.
-CopiedMemory* take_from_mapping(const FileId& file, uint64_t address, uint64_t length, uint64_t offset);
+CopiedMemory* take_from_mapping(const FileId& file, uint64_t address, uint64_t length,
+                                uint64_t offset);
 /// Null: this copy has none of it.
 CopiedMemory* copied_memory(const FileId& file);
 /// All are mapped: they are sealed as they were.

@@ -10,10 +10,20 @@ constexpr int16_t kPollIn = 1, kPollOut = 4;
 
 int16_t waits_for(long nr) {
   switch (nr) {
-    case __NR_read: case __NR_readv: case __NR_recvfrom: case __NR_recvmsg: case __NR_recvmmsg: case __NR_accept:
+    case __NR_read:
+    case __NR_readv:
+    case __NR_recvfrom:
+    case __NR_recvmsg:
+    case __NR_recvmmsg:
+    case __NR_accept:
     case __NR_accept4:
       return kPollIn;
-    case __NR_write: case __NR_writev: case __NR_sendto: case __NR_sendmsg: case __NR_sendmmsg: case __NR_sendfile:
+    case __NR_write:
+    case __NR_writev:
+    case __NR_sendto:
+    case __NR_sendmsg:
+    case __NR_sendmmsg:
+    case __NR_sendfile:
       return kPollOut;
     default:
       return 0;

@@ -1,6 +1,7 @@
-// What this process has mapped of files that the program maps shared and may write to: in a leader the files
-// themselves, in a follower their shadows (shadow.h). Known in both, so that a copy of the process can have its own
-// (copied_maps.h), and a survivor the files. Any thread of the process.
+// What this process has mapped of files that the program maps shared and may write to: in a leader
+// the files themselves, in a follower their shadows (shadow.h). Known in both, so that a copy of
+// the process can have its own (copied_maps.h), and a survivor the files. Any thread of the
+// process.
 #pragma once
 #include "shim/agent/call.h"
 
@@ -38,7 +39,8 @@ bool maps_files();
 bool is_mapped_now(const FileId& file);
 /// False: there is no room.
 bool add_shared_map(const SharedMap& m);
-/// [address, address + length) is not mapped any more. A mapping that loses its middle keeps its larger rest.
+/// [address, address + length) is not mapped any more. A mapping that loses its middle keeps its
+/// larger rest.
 void forget_mapping(uint64_t address, uint64_t length);
 /// The program has changed what it may do with [address, address + length).
 void note_protection(uint64_t address, uint64_t length, uint64_t prot);

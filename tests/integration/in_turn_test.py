@@ -1,0 +1,69 @@
+"""The leader is killed, then the follower, and so on: each comes back every time, whatever it has of its own."""
+
+import os
+import pathlib
+import signal
+import sqlite3
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "carry"))
+
+from carry_test import Run  # noqa: E402
+from kill_test import SOURCES, program  # noqa: E402
+from worker_test import WorkerRun  # noqa: E402
+
+
+class InTurn(unittest.TestCase):
+    KILLS = 8
+
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="mx-in-turn-")
+        self.addCleanup(self.temporary.cleanup)
+        self.folder = pathlib.Path(self.temporary.name)
+
+    def kill(self, run, version):
+        """When it could come back. (A child that ends makes a checkpoint void: then there is the next one.)"""
+        ready = lambda: Run.checkpoint(run, version)
+        run.until("a checkpoint", ready)
+        while not ready():
+            run.ask("not yet")
+        before = len(run.report.events("recovery"))
+        os.kill(run.pids(version)[0], signal.SIGKILL)
+        run.until("the recovery", lambda: len(run.report.events("recovery")) > before)
+        return run.report.events("recovery")[-1]
+
+    def killed_in_turn(self, file, *arguments, options=()):
+        run = WorkerRun(self.folder, file, file, *options, *(["--", *arguments] if arguments else []))
+        for number in range(self.KILLS):
+            leader = run.status()["leader"]
+            version = leader if number % 2 == 0 else {"old": "new", "new": "old"}[leader]
+            last = self.kill(run, version)
+            if "a child process came or went" in last.get("reason", ""):
+                return run
+            self.assertEqual((version, "resynchronised"), (last["version"], last["result"]), run.text())
+        self.assertEqual([], run.report.events("dropped") + run.report.events("divergence") + run.report.events("note"), run.text())
+        for _ in range(50):
+            run.ask("alive")
+        return run
+
+    def test_children(self):
+        """A parent of short-lived children hears of each once."""
+        for options in ((), ("--lockstep", "full")):
+            with self.subTest(options):
+                self.assertEqual(5, self.killed_in_turn(program("reaps"), options=options).end())
+                self.temporary.cleanup()
+                self.folder.mkdir()
+
+    def test_database(self):
+        """Files that are mapped shared and writable: nothing is lost, and the database is whole."""
+        run = self.killed_in_turn("/usr/bin/python3", SOURCES / "wal.py")
+        self.assertEqual(5, run.end())
+        database = sqlite3.connect(self.folder / "lines.db")
+        self.assertEqual(run.count, database.execute("select count(*) from t").fetchone()[0])
+        self.assertEqual("ok", database.execute("pragma integrity_check").fetchone()[0])
+
+
+if __name__ == "__main__":
+    unittest.main()
