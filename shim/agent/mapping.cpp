@@ -131,7 +131,7 @@ bool shared_writable(int fd) {
 long run_mmap(Call& c) {
   Thread* t = c.t;
   note_sharing(c);
-  if (c.args[3] & kFixed) forget_mapping(c.args[0], c.args[1]);
+  if (c.args[3] & kFixed) forget_mapping(c.t, c.args[0], c.args[1]);
   const bool own = (c.args[3] & kAnonymous) || fd_private(t, static_cast<int>(c.args[4]));
   if (own || t->role == Role::kSolo) {
     c.ret = map(c);

@@ -113,7 +113,7 @@ long map_shadow(Call& c, int fd) {
   if (!s) return kEnomem;
   long at = raw6(__NR_mmap, c.args[0], c.args[1], c.args[2], kShared | (c.args[3] & kFixed), s->memfd, c.args[5]);
   if (is_error(at)) return at;
-  forget_mapping(static_cast<uint64_t>(at), c.args[1]);
+  forget_mapping(c.t, static_cast<uint64_t>(at), c.args[1]);
   const long kept = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);
   if (!add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], s->file, static_cast<int>(kept)}))
     leave_as_follower(c.t, "it maps more files than are known");

@@ -8,7 +8,6 @@
 
 namespace mx::agent {
 
-inline constexpr int kHighFd = 900;  // from where on a follower keeps descriptors of its own
 inline constexpr uint64_t kWholeFile = 64 << 20;  // larger ones are copied where they are mapped
 
 struct Shadow {

@@ -1,6 +1,7 @@
 #include "shim/agent/shared_maps.h"
 
-#include "shim/agent/align.h"
+#include "shim/agent/checkpoint.h"
+#include "shim/agent/failover.h"
 #include "shim/agent/one_at_a_time.h"
 
 namespace mx::agent {
@@ -18,38 +19,76 @@ uint64_t whole_pages(uint64_t length) {
   return (length + stream::kPage - 1) & ~(stream::kPage - 1);
 }
 
-void let_go(SharedMap& m) {
-  if (m.fd >= 0) sys(__NR_close, m.fd);
-  m.length = 0;
-  used.fetch_sub(1);
-}
-
-void cut(SharedMap& m, uint64_t address, uint64_t end) {
-  const uint64_t m_end = m.address + whole_pages(m.length);
-  const uint64_t before = address > m.address ? address - m.address : 0,
-                 after = m_end > end ? m_end - end : 0;
-  if (before >= after && before) {
-    m.length = before;
-  } else if (after) {
-    m.offset += end - m.address;
-    m.address = end;
-    m.length = after;
-  } else {
-    let_go(m);
+bool add(const SharedMap& added) {
+  for (SharedMap& m : shared_maps) {
+    if (m.length) continue;
+    m = added;
+    used.fetch_add(1);
+    return true;
   }
+  return false;
 }
 
-// The mapping has moved, or has another size. One that was split by it is two: the larger rest
-// stays where it was.
-void move_mapping(uint64_t old, uint64_t old_size, uint64_t now, uint64_t size) {
+// A part of it as an entry of its own.
+bool add_part(const SharedMap& of, uint64_t begin, uint64_t address, uint64_t length) {
+  SharedMap part = of;
+  part.offset += begin - of.address;
+  part.address = address;
+  part.length = length;
+  if (of.fd >= 0) {
+    const long fd = sys(__NR_fcntl, of.fd, kDupfdCloexec, kHighFd);
+    if (is_error(fd)) return false;
+    part.fd = static_cast<int>(fd);
+  }
+  if (add(part)) return true;
+  if (part.fd >= 0) sys(__NR_close, part.fd);
+  return false;
+}
+
+// Without [begin, end).
+bool cut(SharedMap& m, uint64_t begin, uint64_t end) {
+  const uint64_t m_end = m.address + whole_pages(m.length);
+  const bool all = end >= m_end || add_part(m, end, end, m_end - end);
+  if (begin > m.address) {
+    m.length = begin - m.address;
+  } else {
+    if (m.fd >= 0) sys(__NR_close, m.fd);
+    m.length = 0;
+    used.fetch_sub(1);
+  }
+  return all;
+}
+
+bool cut_all(uint64_t begin, uint64_t end) {
+  bool all = true;
+  for (SharedMap& m : shared_maps)
+    if (m.length && m.address + whole_pages(m.length) > begin && m.address < end)
+      all &= cut(m, begin, end);
+  return all;
+}
+
+bool move(uint64_t old, uint64_t old_size, uint64_t now, uint64_t size, bool stays) {
   const OneAtATime one(busy);
   for (SharedMap& m : shared_maps) {
     if (!m.length || m.address > old || m.address + whole_pages(m.length) <= old) continue;
-    if (m.address != old || whole_pages(m.length) != whole_pages(old_size)) continue;
-    m.address = now;
-    m.length = size;
-    return;
+    const SharedMap whole = m;
+    SharedMap kept = whole;  // cut() may close its descriptor
+    if (whole.fd >= 0)
+      kept.fd = static_cast<int>(sys(__NR_fcntl, whole.fd, kDupfdCloexec, kHighFd));
+    bool all = stays || cut(m, old, old + whole_pages(old_size));
+    all &= (whole.fd < 0 || kept.fd >= 0) && add_part(kept, old, now, size);
+    if (whole.fd >= 0 && kept.fd >= 0) sys(__NR_close, kept.fd);
+    return all;
   }
+  return true;
+}
+
+// More pieces than are known: a follower could not put the files in their place, a copy of a leader
+// no shadows.
+void lose_track(Thread* t) {
+  if (t->role == Role::kFollower)
+    leave_as_follower(t, "it maps files in more pieces than are known");
+  forbid_checkpoints(t);
 }
 
 }  // namespace
@@ -65,22 +104,17 @@ bool is_mapped_now(const FileId& file) {
 
 bool add_shared_map(const SharedMap& added) {
   const OneAtATime one(busy);
-  for (SharedMap& m : shared_maps) {
-    if (m.length) continue;
-    m = added;
-    used.fetch_add(1);
-    return true;
-  }
-  return false;
+  return add(added);
 }
 
-void forget_mapping(uint64_t address, uint64_t length) {
+void forget_mapping(Thread* t, uint64_t address, uint64_t length) {
   if (!maps_files()) return;
-  const OneAtATime one(busy);
-  const uint64_t end = address + whole_pages(length);
-  for (SharedMap& m : shared_maps)
-    if (m.length && m.address + whole_pages(m.length) > address && m.address < end)
-      cut(m, address, end);
+  bool all;
+  {
+    const OneAtATime one(busy);
+    all = cut_all(address, address + whole_pages(length));
+  }
+  if (!all) lose_track(t);
 }
 
 void note_protection(uint64_t address, uint64_t length, uint64_t prot) {
@@ -91,16 +125,19 @@ void note_protection(uint64_t address, uint64_t length, uint64_t prot) {
 }
 
 long run_munmap(Call& c) {
-  forget_mapping(c.args[0], c.args[1]);
+  forget_mapping(c.t, c.args[0], c.args[1]);
   return run_local(c);
 }
 
 long run_mremap(Call& c) {
-  constexpr uint64_t kFixed = 2;  // MREMAP_FIXED: what was there is gone
-  if (c.args[3] & kFixed) forget_mapping(c.args[4], c.args[2]);
+  constexpr uint64_t kFixed = 2, kDontUnmap = 4;
+  const uint64_t old = c.args[0], old_size = c.args[1], size = c.args[2], flags = c.args[3];
+  if (flags & kFixed) forget_mapping(c.t, c.args[4], size);  // what was there is gone
   const long now = run_local(c);
-  if (!is_error(now) && maps_files())
-    move_mapping(c.args[0], c.args[1], static_cast<uint64_t>(now), c.args[2]);
+  const bool stays = (flags & kDontUnmap) || !old_size;
+  if (!is_error(now) && maps_files() &&
+      !move(old, old_size, static_cast<uint64_t>(now), size, stays))
+    lose_track(c.t);
   return now;
 }
 

@@ -31,6 +31,7 @@ struct SharedMap {
   FileId file;                             ///< the real one
   int fd;  ///< follower: this version's own descriptor of the real file; -1: none
 };
+inline constexpr int kHighFd = 900;  ///< from where on mx keeps descriptors of a process's own
 inline constexpr int kMostSharedMaps = 128;
 extern SharedMap shared_maps[kMostSharedMaps];
 
@@ -39,9 +40,8 @@ bool maps_files();
 bool is_mapped_now(const FileId& file);
 /// False: there is no room.
 bool add_shared_map(const SharedMap& m);
-/// [address, address + length) is not mapped any more. A mapping that loses its middle keeps its
-/// larger rest.
-void forget_mapping(uint64_t address, uint64_t length);
+/// [address, address + length) is not mapped any more.
+void forget_mapping(Thread* t, uint64_t address, uint64_t length);
 /// The program has changed what it may do with [address, address + length).
 void note_protection(uint64_t address, uint64_t length, uint64_t prot);
 

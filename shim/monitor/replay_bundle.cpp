@@ -214,9 +214,17 @@ class Held {
   pid_t pid_;
 };
 
+// What is mapped so belongs to the one that follows, too, and has changed by now.
+void check_shared(const std::vector<replay::Region>& map) {
+  for (const replay::Region& r : map)
+    if (r.shared && r.path.starts_with("/memfd:") && !r.path.starts_with("/memfd:mx-arena"))
+      throw std::runtime_error("the program maps memfds, or files shared and writable, which a bundle does not hold");
+}
+
 void save_process(pid_t pid, uint32_t reserved, replay::Bundle& b, const std::string& folder) {
   const Held held(pid);
   const std::vector<replay::Region> map = replay::map_of(pid);
+  check_shared(map);
   b.program = link_of(proc(pid, "exe"));
   b.root = link_of(proc(pid, "root"));
   b.folder = link_of(proc(pid, "cwd"));

@@ -1,5 +1,4 @@
-// A signal interrupts a call that waits, not one that need not: a write into a pipe with room, a read of what is
-// there, a wait for a child that has ended, with a handler that does not ask for SA_RESTART.
+// A signal interrupts calls that wait; not a write with room, a read of what is there, a wait for who has ended.
 // expect: ok: no call was interrupted
 #include <poll.h>
 #include <sys/time.h>
