@@ -60,6 +60,8 @@ constexpr HookTable make_hooks() {
   run(__NR_flock, run_flock);
   run(__NR_chdir, run_chdir);
   run(__NR_fchdir, run_fchdir);
+  h.at[__NR_fchdir].perform = perform_fchdir;
+  h.at[__NR_fchdir].in_turn = enter_folder;
   run(__NR_close, run_close);
   h.at[__NR_close].prepare = prepare_close;
   h.at[__NR_close].in_turn = localise_close;

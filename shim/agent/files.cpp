@@ -5,6 +5,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/looks.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -330,13 +331,35 @@ long run_chdir(Call& c) {
   return c.ret;
 }
 
+// Where the leader has come to, by name: it may have gone on when a follower comes to the event.
+long perform_fchdir(Call& c) {
+  const long ret = execute_by_role(c);
+  if (!c.blob_size) return ret;
+  const long n = ret == 0 ? sys(__NR_getcwd, c.blob, c.blob_size) : 0;
+  c.blob_size = n > 0 ? n : 0;
+  return ret;
+}
+
+// Before the leader goes on, which waits.
+void enter_folder(Call& c) {
+  if (c.ret != 0) return;
+  if (c.t->role != Role::kFollower) {  // the killed leader was there already
+    execute_plain(c);
+    return;
+  }
+  const auto* name = reinterpret_cast<const char*>(c.blob);
+  const bool named = c.blob_size && name[0] == '/' && !name[c.blob_size - 1];
+  if (!named || is_error(sys(__NR_chdir, name))) follow_into_folder(c.t);
+}
+
 long run_fchdir(Call& c) {
   Thread* t = c.t;
-  int fd = static_cast<int>(c.args[0]);
-  if (fd_private(t, fd)) return run_both(c);
-  long ret = run_event(c);
+  Path name;
+  if (fd_private(t, static_cast<int>(c.args[0]))) return run_both(c);
+  c.blob = reinterpret_cast<uint64_t>(name.text);
+  c.blob_size = sizeof name.text;
+  const long ret = run_event(c);
   if (t->role == Role::kLeader && ret == 0) lane_rendezvous(t, false);
-  if (t->role == Role::kFollower && c.consumed && ret == 0) follow_into_folder(t);
   return ret;
 }
 

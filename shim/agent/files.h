@@ -19,6 +19,8 @@ long run_mprotect(Call& c);
 void localise_sendfile(Call& c);
 long run_chdir(Call& c);
 long run_fchdir(Call& c);
+long perform_fchdir(Call& c);
+void enter_folder(Call& c);
 /// True if the open file may be written through: a shared mapping of it is then a copy.
 bool shared_writable(int fd);
 /// After a failover: turns this version's copies of shared writable mappings into real ones.
