@@ -94,6 +94,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   Process* parent = p->shared;
   p->shared = &control()->processes[born.process];
   p->shared->shared_slot[v].store(parent->shared_slot[v].load());
+  p->shared->vpid = vpid;  // its maker may have been killed in the call
   p->shared->alive[v].store(1);  // before the pid: who sees the pid may judge by this
   std::atomic_thread_fence(std::memory_order_seq_cst);
   p->shared->real_pid[v] = p->real_pid;
