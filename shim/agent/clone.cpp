@@ -10,6 +10,7 @@
 #include "shim/agent/serialized.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
+#include "shim/agent/own_io.h"
 #include "shim/agent/own_words.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
@@ -299,6 +300,8 @@ void await_release(Thread* t) {
 long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
+  const bool first = leads(t) && t->proc->threads.load() == 1 && t->tid == t->proc->real_pid;
+  if (first && !t->proc->shared->first_io_known.load()) note_first_io(t);
   // musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds
   // now.
   constexpr uint64_t kChildCleartid = 0x200000, kSetTls = 0x80000;

@@ -377,7 +377,25 @@ void settle_close(Thread* t, Flight& f) {
 
 }  // namespace
 
+namespace {
+
+// The killed leader's first thread, whose count of its own is known.
+Lane* counted_lane(Process* p) {
+  const uint32_t lane = p->lane[p->leader.load() & 1];
+  const bool known = p->last_words.first_known && p->first_io_known.load() && lane < stream::kMaxLanes;
+  return known ? &control()->lanes[lane] : nullptr;
+}
+
+uint64_t moved_by_first(const Process* p, const Lane& l, int direction) {
+  const uint64_t total = p->last_words.first_io[direction],
+                 told = p->first_io[direction].load() + published_bytes(l, direction);
+  return total > told ? total - told : 0;
+}
+
+}  // namespace
+
 void weigh_moved_bytes(Process* p) {
+  Lane* first = counted_lane(p);
   for (int direction : {kRead, kWritten}) {
     uint64_t known = p->io_ended[direction].load(), movers = 0;
     each_lane(p, [&](Lane& l) {
@@ -385,8 +403,15 @@ void weigh_moved_bytes(Process* p) {
       movers += may_have_moved(l, direction);
     });
     uint64_t total = p->last_words.io[direction], left = total > known ? total - known : 0;
+    if (first && may_have_moved(*first, direction)) {
+      const uint64_t own = moved_by_first(p, *first, direction);
+      first->flight.moved[direction] = own < left ? own : left;
+      left -= first->flight.moved[direction];
+      movers--;
+    }
     each_lane(p, [&](Lane& l) {
       Flight& f = l.flight;
+      if (&l == first && may_have_moved(l, direction)) return;
       f.moved[direction] = 0;
       if (!may_have_moved(l, direction) || !left) return;
       // Several at once: a call that was executed has most probably moved all that it was asked to.

@@ -142,13 +142,15 @@ void reset_failover(Process* p) {
 }
 
 // The byte counts of this process begin with what it has read and written as a follower.
-void count_from_here(Process* p) {
+void count_from_here(Thread* t, Process* p) {
   each_lane(p, [](Lane& l) {
     for (int k : {stream::kRead, stream::kWritten}) l.io[k] = 0;
   });
   uint64_t io[2] = {0, 0};
   if (!read_own_io(io)) return;
   for (int k : {stream::kRead, stream::kWritten}) p->io_ended[k].store(io[k]);
+  p->first_io_known.store(0);
+  if (t->proc->multi_threaded) note_first_io(t);
 }
 
 // With a follower that comes back, or alone.
@@ -176,7 +178,7 @@ void lead(Thread* t) {
   forget_history();
   make_stand_ins(t);
   if (pairs) {
-    count_from_here(p);
+    count_from_here(t, p);
     p->gaps_before.store(p->order.load());
   }
   t->role = pairs ? Role::kLeader : Role::kSolo;

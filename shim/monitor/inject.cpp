@@ -167,6 +167,7 @@ void count_from_here(const Arena& arena, const Injection& in) {
     arena.control().lanes[lane].io[k] = io[k];
     p.io_ended[k].store(0);
   }
+  p.first_io_known.store(0);
 }
 
 }  // namespace

@@ -123,6 +123,8 @@ struct alignas(64) Process {
   Image image[2];          ///< by Version: the leader may be some execve ahead
   Word max_fd;             ///< highest descriptor number the leader ever got
   std::atomic<uint64_t> io_ended[2];  ///< Lane::io of threads that have ended
+  std::atomic<uint64_t> first_io[2];  ///< the kernel's count of the first thread, less its Lane::io
+  Word first_io_known;                ///< since there are others
   LastWords last_words;
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   uint64_t exec_sent[2];   ///< signals that the program has sent itself and blocks, likewise

@@ -61,8 +61,9 @@ inline constexpr uint64_t kUntouched = 0x9d5c'11e7'a3f0'846bULL;
 /// What the kernel says of a process that was killed: see Process::last_words.
 struct LastWords {
   std::atomic<uint32_t> known;
-  uint32_t pad;
+  uint32_t first_known;
   uint64_t io[2];    ///< bytes its threads read and wrote in all
+  uint64_t first_io[2];  ///< … the first of them; the others are gone with their counts
   uint64_t pending;  ///< signals it never took
 };
 
