@@ -20,7 +20,8 @@ bool is_pair(Thread* t, uint64_t fd) { return valid_fd(static_cast<int64_t>(fd))
 struct Pair {
   int one, other;
   uint32_t processes;            ///< that had been made by then
-  std::atomic<uint32_t> begun;   ///< writes of which the event is yet to come
+  std::atomic<uint32_t> begun;   ///< futex: writes of which the event is yet to come
+  std::atomic<uint32_t> waited_for;  ///< a reader sleeps until it changes
   std::atomic<uint32_t> in_vain; ///< how often a reader has waited for one that it did not need
 };
 constexpr uint32_t kMostPairs = 32;
@@ -116,6 +117,9 @@ InFlight put_word_in_flight(Call& c, const Thread& writer) {
   stream::Flight& f = l->flight;
   const bool flies = f.phase.load() && f.head == l->head.load() && f.nr == __NR_write && f.note == kStaged;
   if (!flies || !has_length(f.count) || !is_pair(c.t, static_cast<uint64_t>(f.fd))) return InFlight::kNone;
+  // All that its thread had told before came before this read: what is left are questions, which have no place in the order.
+  constexpr uint64_t kFewQuestions = 256;
+  if (f.head - writer.pos > kFewQuestions) return InFlight::kNone;
   const auto size = static_cast<uint64_t>(c.ret < kSearched ? c.ret : kSearched);
   auto* bytes = reinterpret_cast<uint8_t*>(c.args[1]);
   Words w{};
@@ -187,10 +191,11 @@ void begin_own_words(Call& c) {
 
 void end_own_words(Call& c) {
   if (!c.began) return;
-  std::atomic<uint32_t>& begun = pairs[c.began - 1].begun;
-  uint32_t now = begun.load();
-  while (now && !begun.compare_exchange_weak(now, now - 1)) {
+  Pair& p = pairs[c.began - 1];
+  uint32_t now = p.begun.load();
+  while (now && !p.begun.compare_exchange_weak(now, now - 1)) {
   }
+  if (p.waited_for.exchange(0)) futex_wake(&p.begun, 1 << 30);
   c.began = 0;
 }
 
@@ -216,7 +221,8 @@ void read_own_words(Call& c) {
   const bool may_be_early = p && c.t->role == Role::kFollower && c.t->proc->multi_threaded;
   Word never{0};
   for (int ms = 0;; ms++) {
-    const bool early = may_be_early && p->begun.load() && p->in_vain.load() < kOften;  // asked before what may come of it
+    const uint32_t begun = may_be_early ? p->begun.load() : 0;
+    const bool early = begun && p->in_vain.load() < kOften;  // asked before what may come of it
     if (kept.load() && put_own_words(c, p)) {
       if (p) p->in_vain.store(0);
       return;
@@ -227,7 +233,8 @@ void read_own_words(Call& c) {
       if (p) p->in_vain.fetch_add(1);
       return;
     }
-    futex_wait(&never, 0, 1);
+    if (early) p->waited_for.store(1);
+    futex_wait(early ? &p->begun : &never, early ? begun : 0, 1);
   }
 }
 
