@@ -105,6 +105,7 @@ void finish_memory() {
     if (!copies[i].named) sys(__NR_close, copies[i].fd);
   }
   copy_count = 0;
+  room = kMostBytes;  // it will be copied itself
 }
 
 }  // namespace mx::agent

@@ -15,7 +15,8 @@ namespace {
 constexpr uint64_t kFixed = 0x10, kShared = 1, kCloexec = 1, kWrite = 2;
 
 // Leader: what has been mapped so. A file stays here when it is mapped no more.
-FileId mapped[64];
+constexpr int kMostMapped = 64;
+FileId mapped[kMostMapped];
 int mapped_count;
 
 // What an event says of a write to such a file.
@@ -37,8 +38,18 @@ bool is_mapped(const FileId& file) {
   return false;
 }
 
+// Where there is no room, instead of one that is mapped no more.
 void add_mapped(const FileId& file) {
-  if (mapped_count < 64 && !is_mapped(file)) mapped[mapped_count++] = file;
+  if (is_mapped(file)) return;
+  if (mapped_count < kMostMapped) {
+    mapped[mapped_count++] = file;
+    return;
+  }
+  for (FileId& known : mapped) {
+    if (is_mapped_now(known)) continue;
+    known = file;
+    return;
+  }
 }
 
 // Leader: whether what the descriptor is of has been mapped.
@@ -103,6 +114,14 @@ Shadow* add_shadow(const FileId& file, uint64_t size) {
   return &shadows[shadow_count++];
 }
 
+void drop_unused_shadows() {
+  for (int i = shadow_count; i-- > 0;) {
+    if (is_mapped_now(shadows[i].file)) continue;
+    sys(__NR_close, shadows[i].memfd);
+    shadows[i] = shadows[--shadow_count];
+  }
+}
+
 bool has_shadow(int fd) {
   FileInfo info;
   return look_at(fd, info) && find_shadow(info.id());
@@ -113,7 +132,6 @@ long map_shadow(Call& c, int fd) {
   if (!s) return kEnomem;
   long at = raw6(__NR_mmap, c.args[0], c.args[1], c.args[2], kShared | (c.args[3] & kFixed), s->memfd, c.args[5]);
   if (is_error(at)) return at;
-  forget_mapping(c.t, static_cast<uint64_t>(at), c.args[1]);
   const long kept = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);
   if (!add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], s->file, static_cast<int>(kept)}))
     leave_as_follower(c.t, "it maps more files than are known");

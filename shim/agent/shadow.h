@@ -22,6 +22,8 @@ extern int shadow_count;
 Shadow* add_shadow(const FileId& file, uint64_t size);
 /// Copies [begin, end) from one open file to another; its offset in `to` may change.
 void copy_range(int from, int to, uint64_t begin, uint64_t end);
+/// Follower: of files that are mapped no more. (Another file may get the number of one that is removed.)
+void drop_unused_shadows();
 /// Follower: whether there is one of the file `fd`.
 bool has_shadow(int fd);
 
