@@ -16,10 +16,6 @@ namespace {
 constexpr uint64_t kShared = 1, kFixed = 0x10;
 constexpr uint64_t kOpen = 02004002, kNofollow = 0400000;  // O_RDWR, O_CLOEXEC, O_NONBLOCK
 
-uint64_t protection(const MapsLine& m) {
-  return (m.perms[0] == 'r' ? 1 : 0) | (m.perms[1] == 'w' ? 2 : 0) | (m.perms[2] == 'x' ? 4 : 0);
-}
-
 bool map_instead(const MapsLine& m, uint64_t begin, uint64_t end, int fd, uint64_t offset) {
   return !is_error(
       raw6(__NR_mmap, begin, end - begin, protection(m), kShared | kFixed, fd, offset));
@@ -84,16 +80,10 @@ long open_mapped(const Thread* t, const MapsLine& m, const FileId& file) {
   return high;
 }
 
-Shadow* shadow_of(const FileId& file) {
-  for (int i = 0; i < shadow_count; i++)
-    if (shadows[i].file == file) return &shadows[i];
-  return nullptr;
-}
-
 // Former leader: in place of the file, which is open as `fd`, a shadow with what that holds.
 Shadow* shadow_from(const FileId& file, int fd) {
   FileInfo info;
-  if (Shadow* known = shadow_of(file)) return known;
+  if (Shadow* known = find_shadow(file)) return known;
   if (!look_at(fd, info) || !take_room(static_cast<uint64_t>(info.size))) return nullptr;
   Shadow* made = add_shadow(file, static_cast<uint64_t>(info.size));
   if (made) copy_range(fd, made->memfd, 0, static_cast<uint64_t>(info.size));
@@ -197,7 +187,8 @@ bool shares_maps(Thread* t) {
 
 CheckpointRefusal own_maps(Thread* t) {
   if (!maps_memory_of_its_own(t)) return CheckpointRefusal::kNone;
-  if (!copy_shadows() || !own_lines(t)) return CheckpointRefusal::kMappedFile;
+  if (!copy_shadows() || !own_lines(t))
+    return is_full() ? CheckpointRefusal::kTooMuchShared : CheckpointRefusal::kMappedFile;
   finish_memory();
   return CheckpointRefusal::kNone;
 }

@@ -17,6 +17,7 @@ constexpr uint64_t kMostBytes = 64 << 20;
 CopiedMemory copies[kMost];
 int copy_count;
 uint64_t room = kMostBytes;
+bool full = false;
 
 // As memfd_create was told: "/memfd:NAME (deleted)".
 long make_named_as(int source) {
@@ -51,10 +52,13 @@ CopiedMemory* copy_of(int source) {
 }  // namespace
 
 bool take_room(uint64_t bytes) {
-  if (bytes > room) return false;
+  full |= bytes > room;
+  if (full) return false;
   room -= bytes;
   return true;
 }
+
+bool is_full() { return full; }
 
 CopiedMemory* copied_memory(const FileId& file) {
   for (int i = 0; i < copy_count; i++)

@@ -31,5 +31,7 @@ void finish_memory();
 
 /// How much a copy may take in all, of these and of shadows, in bytes. False: not so much.
 bool take_room(uint64_t bytes);
+/// That has been said.
+bool is_full();
 
 }  // namespace mx::agent

@@ -8,6 +8,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/rest.h"
+#include "shim/agent/shared_maps.h"
 
 namespace mx::agent {
 
@@ -54,24 +55,14 @@ void await_end_of(Joint& j, JointPhase p) {
   if (is(j, p)) call_off(j, CheckpointRefusal::kNotTogether);
 }
 
-struct Stat {
-  uint64_t device, inode;
-  uint64_t rest[16];
-};
-
 enum class Kind { kNone, kCopied, kForeign };
 
-Kind kind_of(const MapsLine& m, const Stat& arena) {
+Kind kind_of(const MapsLine& m, const FileInfo& arena) {
   const bool ours = m.begin >= stream::kAgentBase && m.begin < stream::kRangeEnd;
   if (m.perms[3] != 's' || ours) return Kind::kNone;
   const bool anonymous = starts_with(m.path, "/dev/zero") || m.inode == arena.inode;
   if (m.device == arena.device && anonymous) return Kind::kCopied;
   return starts_with(m.path, "/SYSV") ? Kind::kForeign : Kind::kNone;  // the rest: copied_maps.h
-}
-
-// As mmap(2) takes it.
-uint64_t protection(const MapsLine& m) {
-  return (m.perms[0] == 'r' ? 1 : 0) | (m.perms[1] == 'w' ? 2 : 0) | (m.perms[2] == 'x' ? 4 : 0);
 }
 
 // Its place in the table; the first process that names it copies it. Null: no room, or others have
@@ -104,12 +95,12 @@ CheckpointRefusal note_mapping(Thread* t, Joint& j, const MapsLine& m) {
 }
 
 CheckpointRefusal note_mappings(Thread* t, Joint& j) {
-  Stat arena;
+  FileInfo arena;
   mapped_count = 0;
   const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
   if (is_error(maps)) return CheckpointRefusal::kSharesMemory;
   auto why = CheckpointRefusal::kSharesMemory;
-  if (!is_error(sys(__NR_fstat, control()->settings.reserved_fd, &arena))) {
+  if (look_at(static_cast<int>(control()->settings.reserved_fd), arena)) {
     why = CheckpointRefusal::kNone;
     LineReader reader{static_cast<int>(maps), {}};
     for (const char* line; why == CheckpointRefusal::kNone && (line = reader.next());) {

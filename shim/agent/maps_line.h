@@ -30,4 +30,9 @@ inline bool parse(const char* s, MapsLine& m) {
   return true;
 }
 
+/// As mmap(2) takes it.
+inline uint64_t protection(const MapsLine& m) {
+  return (m.perms[0] == 'r' ? 1 : 0) | (m.perms[1] == 'w' ? 2 : 0) | (m.perms[2] == 'x' ? 4 : 0);
+}
+
 }  // namespace mx::agent

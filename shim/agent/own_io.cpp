@@ -47,14 +47,16 @@ void note_first_io(Thread* t) {
   const uint32_t lane = p->lane[static_cast<int>(t->proc->version)];
   if (lane >= stream::kMaxLanes) return;
   char path[48] = "/proc/self/task/";
-  const size_t end = append_number(path, string_length(path, sizeof path), static_cast<uint64_t>(t->proc->real_pid));
+  const size_t end = append_number(path, string_length(path, sizeof path),
+                                   static_cast<uint64_t>(t->proc->real_pid));
   copy_string(path + end, "/io", 4);
   uint64_t io[2];
   const long n = read_counts(path, io);
   if (n <= 0) return;
   count_own(t, __NR_read, n);
   if (t->tid == t->proc->real_pid) io[stream::kRead] += n;
-  for (int k : {stream::kRead, stream::kWritten}) p->first_io[k].store(io[k] - control()->lanes[lane].io[k]);
+  for (int k : {stream::kRead, stream::kWritten})
+    p->first_io[k].store(io[k] - control()->lanes[lane].io[k]);
   p->first_io_known.store(1);
 }
 

@@ -5,6 +5,7 @@
 #include "shim/agent/children.h"
 #include "shim/agent/copied_fds.h"
 #include "shim/agent/copied_maps.h"
+#include "shim/agent/copied_memory.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/joint.h"
@@ -207,7 +208,8 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, 1 /*PR_SET_PDEATHSIG*/, 9);
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
-  if (!own_descriptors(t, t->proc->real_pid)) give_up_copy(t, s, CheckpointRefusal::kMappedFile);
+  if (!own_descriptors(t, t->proc->real_pid))
+    give_up_copy(t, s, is_full() ? CheckpointRefusal::kTooMuchShared : CheckpointRefusal::kMappedFile);
   // What it reads from here on (own_maps, warm_up) is not the leader's: who survives a SIGKILL of that one
   // tells by the bytes that its lanes count whether a call was executed.
   t->role = Role::kFollower;

@@ -10,6 +10,12 @@ namespace mx::agent {
 Shadow shadows[kMostShadows];
 int shadow_count;
 
+Shadow* find_shadow(const FileId& file) {
+  for (int i = 0; i < shadow_count; i++)
+    if (shadows[i].file == file) return &shadows[i];
+  return nullptr;
+}
+
 namespace {
 
 constexpr uint64_t kFixed = 0x10, kShared = 1, kCloexec = 1, kWrite = 2;
@@ -25,12 +31,6 @@ struct Written {
   uint64_t offset;
 };
 static_assert(sizeof(Written) <= sizeof(Call::scratch));
-
-Shadow* find_shadow(const FileId& file) {
-  for (int i = 0; i < shadow_count; i++)
-    if (shadows[i].file == file) return &shadows[i];
-  return nullptr;
-}
 
 bool is_mapped(const FileId& file) {
   for (int i = 0; i < mapped_count; i++)

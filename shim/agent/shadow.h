@@ -18,6 +18,8 @@ inline constexpr int kMostShadows = 64;
 extern Shadow shadows[kMostShadows];
 extern int shadow_count;
 
+/// Null: the file has none.
+Shadow* find_shadow(const FileId& file);
 /// An empty one of `size` bytes; null: no room, no memory.
 Shadow* add_shadow(const FileId& file, uint64_t size);
 /// Copies [begin, end) from one open file to another; its offset in `to` may change.

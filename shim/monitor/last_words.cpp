@@ -24,7 +24,9 @@ bool read_counts(const std::string& path, uint64_t (&io)[2]) {
 
 }  // namespace
 
-bool moved_bytes(pid_t pid, uint64_t (&io)[2]) { return read_counts("/proc/" + std::to_string(pid) + "/io", io); }
+bool moved_bytes(pid_t pid, uint64_t (&io)[2]) {
+  return read_counts("/proc/" + std::to_string(pid) + "/io", io);
+}
 
 void hear_last_words(pid_t pid, stream::Process& p) {
   uint64_t io[2];
