@@ -27,6 +27,7 @@ namespace {
 
 constexpr uint64_t kCloneParent = 0x8000, kCloneFiles = 0x400, kSettid = 0x100000, kSigchld = 17;
 constexpr uint64_t kWclone = 0x80000000;
+constexpr KernelTimespec kLongest{0, 50'000'000};
 constexpr uint32_t kPassOver = 2000;  // calls, of a program that neither waits nor reads
 
 Checkpoint& own(Thread* t) {
@@ -85,8 +86,8 @@ bool make_copy(Thread* t) {
   return false;
 }
 
-// Whose offset in a file the copy has not noted yet must not move it, nor write to what the copy has yet to copy.
-void await_ready(Sleeper& s) {
+// Nobody may write to what the copy has yet to copy.
+void await_memory(Sleeper& s) {
   constexpr int kLongestMs = 200;
   for (int waited = 0; !s.ready.load() && waited < kLongestMs; waited++)
     if (!futex_wait(&s.ready, 0, 1)) break;
@@ -124,11 +125,14 @@ bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t memory) 
   const long pid = clone_asleep(t, s);
   if (pid == 0) return true;
   if (pid <= 0) c.refusal = static_cast<uint32_t>(CheckpointRefusal::kNoProcess);
-  if (pid > 0 && (has_private_files(t) || maps_memory_of_its_own(t))) await_ready(s);
+  if (pid > 0 && maps_memory_of_its_own(t)) await_memory(s);
   c.made_tsc = tsc();
   c.cost_ticks = c.made_tsc - started;
   c.total_ticks += c.cost_ticks;
   c.count += pid > 0;
+  // Whose offset in a file the copy has not noted yet must not move it.
+  if (pid > 0 && has_private_files(t))
+    sys(__NR_futex, &s.ready, 0 /*FUTEX_WAIT*/, 0, &kLongest, 0, 0);
   if (pid <= 0) set(s, SleeperState::kNone);
   hold_memory(t);
   start_spare_keeper(t);
