@@ -37,10 +37,7 @@ void note_file(Thread* t, int fd) {
 
 // (The source's own description: whatever is read from it, the original's offset stays.)
 bool open_memory_anew(const char* path, const File& f) {
-  const long source = sys(__NR_open, path, kCloexec, 0);
-  if (is_error(source)) return false;
-  const long high = sys(__NR_fcntl, source, kDupfdCloexec, kHighFd);  // it must not stand where it is to go
-  sys(__NR_close, source);
+  const long high = move_high(sys(__NR_open, path, kCloexec, 0));  // it must not stand where it is to go
   if (is_error(high)) return false;
   const bool placed = place_memory(static_cast<int>(high), {f.fd, static_cast<int>(f.cloexec), f.offset});
   sys(__NR_close, high);

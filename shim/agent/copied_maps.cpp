@@ -74,10 +74,7 @@ long open_mapped(const Thread* t, const MapsLine& m, const FileId& file) {
   long fd = open_if(m.path, file, kOpen | kNofollow);
   if (is_error(fd)) fd = open_by_number(t, file);
   if (is_error(fd)) fd = open_by_mapping(m, file);
-  if (is_error(fd)) return fd;
-  const long high = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);
-  sys(__NR_close, fd);
-  return high;
+  return move_high(fd);
 }
 
 // Former leader: in place of the file, which is open as `fd`, a shadow with what that holds.
@@ -144,10 +141,7 @@ bool own_line(const Thread* t, const MapsLine& m) {
 }
 
 bool own_lines(const Thread* t) {
-  const long maps = sys(__NR_openat, -100, "/proc/self/maps", 02000000);
-  if (is_error(maps)) return false;
-  const long high = sys(__NR_fcntl, maps, kDupfdCloexec, kHighFd);
-  sys(__NR_close, maps);
+  const long high = move_high(sys(__NR_openat, -100, "/proc/self/maps", 02000000));
   if (is_error(high)) return false;
   bool all = true;
   LineReader reader{static_cast<int>(high), {}};

@@ -87,9 +87,7 @@ CopiedMemory* take_from_mapping(const FileId& file, uint64_t address, uint64_t l
   CopiedMemory* c = copied_memory(file);
   if (!take_room(length)) return nullptr;
   if (!c) {
-    const long made = sys(__NR_memfd_create, "", kCloexec);
-    const long high = is_error(made) ? made : sys(__NR_fcntl, made, kDupfdCloexec, kHighFd);
-    if (!is_error(made)) sys(__NR_close, made);
+    const long high = move_high(sys(__NR_memfd_create, "", kCloexec));
     if (!(c = add(file, high, 0, false))) return nullptr;
   }
   FileInfo now;

@@ -86,7 +86,7 @@ bool failure(const EventHeader& h) {
   return h.kind == EventKind::kFault || (h.kind == EventKind::kExit && h.result != 0);
 }
 
-bool begins_work(long nr) {
+bool reads_or_accepts(long nr) {
   switch (nr) {
     case __NR_read:
     case __NR_readv:
@@ -97,9 +97,11 @@ bool begins_work(long nr) {
     case __NR_accept4:
       return true;
     default:
-      return waits_for_work(nr);
+      return false;
   }
 }
+
+bool begins_work(long nr) { return reads_or_accepts(nr) || waits_for_work(nr); }
 
 bool waits_for_work(const EventHeader& h) {
   return h.kind == EventKind::kCall && waits_for_work(h.nr);

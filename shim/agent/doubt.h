@@ -17,6 +17,8 @@ bool waits_for_work(const EventHeader& h);
 bool waits_for_work(long nr);
 /// … or that reads: what a program does next comes from it.
 bool begins_work(long nr);
+/// A call that takes input, or a connection.
+bool reads_or_accepts(long nr);
 
 /// Follower: the leader's event at the cursor is not what this version does. A version that goes
 /// astray is often about to fail: it logs, or raises a signal, and aborts. The follower keeps its

@@ -46,6 +46,7 @@ long file_to_map(Call& c, const EventHeader& h) {
 bool may_write_to_it(const Call& c, int fd) { return (c.args[3] & kTypeMask) != kPrivate && shared_writable(fd); }
 
 long map_own_shadow(Call& c, int fd) {
+  drop_unused_shadows();
   if (!has_shadow(fd)) {
     if (c.t->replays) leave_as_follower(c.t, "a file that it maps has been written to since");
     forget_checkpoint(c.t, stream::CheckpointRefusal::kMappedFile);

@@ -1,5 +1,6 @@
 #include "shim/agent/readiness.h"
 
+#include "shim/agent/doubt.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -9,15 +10,8 @@ namespace {
 constexpr int16_t kPollIn = 1, kPollOut = 4;
 
 int16_t waits_for(long nr) {
+  if (reads_or_accepts(nr)) return kPollIn;
   switch (nr) {
-    case __NR_read:
-    case __NR_readv:
-    case __NR_recvfrom:
-    case __NR_recvmsg:
-    case __NR_recvmmsg:
-    case __NR_accept:
-    case __NR_accept4:
-      return kPollIn;
     case __NR_write:
     case __NR_writev:
     case __NR_sendto:

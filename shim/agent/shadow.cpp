@@ -104,10 +104,7 @@ void copy_range(int from, int to, uint64_t begin, uint64_t end) {
 
 Shadow* add_shadow(const FileId& file, uint64_t size) {
   if (shadow_count == kMostShadows) return nullptr;
-  const long made = sys(__NR_memfd_create, "mx-shadow", kCloexec);
-  if (is_error(made)) return nullptr;
-  const long memfd = sys(__NR_fcntl, made, kDupfdCloexec, kHighFd);
-  sys(__NR_close, made);
+  const long memfd = move_high(sys(__NR_memfd_create, "mx-shadow", kCloexec));
   if (is_error(memfd)) return nullptr;
   sys(__NR_ftruncate, memfd, size);
   shadows[shadow_count] = {file, static_cast<int>(memfd)};

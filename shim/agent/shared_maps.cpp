@@ -3,7 +3,6 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/one_at_a_time.h"
-#include "shim/agent/shadow.h"
 
 namespace mx::agent {
 
@@ -115,7 +114,6 @@ void forget_mapping(Thread* t, uint64_t address, uint64_t length) {
     const OneAtATime one(busy);
     all = cut_all(address, address + whole_pages(length));
   }
-  if (t->role == Role::kFollower) drop_unused_shadows();
   if (!all) lose_track(t);
 }
 
