@@ -147,6 +147,11 @@ long perform_sigpending(Call& c) {
 // program goes on.
 long run_sigreturn(Call& c) {
   Thread* t = c.t;
+  if (t->cancel_early && t->role == Role::kFollower) {
+    t->cancel_early = 0;
+    read_frame(t, c.r);
+    leave_handler(t, c.r, false);
+  }
   if (t->role == Role::kFollower) {
     EventHeader h;
     Match m = follower_match(c, h);

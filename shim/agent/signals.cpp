@@ -24,7 +24,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kSigsys = 31, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
+constexpr int kSigsys = 31, kSigcancel = 32, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
 constexpr int64_t kDeferNs = 3'000'000;
 
 bool default_ignored(int sig) {
@@ -361,8 +361,9 @@ bool deliver_pending(Thread* t, Regs* r, SignalPoint point) {
   uint32_t count =
       point == SignalPoint::kCallEnd && t->role == Role::kLeader ? t->announced : t->pending;
   t->announced = 0;
+  const bool cancelled = count && t->queue[0].info.signo == kSigcancel;
   bool entered = act_on_queue(t, r, count, point, flags, nullptr);
-  if (entered && point == SignalPoint::kLocalEnd) kick_follower(t);
+  if (entered && (point == SignalPoint::kLocalEnd || cancelled)) kick_follower(t);
   return entered;
 }
 
@@ -437,10 +438,19 @@ void look_after_sigreturn(Thread* t) {
   if (signal_is_next(t, h)) arm_deferred(t);
 }
 
+// A thread of glibc's that has left a cancellation point waits (__pthread_disable_asynccancel) for the
+// signal that pthread_cancel is about to send. In the leader it may have come later, in the next call.
+static bool cancels(const EventHeader& h) {
+  return h.kind == EventKind::kSignal && h.nr == kSigcancel && (h.flags & stream::kRestart);
+}
+
 bool interrupted_as_leader(Thread* t) {
   EventHeader h;
-  if (t->role != Role::kFollower || is_astray(t) || !signal_is_next(t, h)) return false;
+  if (t->role != Role::kFollower || is_astray(t)) return false;
+  const bool comes = signal_is_next(t, h);
+  if (!comes && !(t->limit - t->pos >= sizeof h && cancels(h))) return false;
   await_turn(t, h);
+  if (!comes) t->signal_follows = t->cancel_early = 1;  // and returns from the handler without an event
   return true;
 }
 

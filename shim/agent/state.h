@@ -268,6 +268,8 @@ struct Thread {
   uint8_t vectors[16][16];    ///< the program's xmm0 to xmm15
   uint32_t announced;  ///< leader: queued signals that the last event said to belong to its end
   uint32_t
+      cancel_early;  ///< follower: interrupted_as_leader() has had glibc's cancellation handler entered
+  uint32_t
       at_sigreturn;  ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
   uint64_t
       held;  ///< pending signals that the program blocks and the kernel must not (kNeverBlocked)

@@ -27,7 +27,8 @@ class Recovery(TwoRedis):
         self.until(f"recovery of {version}", lambda: len(self.events("recovery")) > before)
         last = self.events("recovery")[-1]
         self.assertEqual((version, "resynchronised"), (last["version"], last["result"]), self.report.lines())
-        self.until("the threads' names", lambda: self.thread_names(version) == names)    # each gives itself its own
+        until(f"the threads' names, {names}", lambda: self.thread_names(version) == names,    # each gives itself its own
+              lambda: self.thread_names(version))
 
     def test_follower_comes_back(self):
         self.start()
