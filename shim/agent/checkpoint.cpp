@@ -86,6 +86,18 @@ bool make_copy(Thread* t) {
   return false;
 }
 
+// The one that was asked for, by whoever is first.
+bool make_wanted(Thread* t) {
+  constexpr uint32_t kAsked = stream::kWantCheckpoint | stream::kWantAtRest;
+  Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
+  if (!may_copy(t) || !(word.fetch_and(~kAsked) & stream::kWantCheckpoint)) return false;
+  if (const auto why = why_no_copy(t); why != CheckpointRefusal::kNone) {
+    own(t).refusal = static_cast<uint32_t>(why);
+    return false;
+  }
+  return make_copy(t);
+}
+
 // Nobody may write to what the copy has yet to copy.
 void await_memory(Sleeper& s) {
   constexpr int kLongestMs = 200;
@@ -172,14 +184,13 @@ bool looked_up(Thread* t, bool event) {
   if (!begins_work(static_cast<long>(t->regs->nr)) && ++t->proc->passed_over < kPassOver)
     return false;
   t->proc->passed_over = 0;
-  if (wanted & stream::kWantJoint) return joined(t);
-  if (!may_copy(t)) return false;
-  if (!(word.fetch_and(~stream::kWantCheckpoint) & stream::kWantCheckpoint)) return false;
-  if (const auto why = why_no_copy(t); why != CheckpointRefusal::kNone) {
-    own(t).refusal = static_cast<uint32_t>(why);
-    return false;
-  }
-  return make_copy(t);
+  return wanted & stream::kWantJoint ? joined(t) : make_wanted(t);
+}
+
+bool copied_at_rest(Thread* t) {
+  // (A thread that does not wait in a call has nothing to begin anew with.)
+  if (!t->regs) return false;
+  return wanted_jointly(t) ? joined(t) : make_wanted(t);
 }
 
 void forget_checkpoint(Thread* t, CheckpointRefusal why) {

@@ -16,6 +16,16 @@ inline bool must_look_up(Thread* t) {
       p->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed), 0);
 }
 
+/// A thread that waits, or is about to, at rest (rest.h), has been asked for one.
+inline bool wanted_at_rest(Thread* t) {
+  const auto v = static_cast<int>(t->proc->version);
+  const uint32_t wanted = t->proc->shared->look_up[v].load(std::memory_order_relaxed);
+  return __builtin_expect(wanted & (stream::kWantJoint | stream::kWantAtRest), 0);
+}
+/// It makes it. True in the copy, when it was woken: the caller looks at everything again, as a
+/// follower.
+bool copied_at_rest(Thread* t);
+
 /// Whether this process can have one now.
 bool may_copy(Thread* t);
 /// Why it can have none at all; kNone: it can.

@@ -126,6 +126,7 @@ bool may_be_swapped() {
 }
 
 bool copy_pages(Thread* t, uint64_t from, uint64_t bytes, uint64_t to) {
+  if (joint(t).written.fetch_add(bytes) + bytes > stream::kMostShared) return false;
   while (bytes) {
     const long n = sys(__NR_pwrite64, control()->settings.reserved_fd, from, bytes, to);
     count_own(t, __NR_pwrite64, n);
@@ -200,11 +201,6 @@ bool joined(Thread* t) {
   const bool copy = gathered(t, j) && copy_process(t, started, j.round, j.slot);
   if (!copy) release_others(t);
   return copy;
-}
-
-bool joined_at_rest(Thread* t) {
-  // (A thread that does not wait in a call has nothing to begin anew with.)
-  return t->regs && joined(t);
 }
 
 void map_shared_copies(Thread* t, const stream::Sleeper& s) {

@@ -7,16 +7,13 @@
 
 namespace mx::agent {
 
-/// A thread that waits, or is about to, has been asked to look up. True in the copy, when it was
-/// woken: the caller looks at everything again, as a follower.
-bool joined_at_rest(Thread* t);
 inline bool wanted_jointly(Thread* t) {
   return __builtin_expect(
       t->proc->shared->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed) &
           stream::kWantJoint,
       0);
 }
-/// At the start of a call that will be published.
+/// At the start of a call that will be published, or at rest.
 bool joined(Thread* t);
 
 /// In the copy that has been woken: the memory that it shared is the one of its checkpoint.

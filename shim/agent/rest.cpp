@@ -1,7 +1,7 @@
 #include "shim/agent/rest.h"
 
 #include "shim/agent/call.h"
-#include "shim/agent/joint.h"
+#include "shim/agent/checkpoint.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/threads.h"
 
@@ -58,7 +58,7 @@ void leave_rest(Thread* t) {
 // copy is made.
 
 bool sleep_at_rest(Thread* t, Word* word, uint32_t value, int64_t timeout_ms, long* result) {
-  if (wanted_jointly(t) && joined_at_rest(t)) return true;
+  if (wanted_at_rest(t) && copied_at_rest(t)) return true;
   if (has_company(t)) {
     if (mx_rest(&t->rest)) return true;
     t->at_rest.store(1);
@@ -73,7 +73,7 @@ bool sleep_at_rest(Thread* t, Word* word, uint32_t value, int64_t timeout_ms, lo
 }
 
 long block_at_rest(Thread* t, long nr, const uint64_t args[6]) {
-  if (wanted_jointly(t) && joined_at_rest(t)) return kFollowsNow;
+  if (wanted_at_rest(t) && copied_at_rest(t)) return kFollowsNow;
   if (!has_company(t)) return mx_blocking(nr, args);
   if (mx_rest(&t->rest)) return kFollowsNow;
   t->at_rest.store(1);

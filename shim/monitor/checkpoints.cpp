@@ -10,6 +10,7 @@
 
 #include "shim/monitor/checkpoint_policy.h"
 #include "shim/monitor/events.h"
+#include "shim/monitor/idle.h"
 #include "shim/monitor/own_processes.h"
 #include "shim/monitor/page_cost.h"
 #include "shim/monitor/proc_stat.h"
@@ -235,7 +236,8 @@ void Checkpoints::look_at(const Watched& w, Process& p, Version v, Schedule& s, 
     return;
   }
   s.asked = now;
-  p.look_up[i].fetch_or(kWantCheckpoint);
+  if ((p.look_up[i].fetch_or(kWantCheckpoint) & kWantCheckpoint) && !w.busy)
+    ask_at_rest(arena_.control(), p, v);
 }
 
 // One of those who share memory wants one: all make theirs.

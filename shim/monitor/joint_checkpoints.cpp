@@ -99,6 +99,7 @@ std::vector<uint32_t> JointCheckpoints::begin(Version v, double now) {
   for (auto* counter : {&j.lock, &j.arrived, &j.copied, &j.refusal}) counter->store(0);
   j.pieces = 0;
   j.used = 0;
+  j.written.store(0);
   j.expected = static_cast<uint32_t>(next_.members.size());
   j.round = number_;
   j.slot = static_cast<uint32_t>(slot);

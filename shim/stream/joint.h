@@ -36,6 +36,7 @@ struct Joint {
   uint32_t slot;                  ///< where the copy is put
   uint32_t pieces;
   uint64_t used;  ///< bytes of the slot
+  std::atomic<uint64_t> written;  ///< … that have been copied
   SharedPiece piece[kMostPieces];
 };
 

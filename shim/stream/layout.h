@@ -23,7 +23,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 30;
+inline constexpr uint32_t kProtocolVersion = 31;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -71,7 +71,8 @@ inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind wha
 // Behind the logs, for each version (joint.h): the memory that its processes run on after they came
 // back, that of the checkpoint, that of the next one, and one between.
 inline constexpr uint32_t kSharedSlots = 4;
-inline constexpr uint64_t kSharedSize = 64 << 20;  // what may be shared, at most
+inline constexpr uint64_t kSharedSize = 1 << 30;  // of mappings, at most: room in a file with holes …
+inline constexpr uint64_t kMostShared = 64 << 20;  // … of which this much is written
 inline constexpr uint64_t kSharedCopiesOffset = kLogsOffset + kMaxLanes * kLog;
 inline constexpr uint64_t kArenaFileSize = kSharedCopiesOffset + 2 * kSharedSlots * kSharedSize;
 static_assert(kArenaBase + kArenaSize <= kHeapBase);

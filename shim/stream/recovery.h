@@ -13,6 +13,8 @@ inline constexpr uint32_t kStandStill =
 inline constexpr uint32_t kWantKeeper =
     4;  ///< the process is nobody's child any more, or no young one: a SIGKILL of its leader must not take
       ///< the descriptors along (agent/keeper.h)
+inline constexpr uint32_t kWantAtRest =
+    16;  ///< by the monitor, beside kWantCheckpoint: no call begins; a thread that waits in one makes it
 inline constexpr uint32_t kWantJoint = 8;  ///< set by the monitor: a checkpoint together with others, see joint.h
 
 enum class SleeperState : uint32_t {
