@@ -54,10 +54,12 @@ bool has_no_limit(long nr, const unsigned long args[6]) {
 }  // namespace
 
 bool waits_for_ever(pid_t pid, pid_t tid) {
-  const std::string text = proc_text("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/syscall");
+  const std::string text =
+      proc_text("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/syscall");
   long nr = 0;
   unsigned long a[6] = {};
-  return std::sscanf(text.c_str(), "%ld %lx %lx %lx %lx %lx %lx", &nr, &a[0], &a[1], &a[2], &a[3], &a[4], &a[5]) == 7 &&
+  return std::sscanf(text.c_str(), "%ld %lx %lx %lx %lx %lx %lx", &nr, &a[0], &a[1], &a[2], &a[3],
+                     &a[4], &a[5]) == 7 &&
          has_no_limit(nr, a);
 }
 

@@ -11,6 +11,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "carry"))
 
 from carry_test import Run  # noqa: E402
+from control_test import until  # noqa: E402
 from kill_test import SOURCES, program  # noqa: E402
 from worker_test import WorkerRun  # noqa: E402
 
@@ -53,6 +54,26 @@ class InTurn(unittest.TestCase):
         for options in ((), ("--lockstep", "full")):
             with self.subTest(options):
                 self.assertEqual(5, self.killed_in_turn(program("reaps"), options=options).end())
+                self.temporary.cleanup()
+                self.folder.mkdir()
+
+    def test_waits(self):
+        """Every line makes the last checkpoint void, and then the program makes no call until the next one: without and with shared memory."""
+        for arguments in ((), ("shared",)):
+            with self.subTest(arguments):
+                run = WorkerRun(self.folder, program("forks"), program("forks"), *(["--", *arguments] if arguments else []))
+                for number in range(self.KILLS):
+                    run.ask("a child")
+                    leader = run.status()["leader"]
+                    version = leader if number % 2 == 0 else {"old": "new", "new": "old"}[leader]
+                    until("a checkpoint", lambda: Run.checkpoint(run, version), run.status)
+                    os.kill(run.pids(version)[0], signal.SIGKILL)
+                    until("the recovery", lambda: len(run.report.events("recovery")) > number, run.text)
+                    last = run.report.events("recovery")[-1]
+                    self.assertEqual((version, "resynchronised"), (last["version"], last["result"]), run.text())
+                run.ask("alive")
+                self.assertEqual(5, run.end())
+                self.assertEqual([], run.report.events("dropped") + run.report.events("divergence"), run.text())
                 self.temporary.cleanup()
                 self.folder.mkdir()
 
