@@ -98,7 +98,9 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   p->shared->vpid = vpid;  // its maker may have been killed in the call
   p->shared->alive[v].store(1);  // before the pid: who sees the pid may judge by this
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  p->shared->real_pid[v] = p->real_pid;
+  // A maker that is killed at this moment may come back, and make it once more: one of the two.
+  if (int32_t none = 0; !__atomic_compare_exchange_n(&p->shared->real_pid[v], &none, p->real_pid, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    sys(__NR_exit_group, 0);
   use_lane(t, born.lane);
   if (t->gives_way) p->shared->gives_way.store(1);
   Message* m = new_message(t, MessageKind::kProcess);
@@ -203,6 +205,20 @@ long make_child(Call& c, const Request& q, const Born& born, int32_t vpid) {
   return q.flags & kVm ? fork_shared(c, q, born, vpid) : fork_plain(c, q, born, vpid);
 }
 
+// A checkpoint stays good: a copy that catches up comes to the birth, and makes no other child (is_due()). Who shares memory has
+// checkpoints together with the child, and what a child does in its parent's memory is in no event.
+bool outlives_birth(Thread* t, const Request& q) {
+  const bool shares = t->proc->shared->sharing[static_cast<int>(t->proc->version)].load() || maps_memory_of_its_own(t);
+  return !(q.flags & kVm) && !shares;
+}
+
+// In a version that catches up: whether its process of the pair, which the leader has made, has yet to be made. It is there if the
+// version had come this far before it failed; and may have ended since.
+bool is_due(const Process& pair, int version) {
+  const auto state = static_cast<PairState>(pair.state.load());
+  return pair.real_pid[version] == 0 && (state == PairState::kPaired || state == PairState::kFailover);
+}
+
 // The other version has made a child and this one knows its id, c.ret: makes its own, which follows
 // that one.
 long pair_child(Call& c, const Request& q, const Born& born) {
@@ -215,9 +231,14 @@ long pair_child(Call& c, const Request& q, const Born& born) {
     child_born(t, vpid, pair.real_pid[static_cast<int>(t->proc->version)]);
     return vpid;
   }
+  if (const int v = static_cast<int>(t->proc->version); t->replays && !is_due(pair, v)) {
+    if (pair.alive[v].load()) child_born(t, vpid, pair.real_pid[v]);
+    if (q.flags & kParentSettid) write_tid(q.ptid, vpid);
+    return vpid;
+  }
   const Role role = t->role;
   t->role = Role::kFollower;  // of the child, even where this process leads
-  forget_checkpoint(t);
+  if (!outlives_birth(t, q)) forget_checkpoint(t);
   long own = make_child(c, q, born, vpid);
   if (own == 0) return 0;
   t->role = role;
@@ -245,7 +266,10 @@ long fork_pair(Call& c, const Request& q) {
     if (m == Match::kRedirected) return c.r->rax;
     if (m == Match::kMatched) {
       follower_take(c, h);
-      if (!names_child(born, c.ret)) leave_as_follower(t, "the leader has made no child");
+      if (!names_child(born, c.ret)) {
+        if (t->replays) return c.ret;  // the child has ended since, and its place is another one's
+        leave_as_follower(t, "the leader has made no child");
+      }
       return pair_child(c, q, born);
     }
   }
@@ -255,7 +279,7 @@ long fork_pair(Call& c, const Request& q) {
   }
   born = prepare_pair(t);
   if (t->role == Role::kLeader) leader_begin(c);
-  forget_checkpoint(t);
+  if (!outlives_birth(t, q)) forget_checkpoint(t);
   if (t->role == Role::kLeader) {
     t->lane->flight.born_process = born.process;
     t->lane->flight.born_lane = born.lane;
