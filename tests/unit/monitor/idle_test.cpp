@@ -77,9 +77,7 @@ TEST(Idle, CallsWithOne) {
       Waiting([&] { syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &minute); }).for_ever());
 }
 
-TEST(Idle, Nobody) {
-  EXPECT_FALSE(waits_for_ever(getpid(), 1 << 30));
-}
+TEST(Idle, Nobody) { EXPECT_FALSE(waits_for_ever(getpid(), 1 << 30)); }
 
 }  // namespace
 }  // namespace mx::monitor
