@@ -86,10 +86,11 @@ bool make_copy(Thread* t) {
   return false;
 }
 
-// The one that was asked for, by whoever is first.
+// The one that was asked for, with others or alone, by whoever is first.
 bool make_wanted(Thread* t) {
   constexpr uint32_t kAsked = stream::kWantCheckpoint | stream::kWantAtRest;
   Word& word = t->proc->shared->look_up[static_cast<int>(t->proc->version)];
+  if (word.load() & stream::kWantJoint) return joined(t);
   if (!may_copy(t) || !(word.fetch_and(~kAsked) & stream::kWantCheckpoint)) return false;
   if (const auto why = why_no_copy(t); why != CheckpointRefusal::kNone) {
     own(t).refusal = static_cast<uint32_t>(why);
@@ -184,13 +185,12 @@ bool looked_up(Thread* t, bool event) {
   if (!begins_work(static_cast<long>(t->regs->nr)) && ++t->proc->passed_over < kPassOver)
     return false;
   t->proc->passed_over = 0;
-  return wanted & stream::kWantJoint ? joined(t) : make_wanted(t);
+  return make_wanted(t);
 }
 
 bool copied_at_rest(Thread* t) {
   // (A thread that does not wait in a call has nothing to begin anew with.)
-  if (!t->regs) return false;
-  return wanted_jointly(t) ? joined(t) : make_wanted(t);
+  return t->regs && make_wanted(t);
 }
 
 void forget_checkpoint(Thread* t, CheckpointRefusal why) {

@@ -7,13 +7,8 @@
 
 namespace mx::agent {
 
-inline bool wanted_jointly(Thread* t) {
-  return __builtin_expect(
-      t->proc->shared->look_up[static_cast<int>(t->proc->version)].load(std::memory_order_relaxed) &
-          stream::kWantJoint,
-      0);
-}
-/// At the start of a call that will be published, or at rest.
+/// A thread has been asked to look up, at the start of a call that will be published or at rest. True in the copy, when it was
+/// woken.
 bool joined(Thread* t);
 
 /// In the copy that has been woken: the memory that it shared is the one of its checkpoint.

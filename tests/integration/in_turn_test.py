@@ -24,6 +24,11 @@ class InTurn(unittest.TestCase):
         self.addCleanup(self.temporary.cleanup)
         self.folder = pathlib.Path(self.temporary.name)
 
+    @staticmethod
+    def next_to_kill(run, number):
+        leader = run.status()["leader"]
+        return leader if number % 2 == 0 else {"old": "new", "new": "old"}[leader]
+
     def kill(self, run, version):
         """When it could come back."""
         ready = lambda: Run.checkpoint(run, version)
@@ -38,8 +43,7 @@ class InTurn(unittest.TestCase):
     def killed_in_turn(self, file, *arguments, options=()):
         run = WorkerRun(self.folder, file, file, *options, *(["--", *arguments] if arguments else []))
         for number in range(self.KILLS):
-            leader = run.status()["leader"]
-            version = leader if number % 2 == 0 else {"old": "new", "new": "old"}[leader]
+            version = self.next_to_kill(run, number)
             last = self.kill(run, version)
             self.assertEqual((version, "resynchronised"), (last["version"], last["result"]), run.text())
         self.assertEqual([], run.report.events("dropped") + run.report.events("divergence") + run.report.events("note"), run.text())
@@ -67,8 +71,7 @@ class InTurn(unittest.TestCase):
                 run = WorkerRun(self.folder, program("forks"), program("forks"), *(["--", *arguments] if arguments else []))
                 for number in range(self.KILLS):
                     run.ask("a child")
-                    leader = run.status()["leader"]
-                    version = leader if number % 2 == 0 else {"old": "new", "new": "old"}[leader]
+                    version = self.next_to_kill(run, number)
                     until("a checkpoint", lambda: Run.checkpoint(run, version), run.status)
                     os.kill(run.pids(version)[0], signal.SIGKILL)
                     until("the recovery", lambda: len(run.report.events("recovery")) > number, run.text)
