@@ -188,14 +188,19 @@ void await_turn(Thread* t, const EventHeader& h) {
       pause();
       continue;
     }
-    const bool gone = leader_is_gone(t);
+    const uint64_t now = p->turn.load();
+    const bool moved = now != seen, gone = leader_is_gone(t);
+    seen = now;
+    if (moved) {
+      alone = 0;
+      patience = kPatience;
+    }
     if (gone) {
-      if (p->turn.load() != seen) alone = 0;
       if (alone++ > kAlone) return;  // nobody moves
       skip_lost_ticket(t);
     }
     if (follower_must_end(t)) return;
-    const bool stuck = waits_alone(p) && p->turn.load() == seen;
+    const bool stuck = waits_alone(p) && !moved;
     in_its_way = stuck ? in_its_way + 1 : 0;
     if (in_its_way >
         kInItsWay + static_cast<int>(h.order - seen < kAlone ? h.order - seen : kAlone))
@@ -210,13 +215,9 @@ void await_turn(Thread* t, const EventHeader& h) {
     if (!still_stray(t) &&
         sleep_at_rest(t, &slot, 1, gaps || gone || stuck ? kReplayLookMs : kLookAgainMs, &woken))
       continue;
-    bool idle = woken == kEtimedout;
-    if (p->turn.load() != seen) {
-      seen = p->turn.load();
+    const bool idle = woken == kEtimedout;
+    if (p->turn.load() == seen && (still_stray(t) || (idle && --patience < 0)) && give_up_lock(t))
       patience = kPatience;
-    } else if ((still_stray(t) || (idle && --patience < 0)) && give_up_lock(t)) {
-      patience = kPatience;
-    }
   }
 }
 

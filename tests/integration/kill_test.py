@@ -10,7 +10,9 @@ import random
 import resource
 import signal
 import subprocess
+import time
 
+from control_test import until
 from mxtest import Exchange, ProgramTest, free_port, main, scenario, settings
 from mxtest.debian import made_once, run
 from mxtest.net import connect
@@ -104,6 +106,29 @@ class KilledServer(ProgramTest):
         for at in range(1 if box.native else 6):    # a read, a write, a wait, one after the other
             self.serve(box, fault=f"kill-after:{6000 + at}", before=10000)
         return {"status": "served"}
+
+
+class FarBehind(ProgramTest):
+    """The follower has many thousand events to go when its leader is killed, nearly all of one thread."""
+
+    @scenario("window", allow=ALLOWED)
+    def one_thread_waits_for_its_turn(self, box):
+        talk = box.start([program("lock_rounds")])
+        said = lambda: talk.out_path.read_bytes().split()
+        until("the first rounds", lambda: len(said()) > 3)
+        if not box.native:
+            follower = talk.report.pid("new")
+            os.kill(follower, signal.SIGSTOP)
+            at, soon = len(said()), time.monotonic() + 1
+            until("a round of the leader, or its lane to be full", lambda: len(said()) > at or time.monotonic() > soon)
+            os.kill(talk.report.pid("old"), signal.SIGKILL)
+            os.kill(follower, signal.SIGCONT)
+            talk.report.wait("failover", 20)
+        at = len(said())
+        until("more rounds", lambda: len(said()) > at + 3)
+        talk.stop()
+        self.assertEqual([b"%d" % n for n in range(1, len(said()) + 1)], said())
+        return {"status": "counted"}
 
 
 class Background(ProgramTest):
