@@ -13,6 +13,7 @@
 #include "shim/agent/polls.h"
 #include "shim/agent/query.h"
 #include "shim/agent/report.h"
+#include "shim/agent/shared_locks.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -203,6 +204,7 @@ bool next_event_or_end(Thread* t, EventHeader& h, bool& end) {
 
 void skip_event(Thread* t, const EventHeader& h) {
   await_turn(t, h);
+  await_shared_turn(t, h);
   if (h.kind == EventKind::kPrivateOpen) note_leader_only_fd(t, static_cast<int>(h.result));
   if (h.kind == EventKind::kQuery) remember_query(t, h);
   if (h.kind == EventKind::kCall && h.nr == __NR_wait4 && h.result > 0)

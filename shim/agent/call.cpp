@@ -24,6 +24,7 @@
 #include "shim/agent/report.h"
 #include "shim/agent/rest.h"
 #include "shim/agent/settle.h"
+#include "shim/agent/shared_locks.h"
 #include "shim/agent/signals.h"
 
 extern "C" long mx_blocking(long nr, const uint64_t args[6]);
@@ -354,6 +355,7 @@ void finish_event(Thread* t, const EventHeader& h) {
   t->events++;
   t->lane->follower_events = t->events;
   t->signal_follows = (h.flags & stream::kSignalFollows) != 0;
+  pass_shared_turn(h);
   pass_turn(t, h);
   lane_release(t);
 }

@@ -11,6 +11,7 @@
 #include "shim/agent/patch.h"
 #include "shim/agent/random.h"
 #include "shim/agent/rejoin.h"
+#include "shim/agent/shared_locks.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/streams.h"
 #include "shim/sites/lock_entries.h"
@@ -77,7 +78,8 @@ long lead(Thread* t, const HookedCall& c) {
   }
   bool fails = c.kind == LockKind::kSemaphore && failed(c.kind, ret) &&
                lock_function_address[sites::kErrnoLocation];
-  mx_lock_step(kAcquired, c.function, ret, fails ? *errno_location() : 0);
+  const uint64_t ticket = failed(c.kind, ret) ? 0 : shared_ticket(t, c.args[0]);
+  mx_lock_step(kAcquired, c.function, ret, fails ? *errno_location() : static_cast<long>(ticket));
   return ret;
 }
 
@@ -117,10 +119,10 @@ long follow(Thread* t, const HookedCall& c) {
       *errno_location() = error;
     return leaders;
   }
-  for (;;) {
+  for (long tries = 1;; tries++) {
     ret = c.run();
     if (!failed(c.kind, ret) || t->role != Role::kFollower) break;
-    mx_lock_step(kYield, 0, 0, 0);
+    if (mx_lock_step(kYield, tries, 0, 0) != kTake) break;
   }
   mx_lock_step(kDone, 0, 0, 0);
   return ret;
@@ -184,6 +186,7 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
     }
     if (h.kind == EventKind::kLock && alike(h.nr, function)) {
       await_turn(t, h);
+      await_shared_turn(t, h);
       if (follower_must_end(t)) end_follower(t);
       lane_skip(t, sizeof h);
       t->lock_event = h;
@@ -196,13 +199,28 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
   return kAlone;
 }
 
+// Who holds the lock that the leader's thread has got may have ended with the leader.
+Plan yield_to_holder(Thread* t, long tries) {
+  constexpr long kShort = 200, kMost = kShort + 500;
+  constexpr int64_t kLookMs = 1;
+  if (follower_must_end(t)) end_follower(t);
+  if (tries > kMost && leader_is_gone(t)) return kAlone;
+  if (tries < kShort)
+    sys(__NR_sched_yield);
+  else
+    futex_wait(&t->lane->in_use, t->lane->in_use.load(), kLookMs);
+  return kTake;
+}
+
 void pass_lock(Thread* t) {
   if (!t->lock_taken) return;
   t->lock_taken = 0;
-  if (t->role == Role::kFollower)
+  if (t->role == Role::kFollower) {
     finish_event(t, t->lock_event);
-  else
+  } else {
+    pass_shared_turn(t->lock_event);
     pass_turn(t, t->lock_event);
+  }
 }
 
 }  // namespace
@@ -263,14 +281,21 @@ void lock_step(Thread* t, Regs* r) {
       take_random(t, r);
       break;
     case kYield:
-      if (follower_must_end(t)) end_follower(t);
-      sys(__NR_sched_yield);
+      r->rax = yield_to_holder(t, static_cast<long>(r->rdi));
       break;
   }
   if (t->replays) at_call_end(t);
   t->regs = nullptr;
   if (t->pending && t->role != Role::kFollower) arm_deferred(t);
 }
+
+namespace {
+// In a process with one thread: of what other processes wait for, too.
+bool keeps_order(const Thread* t, LockKind kind, uint64_t address) {
+  const bool lock = kind == LockKind::kLock || kind == LockKind::kTry || kind == LockKind::kSemaphore;
+  return t->proc->multi_threaded || (lock && in_shared_memory(address));
+}
+}  // namespace
 
 }  // namespace mx::agent
 
@@ -285,7 +310,7 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
     return random_call(t, {{a, b, c, d}, original, function, kind, CodeKind::kOther});
   auto sp = reinterpret_cast<uint64_t>(__builtin_frame_address(0));
   bool inside = t->lock_sp && sp < t->lock_sp && t->lock_sp - sp < 64 * 1024;
-  if (t->role == Role::kSolo || !t->proc->multi_threaded || inside) return original(a, b, c, d);
+  if (t->role == Role::kSolo || inside || !keeps_order(t, kind, a)) return original(a, b, c, d);
   // What an allocator's locks decide are addresses, and its own threads go by the clock and by what
   // they read without a lock: keeping their order would hold up the program's threads for nothing.
   CodeKind caller = code_kind(reinterpret_cast<uint64_t>(__builtin_return_address(0)));

@@ -11,6 +11,7 @@
 #include "shim/agent/named_file.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/shadow.h"
+#include "shim/agent/shared_locks.h"
 
 namespace mx::agent {
 
@@ -140,6 +141,8 @@ long run_mmap(Call& c) {
   } else if (t->role != Role::kFollower || !follow_shared_map(c)) {
     lead_shared_map(c);
   }
+  if (!is_error(c.ret) && (c.args[3] & kTypeMask) != kPrivate && (c.args[2] & kWrite))
+    note_shared_memory(t, static_cast<uint64_t>(c.ret), c.args[1]);
   return c.ret;
 }
 

@@ -3,6 +3,7 @@
 #include "shim/agent/code_map.h"
 #include "shim/agent/locks.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/shared_locks.h"
 
 extern "C" void mx_entry();
 
@@ -200,7 +201,7 @@ void note_code(Thread* t, uint64_t address, uint64_t length) {
     if (gone) patched[i] = patched[--patched_count];
     else i++;
   }
-  if (t->proc->multi_threaded) hook_at_once(t, address);
+  if (t->proc->multi_threaded || has_shared_memory()) hook_at_once(t, address);
 }
 
 void hook_at_once(Thread* t, uint64_t address) {
