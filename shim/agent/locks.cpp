@@ -180,6 +180,8 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
       follow_signal(t, r, SignalPoint::kCallStart);
       break;
     }
+    // The leader was ended while it waited: here the lock may be free, and processes share it.
+    if (h.kind == EventKind::kTermSignal) follow_term_signal(t, h);
     if (given_up(t, h)) {
       skip_event(t, h);
       continue;
