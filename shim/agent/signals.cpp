@@ -12,6 +12,7 @@
 #include "shim/agent/patch.h"
 #include "shim/agent/readiness.h"
 #include "shim/agent/sent.h"
+#include "shim/agent/shared_locks.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/trap.h"
 
@@ -429,8 +430,11 @@ void follow_trailing_signals(Thread* t, Regs* r) {
     return;
   }
   EventHeader h;
-  if (signal_is_next(t, h) && (has_turn(t, h) || leader_is_gone(t)))
-    follow_signal(t, r, SignalPoint::kCallEnd);
+  if (!signal_is_next(t, h) || !(has_turn(t, h) || leader_is_gone(t))) return;
+  // The leader may have given a lock back by then that processes share: where it computes, or in its next call.
+  if (h.kind == EventKind::kTermSignal && has_shared_memory() && static_cast<int64_t>(r->rax) != kEintr)
+    return arm_deferred(t);
+  follow_signal(t, r, SignalPoint::kCallEnd);
 }
 
 void look_after_sigreturn(Thread* t) {
@@ -464,8 +468,10 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
     // It was killed, and this version computes: who else should go on?
     if (t->limit == t->pos) return take_over(t);
   }
-  if (t->limit - t->pos < sizeof h + sizeof body) return;
+  if (t->limit - t->pos < sizeof h) return;
   lane_peek(t, 0, &h, sizeof h);
+  if (h.kind == EventKind::kTermSignal && has_turn(t, h)) follow_term_signal(t, h);
+  if (t->limit - t->pos < sizeof h + sizeof body) return;
   if (h.kind != EventKind::kSignal || !(h.flags & stream::kAsync)) return;
   if (!has_turn(t, h)) return arm_deferred(t);  // no waiting here: it may hold a lock
   lane_skip(t, sizeof h);

@@ -59,9 +59,9 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
 r = [subprocess.run([sys.executable, "-c", f"print({n})"], stdout=subprocess.PIPE).stdout for n in range(5)]
 print(r)"""]))
 
-    @scenario("window", "full", allow=("divergence", "dropped", "hang", "failover", "recovery"))
+    @scenario("window", "full")
     def pool_of_processes(self, box):
-        """Its processes meet in shared memory, whose order mx does not keep (docs/limits.md): a follower may be lost, the result not."""
+        """Its processes meet in semaphores in shared memory, and are ended by SIGTERM."""
         return shown(box.run([PYTHON, "-c", r"""
 import multiprocessing
 def square(n): return n * n
