@@ -228,20 +228,6 @@ mx_lock_step_end:
     ret
     .size mx_lock_step, .-mx_lock_step
 
-// Runs a function of the program aside, on the program's stack: rsp points to an Aside (locks.cpp).
-    .globl mx_run_aside
-    .type mx_run_aside, @function
-mx_run_aside:
-    fxsave64 (%rsp)
-    mov 512+19*8(%rsp), %rax
-    mov 512+20*8(%rsp), %rdi
-    call *%rax
-    mov $0x6d780004, %edi
-    mov %rsp, %rsi
-    call mx_lock_step
-    ud2
-    .size mx_run_aside, .-mx_run_aside
-
 // long mx_clone(flags, stack, ptid, ctid, tls, Thread* child): the child starts on `stack`, where a
 // Regs stands, and goes on in the program after mx_thread_start.
     .globl mx_clone

@@ -14,7 +14,6 @@ enum HookStep : long {
   kAwait,                  ///< follower: function; the answer is a Plan
   kDone,                   ///< follower: the lock is held (or will not be): passes the turn
   kYield,                  ///< follower: somebody still holds it, after this many tries; kAlone: it cannot be had
-  kBackFromAside,          ///< Aside: what it interrupted goes on (entry.S knows the number)
   kMade,                   ///< leader: a Made, what it has made
   kTakeMade,               ///< follower: a Made, to be replaced by the leader's; 1 if it was
 };

@@ -16,10 +16,7 @@
 #include "shim/agent/streams.h"
 #include "shim/sites/lock_entries.h"
 
-extern "C" {
-extern char mx_lock_step_end[];
-extern char mx_run_aside[];
-}
+extern "C" char mx_lock_step_end[];
 
 namespace mx::agent {
 
@@ -155,22 +152,6 @@ bool alike(uint32_t leaders, uint32_t own) {
   return leaders == own || (is_condition(leaders) && is_condition(own));
 }
 
-// A function of the program that runs between two instructions of it. On the program's stack.
-struct Aside {
-  uint8_t vectors[512];
-  Regs regs;  ///< with which the program goes on
-  uint64_t function, argument;
-  uint64_t pad;
-};
-static_assert(sizeof(Aside) % 16 == 0 && offsetof(Aside, function) == 512 + 19 * 8);
-
-void back_from_aside(Thread* t, Regs* r) {
-  auto* aside = reinterpret_cast<Aside*>(r->rdi);
-  asm volatile("fxrstor64 (%0)" : : "r"(aside->vectors) : "memory");
-  *r = aside->regs;
-  t->regs_redirected = 1;
-}
-
 // Waits for the leader's event. Queries and private opens before it are behind this thread.
 Plan await_event(Thread* t, Regs* r, uint16_t function) {
   EventHeader h;
@@ -227,24 +208,12 @@ void pass_lock(Thread* t) {
 
 }  // namespace
 
-// A thread of a leader waits inside the real pthread_cond_wait. In a copy, which follows, it waits
-// for its event instead: it is woken by the function that the program would use, and
-// follow_condition() does the rest.
-bool leave_condition(Thread* t, Regs* r) {
-  constexpr uint64_t kRedZone = 128;
-  uint64_t broadcast = lock_function_address[sites::kConditionBroadcast];
-  if (!t->condition || !broadcast || t->role != Role::kFollower) return false;
-  auto* aside = reinterpret_cast<Aside*>((r->rsp - kRedZone - sizeof(Aside)) & ~uint64_t{15});
-  if (!writable(aside, sizeof *aside)) return false;
-  aside->regs = *r;
-  aside->regs.rip = restart_address(t, r);
-  aside->regs.rax = r->nr;
-  aside->function = broadcast;
-  aside->argument = t->condition;
+bool leaves_condition(Thread* t, uint64_t op) {
+  constexpr uint64_t kCommand = 0x7f, kWait = 0, kWaitBitset = 9;
+  const uint64_t command = op & kCommand;
+  if (!t->condition || t->role != Role::kFollower || (command != kWait && command != kWaitBitset))
+    return false;
   t->condition = 0;
-  r->rip = reinterpret_cast<uint64_t>(mx_run_aside);
-  r->rsp = reinterpret_cast<uint64_t>(aside);
-  t->regs_redirected = 1;
   return true;
 }
 
@@ -272,9 +241,6 @@ void lock_step(Thread* t, Regs* r) {
     }
     case kDone:
       pass_lock(t);
-      break;
-    case kBackFromAside:
-      back_from_aside(t, r);
       break;
     case kMade:
       publish_random(t, r);

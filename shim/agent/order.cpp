@@ -12,7 +12,7 @@ namespace mx::agent {
 namespace {
 
 constexpr int64_t kLookAgainMs = 50, kReplayLookMs = 2;
-constexpr int kPatience = 6;   // looks without any progress
+constexpr int64_t kPatienceMs = 300;  // without any progress
 constexpr int kInItsWay = 10;  // looks of kReplayLookMs
 constexpr int kAlone = 150;    // the same when there is no leader any more, each of kReplayLookMs
 
@@ -180,7 +180,7 @@ void await_turn(Thread* t, const EventHeader& h) {
   if (!(h.flags & stream::kOrdered)) return;
   t->followed = h.order + 1;
   Process* p = t->proc->shared;
-  int patience = kPatience;
+  int64_t patience = kPatienceMs;
   uint64_t seen = p->turn.load();
   int alone = 0, in_its_way = 0;
   for (int spin = 0; p->turn.load(std::memory_order_acquire) < h.order; spin++) {
@@ -193,7 +193,7 @@ void await_turn(Thread* t, const EventHeader& h) {
     seen = now;
     if (moved) {
       alone = 0;
-      patience = kPatience;
+      patience = kPatienceMs;
     }
     if (gone) {
       if (alone++ > kAlone) return;  // nobody moves
@@ -212,12 +212,11 @@ void await_turn(Thread* t, const EventHeader& h) {
     const bool gaps = skip_gap(p, h.order);
     if (p->turn.load() >= h.order) break;
     long woken = 0;
-    if (!still_stray(t) &&
-        sleep_at_rest(t, &slot, 1, gaps || gone || stuck ? kReplayLookMs : kLookAgainMs, &woken))
-      continue;
-    const bool idle = woken == kEtimedout;
-    if (p->turn.load() == seen && (still_stray(t) || (idle && --patience < 0)) && give_up_lock(t))
-      patience = kPatience;
+    const int64_t look = gaps || gone || stuck ? kReplayLookMs : kLookAgainMs;
+    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, look, &woken)) continue;
+    if (woken == kEtimedout) patience -= look;
+    if (p->turn.load() == seen && (still_stray(t) || patience < 0) && give_up_lock(t))
+      patience = kPatienceMs;
   }
 }
 
