@@ -64,6 +64,14 @@ class InTurn(unittest.TestCase):
         run = self.killed_in_turn(program("forks"))
         self.assertEqual(5, run.end())
 
+    def test_pool_of_threads(self):
+        """Each thread of the copy leaves the condition for which its leader's waits, and waits for its event."""
+        for options in ((), ("--lockstep", "full")):
+            with self.subTest(options):
+                self.assertEqual(5, self.killed_in_turn(program("pool"), options=options).end())
+                self.temporary.cleanup()
+                self.folder.mkdir()
+
     def test_waits(self):
         """The program makes no call until the next line; with shared memory, each line makes the last checkpoint void."""
         for arguments in ((), ("shared",)):
