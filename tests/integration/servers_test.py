@@ -1,5 +1,5 @@
 """Servers of many processes, users and limits, as Debian packs them, as two versions of themselves: a file server that limits its
-memory, mail servers that change users and give capabilities up, name servers with threads. Nobody, the leader's first process, or
+memory, mail servers that change users and give capabilities up, name servers and a cache with threads. Nobody, the leader's first process, or
 the follower's is killed after the first round of a client; each round must get the right answers. And each of them is killed
 several times, when it could come back, and does."""
 
@@ -245,6 +245,24 @@ def pdns(server):
     return name_client(server)
 
 
+def memcached(server):
+    """Four threads that get their connections from a queue, beside some that take locks all the time."""
+    server.start("/usr/bin/memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", str(server.port), "-t", "4")
+    stored = []
+
+    def client():
+        with socket.create_connection(("127.0.0.1", server.port), SECONDS) as connection, connection.makefile("rwb") as talk:
+            for _ in range(20):
+                key, last = b"k%d" % len(stored), stored[-5:] or [b"k0"]
+                stored.append(key)
+                talk.write(b"set %s 0 0 3\r\nabc\r\nget %s\r\n" % (key, last[0]))
+                talk.flush()
+                if [talk.readline() for _ in range(4)] != [b"STORED\r\n", b"VALUE %s 0 3\r\n" % last[0], b"abc\r\n", b"END\r\n"]:
+                    return False
+        return True
+    return client
+
+
 class Servers(unittest.TestCase):
     def serve(self, start, killed):
         server = Server(start.__name__)
@@ -294,7 +312,7 @@ class Servers(unittest.TestCase):
 
 
 def add_tests():
-    for start in (vsftpd, dovecot, postfix, knotd, pdns):
+    for start in (vsftpd, dovecot, postfix, knotd, pdns, memcached):
         def in_turn(self, start=start):
             self.killed_in_turn(start)
         in_turn.__doc__ = f"{start.__doc__} Killed in turn, it comes back each time."
