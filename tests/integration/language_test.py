@@ -201,7 +201,7 @@ class Compilers(ProgramTest):
             run(["musl-gcc", "-O2", "-static", "-o", static, PROGRAMS / "musl_work.c"])
         return shown(box.run([static]))
 
-    @scenario("window", "full", allow=("divergence", "dropped", "hang"))
+    @scenario("window", "full", allow=("divergence", "dropped", "hang", "recovery"))
     def go(self, box):
         """Its runtime's own thread makes calls as it sees fit (docs/limits.md): the follower may be lost, the program not."""
         program = built("go_work.go", lambda source, to: [

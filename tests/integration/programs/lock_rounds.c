@@ -1,5 +1,5 @@
-// One thread takes a lock 20,000 times, puts a number into a queue and tells another one, which says the number: between what
-// the second one does stand very many places in the order of events.
+// One thread takes a lock 20,000 times, puts a number into a queue and tells another one, which
+// says the number: between what the second one does stand very many places in the order of events.
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
