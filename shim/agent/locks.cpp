@@ -6,9 +6,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/hooked_call.h"
 #include "shim/agent/lane.h"
-#include "shim/agent/memory.h"
 #include "shim/agent/order.h"
-#include "shim/agent/patch.h"
 #include "shim/agent/random.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/shared_locks.h"
@@ -127,9 +125,9 @@ long follow(Thread* t, const HookedCall& c) {
 
 // --- on the agent's stack ----------------------------------------------------------------------
 
-void publish_lock(Thread* t, uint16_t function, long result, uint64_t error) {
+void publish_lock(Thread* t, uint16_t function, long result, uint64_t error_or_ticket) {
   if (t->role != Role::kLeader || follower_gone(t)) return;
-  EventHeader h{0, function, EventKind::kLock, 0, static_cast<int32_t>(result), 0, error};
+  EventHeader h{0, function, EventKind::kLock, 0, static_cast<int32_t>(result), 0, error_or_ticket};
   if (!lane_begin(t, sizeof h)) return;
   take_order(t, h);
   if (lane_put(t, &h, sizeof h)) lane_commit(t);

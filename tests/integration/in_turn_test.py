@@ -51,13 +51,16 @@ class InTurn(unittest.TestCase):
             run.ask("alive")
         return run
 
-    def test_children(self):
-        """A parent of short-lived children hears of each once."""
+    def killed_in_turn_in_both_modes(self, file):
         for options in ((), ("--lockstep", "full")):
             with self.subTest(options):
-                self.assertEqual(5, self.killed_in_turn(program("reaps"), options=options).end())
+                self.assertEqual(5, self.killed_in_turn(file, options=options).end())
                 self.temporary.cleanup()
                 self.folder.mkdir()
+
+    def test_children(self):
+        """A parent of short-lived children hears of each once."""
+        self.killed_in_turn_in_both_modes(program("reaps"))
 
     def test_children_of_a_busy_parent(self):
         """A copy that catches up comes to the birth of children that are there, or have ended: it makes none anew."""
@@ -66,11 +69,7 @@ class InTurn(unittest.TestCase):
 
     def test_pool_of_threads(self):
         """Each thread of the copy leaves the condition for which its leader's waits, and waits for its event."""
-        for options in ((), ("--lockstep", "full")):
-            with self.subTest(options):
-                self.assertEqual(5, self.killed_in_turn(program("pool"), options=options).end())
-                self.temporary.cleanup()
-                self.folder.mkdir()
+        self.killed_in_turn_in_both_modes(program("pool"))
 
     def test_waits(self):
         """The program makes no call until the next line; with shared memory, each line makes the last checkpoint void."""
