@@ -355,7 +355,7 @@ void finish_event(Thread* t, const EventHeader& h) {
   t->events++;
   t->lane->follower_events = t->events;
   t->signal_follows = (h.flags & stream::kSignalFollows) != 0;
-  pass_shared_turn(h);
+  pass_shared_turn(t, h);
   pass_turn(t, h);
   lane_release(t);
 }

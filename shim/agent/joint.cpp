@@ -8,6 +8,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/rest.h"
+#include "shim/agent/shared_locks.h"
 #include "shim/agent/shared_maps.h"
 
 namespace mx::agent {
@@ -173,8 +174,10 @@ bool gathered(Thread* t, Joint& j) {
   if (!is(j, JointPhase::kCopying)) return false;
   if (file_size_is_limited() || !copy_all(t))
     call_off(j, CheckpointRefusal::kTooMuchShared);
-  else if (j.copied.fetch_add(1) + 1 == j.expected)
+  else if (j.copied.fetch_add(1) + 1 == j.expected) {
+    note_lock_numbers(t, j.slot);
     change(j, JointPhase::kCopying, JointPhase::kMaking);
+  }
   await_end_of(j, JointPhase::kCopying);
   return is(j, JointPhase::kMaking);
 }
@@ -212,6 +215,7 @@ void map_shared_copies(Thread* t, const stream::Sleeper& s) {
     if (is_error(at)) leave_as_follower(t, "shared memory could not be mapped");
   }
   t->proc->shared->shared_slot[static_cast<int>(t->proc->version)].store(s.slot + 1);
+  begin_lock_epoch(t);
 }
 
 }  // namespace mx::agent

@@ -66,9 +66,12 @@ long lead(Thread* t, const HookedCall& c) {
   t->condition = 0;
   // In a copy of the process (rest.h), which follows: the lock may have come out of order.
   if (t->role == Role::kFollower && c.kind == LockKind::kCondition) return follow_condition(t, c);
-  if (t->role == Role::kFollower && c.function == sites::kMutexLock && ret == 0 &&
-      lock_function_address[sites::kMutexUnlock]) {
-    call_function(sites::kMutexUnlock, c.args[0]);
+  const uint32_t give_back = c.kind == LockKind::kSemaphore    ? sites::kSemaphorePost
+                             : c.function == sites::kMutexLock ? sites::kMutexUnlock
+                                                               : sites::kLockFunctionCount;
+  if (t->role == Role::kFollower && ret == 0 && give_back < sites::kLockFunctionCount &&
+      lock_function_address[give_back]) {
+    call_function(give_back, c.args[0]);
     return follow(t, c);
   }
   bool fails = c.kind == LockKind::kSemaphore && failed(c.kind, ret) &&
@@ -199,7 +202,7 @@ void pass_lock(Thread* t) {
   if (t->role == Role::kFollower) {
     finish_event(t, t->lock_event);
   } else {
-    pass_shared_turn(t->lock_event);
+    pass_shared_turn(t, t->lock_event);
     pass_turn(t, t->lock_event);
   }
 }

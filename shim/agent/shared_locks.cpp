@@ -9,6 +9,10 @@ namespace mx::agent {
 
 namespace {
 
+using stream::epoch_of;
+using stream::Joint;
+using stream::lock_place;
+using stream::number_of;
 using stream::SharedLock;
 
 // A ticket: this bit, the index of the lock, a number.
@@ -21,9 +25,23 @@ struct Range {
 constexpr int kMaxRanges = 32;
 Range ranges[kMaxRanges];
 int range_count;
+uint32_t epoch;  ///< in which this process follows
 
 SharedLock& lock_of(const EventHeader& h) {
   return control()->shared_locks[(h.digest & ~kTicket) >> 32 & (stream::kSharedLocks - 1)];
+}
+
+std::atomic<uint64_t>& place_of(const Thread* t, SharedLock& l) {
+  return l.followed[static_cast<int>(t->proc->version)];
+}
+
+Word& futex_of(std::atomic<uint64_t>& place) { return *reinterpret_cast<Word*>(&place); }
+
+Joint& joint_of(const Thread* t) { return control()->joint[static_cast<int>(t->proc->version)]; }
+
+// Whether `number` is behind this place, or does not wait for it.
+bool has_come(uint64_t place, uint32_t number) {
+  return epoch_of(place) != epoch || static_cast<int32_t>(number_of(place) - number) >= 0;
 }
 
 bool has_ticket(const EventHeader& h) { return h.kind == EventKind::kLock && (h.digest & kTicket); }
@@ -46,9 +64,9 @@ SharedLock* find_lock(uint64_t key) {
 void note_shared_memory(Thread* t, uint64_t address, uint64_t length) {
   if (in_shared_memory(address) || range_count == kMaxRanges) return;
   ranges[range_count++] = {address, address + length};
-  if (range_count == 1 && t->role != Role::kSolo && !t->proc->multi_threaded &&
-      !t->proc->is_vfork_child)
-    patch_all(t);
+  if (range_count > 1 || t->role == Role::kSolo) return;
+  epoch = joint_of(t).epoch.load();
+  if (!t->proc->multi_threaded && !t->proc->is_vfork_child) patch_all(t);
 }
 
 bool in_shared_memory(uint64_t address) {
@@ -69,13 +87,12 @@ uint64_t shared_ticket(Thread* t, uint64_t address) {
 void await_shared_turn(Thread* t, const EventHeader& h) {
   if (!has_ticket(h)) return;
   SharedLock& l = lock_of(h);
-  uint32_t seen = l.followed.load();
+  std::atomic<uint64_t>& place = place_of(t, l);
+  uint64_t seen = place.load();
   int idle = 0;
   for (int spin = 0;; spin++) {
-    const uint32_t now = l.followed.load();
-    if (static_cast<int32_t>(now - static_cast<uint32_t>(h.digest)) >= 0 || follower_must_end(t) ||
-        t->replays)
-      return;
+    const uint64_t now = place.load();
+    if (has_come(now, static_cast<uint32_t>(h.digest)) || follower_must_end(t)) return;
     if (spin < 200) {
       pause();
       continue;
@@ -84,19 +101,32 @@ void await_shared_turn(Thread* t, const EventHeader& h) {
     seen = now;
     if (idle > kPatience) return;
     l.waiters.fetch_add(1);
-    sleep_at_rest(t, &l.followed, now, kLookMs);
+    sleep_at_rest(t, &futex_of(place), number_of(now), kLookMs);
     l.waiters.fetch_sub(1);
   }
 }
 
-void pass_shared_turn(const EventHeader& h) {
+void pass_shared_turn(Thread* t, const EventHeader& h) {
   if (!has_ticket(h)) return;
   SharedLock& l = lock_of(h);
+  std::atomic<uint64_t>& place = place_of(t, l);
   const uint32_t next = static_cast<uint32_t>(h.digest) + 1;
-  uint32_t now = l.followed.load();
-  while (static_cast<int32_t>(now - next) < 0 && !l.followed.compare_exchange_weak(now, next)) {
+  uint64_t now = place.load();
+  while (!has_come(now, next) && !place.compare_exchange_weak(now, lock_place(epoch, next))) {
   }
-  if (l.waiters.load()) futex_wake(&l.followed, 1 << 30);
+  if (l.waiters.load()) futex_wake(&futex_of(place), 1 << 30);
 }
+
+void note_lock_numbers(const Thread* t, uint32_t slot) {
+  const bool leads = t->role == Role::kLeader;
+  joint_of(t).led[slot] = leads;
+  for (uint32_t i = 0; i < stream::kSharedLocks; i++) {
+    SharedLock& l = control()->shared_locks[i];
+    const bool led = leads && (l.key.load() & 1) == static_cast<uint64_t>(t->proc->version);
+    joint_of(t).lock_number[slot][i] = led ? l.taken.load() : number_of(place_of(t, l).load());
+  }
+}
+
+void begin_lock_epoch(const Thread* t) { epoch = joint_of(t).epoch.load(); }
 
 }  // namespace mx::agent

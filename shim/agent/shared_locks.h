@@ -26,6 +26,12 @@ uint64_t shared_ticket(Thread* t, uint64_t address);
 /// ticket.
 void await_shared_turn(Thread* t, const EventHeader& h);
 /// The lock is held, or will not be: who is next?
-void pass_shared_turn(const EventHeader& h);
+void pass_shared_turn(Thread* t, const EventHeader& h);
+
+/// While all that share the memory rest for a checkpoint: where they are, for copies that follow
+/// from there (Joint::lock_number).
+void note_lock_numbers(const Thread* t, uint32_t slot);
+/// In such a copy: those that have gone back together have an order of their own.
+void begin_lock_epoch(const Thread* t);
 
 }  // namespace mx::agent

@@ -199,6 +199,22 @@ void JointCheckpoints::step(double now) {
   }
 }
 
+void JointCheckpoints::rewind_locks(Version v, bool leads) const {
+  const Round& r = last_[static_cast<int>(v)];
+  const Sleeper* s = r.members.empty() ? nullptr : sleeper(r.members.front().first, v, r);
+  if (!s) return;
+  Joint& j = arena_.control().joint[static_cast<int>(v)];
+  const uint32_t epoch = j.epoch.load() + 1, slot = s->slot % kSharedSlots;
+  const bool led_only = leads && j.led[slot];  // since then
+  for (uint32_t i = 0; i < kSharedLocks; i++) {
+    SharedLock& l = arena_.control().shared_locks[i];
+    const bool others = (l.key.load() & 1) != static_cast<uint64_t>(v);
+    const uint32_t number = led_only && others ? l.taken.load() : j.lock_number[slot][i];
+    l.followed[static_cast<int>(v)].store(lock_place(epoch, number));
+  }
+  j.epoch.store(epoch);
+}
+
 std::string JointCheckpoints::why_not(Version v, std::optional<uint32_t> ended) const {
   const Round& r = last_[static_cast<int>(v)];
   if (members(v, ended) == r.members)

@@ -54,6 +54,7 @@ inline constexpr LockFunction kLockFunctions[] = {
     {"pthread_cond_clockwait", LockKind::kCondition},
     {"pthread_barrier_wait", LockKind::kBarrier},
     {"__cxa_guard_acquire", LockKind::kLock},
+    {"sem_post", LockKind::kAddress},
     // OpenSSL 3; before, there are only the other two, which call these from then on.
     {"RAND_bytes_ex", LockKind::kBytesIn},
     {"RAND_priv_bytes_ex", LockKind::kBytesIn},
@@ -81,8 +82,8 @@ constexpr bool is_random(LockKind kind) {
 }
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
 inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
-                          kConditionClockWait = 22, kLockStream = 30,
-                          kUnlockStream = 31, kDraw = 42;
+                          kConditionClockWait = 22, kSemaphorePost = 25, kLockStream = 31,
+                          kUnlockStream = 32, kDraw = 43;
 static_assert(kLockFunctions[kConditionWait].name[13] == 'w' &&
               kLockFunctions[kConditionWait].kind == LockKind::kCondition);
 static_assert(kLockFunctions[kLockStream].name[1] == 'l' &&

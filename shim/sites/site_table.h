@@ -23,7 +23,7 @@ namespace mx::sites {
 inline constexpr uint32_t kTableMagic = 0x5453786d;  // "mxST"
 /// Changes whenever the layout or the rules of the finder change: a cached table of another is
 /// stale.
-inline constexpr uint32_t kTableVersion = 8;
+inline constexpr uint32_t kTableVersion = 9;
 /// The most bytes a region has: bounds the agent's trampoline.
 inline constexpr uint32_t kMaxRegion = 48;
 /// Likewise of a lock function, if it moves as a whole.

@@ -259,15 +259,6 @@ struct WrittenNames {
   std::atomic<uint64_t> slot[kWrittenSlots];
 };
 
-/// A lock in memory that processes of a version share, see agent/shared_locks.h.
-struct SharedLock {
-  std::atomic<uint64_t> key;  ///< its address in the leader, and which version that is; 0: free
-  Word taken;                 ///< how often processes of the leader have had it
-  Word followed;              ///< … and of the follower; a futex
-  Word waiters;               ///< who sleeps on it
-};
-inline constexpr uint32_t kSharedLocks = 256;
-
 struct Control {
   uint64_t magic;
   uint32_t version;

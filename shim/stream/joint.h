@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "shim/stream/layout.h"
+#include "shim/stream/shared_lock.h"
 
 namespace mx::stream {
 
@@ -38,6 +39,9 @@ struct Joint {
   uint64_t used;  ///< bytes of the slot
   std::atomic<uint64_t> written;  ///< … that have been copied
   SharedPiece piece[kMostPieces];
+  std::atomic<uint32_t> epoch;  ///< counts how often they have gone back
+  uint32_t led[kSharedSlots];   ///< by slot: whether this version led when the copy was made
+  uint32_t lock_number[kSharedSlots][kSharedLocks];  ///< by slot: of each lock, when the copy was made
 };
 
 constexpr uint64_t shared_copy_offset(uint32_t version, uint32_t slot) {

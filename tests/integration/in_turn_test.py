@@ -29,22 +29,22 @@ class InTurn(unittest.TestCase):
         leader = run.status()["leader"]
         return leader if number % 2 == 0 else {"old": "new", "new": "old"}[leader]
 
-    def kill(self, run, version):
-        """When it could come back."""
+    def kill(self, run, version, processes=1):
+        """When it could come back; `processes` of it go back."""
         ready = lambda: Run.checkpoint(run, version)
         run.until("a checkpoint", ready)
         while not ready():
             run.ask("not yet")
         before = len(run.report.events("recovery"))
         os.kill(run.pids(version)[0], signal.SIGKILL)
-        run.until("the recovery", lambda: len(run.report.events("recovery")) > before)
+        run.until("the recovery", lambda: len(run.report.events("recovery")) >= before + processes)
         return run.report.events("recovery")[-1]
 
-    def killed_in_turn(self, file, *arguments, options=()):
+    def killed_in_turn(self, file, *arguments, options=(), processes=1):
         run = WorkerRun(self.folder, file, file, *options, *(["--", *arguments] if arguments else []))
         for number in range(self.KILLS):
             version = self.next_to_kill(run, number)
-            last = self.kill(run, version)
+            last = self.kill(run, version, processes)
             self.assertEqual((version, "resynchronised"), (last["version"], last["result"]), run.text())
         self.assertEqual([], run.report.events("dropped") + run.report.events("divergence") + run.report.events("note"), run.text())
         for _ in range(50):
@@ -70,6 +70,14 @@ class InTurn(unittest.TestCase):
     def test_pool_of_threads(self):
         """Each thread of the copy leaves the condition for which its leader's waits, and waits for its event."""
         self.killed_in_turn_in_both_modes(program("pool"))
+
+    def test_processes_that_share_semaphores(self):
+        """What came in the order of a lock comes in that order again when they catch up together."""
+        for options in ((), ("--lockstep", "full")):
+            with self.subTest(options):
+                self.assertEqual(5, self.killed_in_turn(program("shares"), options=options, processes=3).end())
+                self.temporary.cleanup()
+                self.folder.mkdir()
 
     def test_waits(self):
         """The program makes no call until the next line; with shared memory, each line makes the last checkpoint void."""
