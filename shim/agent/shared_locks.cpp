@@ -19,12 +19,14 @@ using stream::SharedLock;
 constexpr uint64_t kTicket = uint64_t{1} << 63;
 constexpr int kLookMs = 2, kPatience = 100;  // looks without any progress
 
+// Mappings are numbered as they are made, which is the same in both versions.
 struct Range {
-  uint64_t begin, end;
+  uint64_t begin, end, number;
 };
 constexpr int kMaxRanges = 32;
 Range ranges[kMaxRanges];
 int range_count;
+uint64_t mappings;
 uint32_t epoch;  ///< in which this process follows
 
 SharedLock& lock_of(const EventHeader& h) {
@@ -46,10 +48,18 @@ bool has_come(uint64_t place, uint32_t number) {
 
 bool has_ticket(const EventHeader& h) { return h.kind == EventKind::kLock && (h.digest & kTicket); }
 
-// Addresses are of one version: after a failover the other one's are other locks, whose order
-// begins anew.
-SharedLock* find_lock(uint64_t key) {
-  constexpr uint32_t kProbes = 8;
+const Range* range_of(uint64_t address) {
+  for (int i = 0; i < range_count; i++)
+    if (address >= ranges[i].begin && address < ranges[i].end) return &ranges[i];
+  return nullptr;
+}
+
+// The same lock, whichever version leads. Two that are taken for one (of processes that share
+// nothing) have one order, which costs time only.
+SharedLock* find_lock(const Range& r, uint64_t address) {
+  constexpr uint32_t kProbes = 8, kOffsetBits = 40;
+  const uint64_t key =
+      r.number << kOffsetBits | ((address - r.begin) & ((uint64_t{1} << kOffsetBits) - 1));
   const uint64_t first = key >> 4 ^ key >> 12;
   for (uint32_t i = 0; i < kProbes; i++) {
     SharedLock& l = control()->shared_locks[(first + i) & (stream::kSharedLocks - 1)];
@@ -62,24 +72,29 @@ SharedLock* find_lock(uint64_t key) {
 }  // namespace
 
 void note_shared_memory(Thread* t, uint64_t address, uint64_t length) {
-  if (in_shared_memory(address) || range_count == kMaxRanges) return;
-  ranges[range_count++] = {address, address + length};
-  if (range_count > 1 || t->role == Role::kSolo) return;
+  const uint64_t end = address + length, number = ++mappings;
+  for (int i = 0;
+       i < range_count;) {  // of what was mapped there before, nothing is looked up any more
+    if (ranges[i].begin < end && ranges[i].end > address)
+      ranges[i] = ranges[--range_count];
+    else
+      i++;
+  }
+  if (range_count == kMaxRanges) return;
+  ranges[range_count++] = {address, end, number};
+  if (number > 1 || t->role == Role::kSolo) return;
   epoch = joint_of(t).epoch.load();
   if (!t->proc->multi_threaded && !t->proc->is_vfork_child) patch_all(t);
 }
 
-bool in_shared_memory(uint64_t address) {
-  for (int i = 0; i < range_count; i++)
-    if (address >= ranges[i].begin && address < ranges[i].end) return true;
-  return false;
-}
+bool in_shared_memory(uint64_t address) { return range_of(address) != nullptr; }
 
 bool has_shared_memory() { return range_count != 0; }
 
 uint64_t shared_ticket(Thread* t, uint64_t address) {
-  if (t->role != Role::kLeader || follower_gone(t) || !in_shared_memory(address)) return 0;
-  SharedLock* l = find_lock(address << 1 | static_cast<uint64_t>(t->proc->version));
+  const Range* r = range_of(address);
+  if (!r || t->role != Role::kLeader || follower_gone(t)) return 0;
+  SharedLock* l = find_lock(*r, address);
   if (!l) return 0;
   return kTicket | static_cast<uint64_t>(l - control()->shared_locks) << 32 | l->taken.fetch_add(1);
 }
@@ -118,12 +133,10 @@ void pass_shared_turn(Thread* t, const EventHeader& h) {
 }
 
 void note_lock_numbers(const Thread* t, uint32_t slot) {
-  const bool leads = t->role == Role::kLeader;
-  joint_of(t).led[slot] = leads;
   for (uint32_t i = 0; i < stream::kSharedLocks; i++) {
     SharedLock& l = control()->shared_locks[i];
-    const bool led = leads && (l.key.load() & 1) == static_cast<uint64_t>(t->proc->version);
-    joint_of(t).lock_number[slot][i] = led ? l.taken.load() : number_of(place_of(t, l).load());
+    joint_of(t).lock_number[slot][i] =
+        t->role == Role::kLeader ? l.taken.load() : number_of(place_of(t, l).load());
   }
 }
 

@@ -199,19 +199,15 @@ void JointCheckpoints::step(double now) {
   }
 }
 
-void JointCheckpoints::rewind_locks(Version v, bool leads) const {
+void JointCheckpoints::rewind_locks(Version v) const {
   const Round& r = last_[static_cast<int>(v)];
   const Sleeper* s = r.members.empty() ? nullptr : sleeper(r.members.front().first, v, r);
   if (!s) return;
   Joint& j = arena_.control().joint[static_cast<int>(v)];
-  const uint32_t epoch = j.epoch.load() + 1, slot = s->slot % kSharedSlots;
-  const bool led_only = leads && j.led[slot];  // since then
-  for (uint32_t i = 0; i < kSharedLocks; i++) {
-    SharedLock& l = arena_.control().shared_locks[i];
-    const bool others = (l.key.load() & 1) != static_cast<uint64_t>(v);
-    const uint32_t number = led_only && others ? l.taken.load() : j.lock_number[slot][i];
-    l.followed[static_cast<int>(v)].store(lock_place(epoch, number));
-  }
+  const uint32_t epoch = j.epoch.load() + 1;
+  for (uint32_t i = 0; i < kSharedLocks; i++)
+    arena_.control().shared_locks[i].followed[static_cast<int>(v)].store(
+        lock_place(epoch, j.lock_number[s->slot % kSharedSlots][i]));
   j.epoch.store(epoch);
 }
 

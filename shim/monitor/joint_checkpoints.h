@@ -34,9 +34,7 @@ class JointCheckpoints {
   /// For a person: why they are not complete.
   std::string why_not(stream::Version v, std::optional<uint32_t> ended = {}) const;
   /// Before the first of them is woken: the order of their locks begins anew where it was then.
-  /// `leads`: until now. If it did at the checkpoint, too, the other one's begins where its last time as a leader ended: places
-  /// that it took then and did not fill will not come.
-  void rewind_locks(stream::Version v, bool leads) const;
+  void rewind_locks(stream::Version v) const;
   /// A checkpoint of that round has been woken: the others' are to be, too, whatever comes. There
   /// is no other round before all have been, or are given up.
   void used(stream::Version v) { last_[static_cast<int>(v)].used = true; }

@@ -43,7 +43,7 @@ void Monitor::start_recovery(uint32_t process, Failed f) {
   checkpoints_.joint().interrupt();
   if (together && !checkpoints_.joint().complete(v, process) && !checkpoints_.joint().was_used(v))
     f.why_not = checkpoints_.joint().why_not(v, process);
-  if (together && f.why_not.empty() && !checkpoints_.joint().was_used(v)) checkpoints_.joint().rewind_locks(v, p.recovery.led);
+  if (together && f.why_not.empty() && !checkpoints_.joint().was_used(v)) checkpoints_.joint().rewind_locks(v);
   const pid_t copy = recovery.begin(f, seconds());
   if (!copy) {
     start_failed_ = process;

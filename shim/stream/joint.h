@@ -40,7 +40,6 @@ struct Joint {
   std::atomic<uint64_t> written;  ///< … that have been copied
   SharedPiece piece[kMostPieces];
   std::atomic<uint32_t> epoch;  ///< counts how often they have gone back
-  uint32_t led[kSharedSlots];   ///< by slot: whether this version led when the copy was made
   uint32_t lock_number[kSharedSlots][kSharedLocks];  ///< by slot: of each lock, when the copy was made
 };
 

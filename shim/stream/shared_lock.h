@@ -16,7 +16,7 @@ constexpr uint32_t epoch_of(uint64_t place) { return static_cast<uint32_t>(place
 constexpr uint32_t number_of(uint64_t place) { return static_cast<uint32_t>(place); }
 
 struct SharedLock {
-  std::atomic<uint64_t> key;      ///< its address in the leader, and which version that is; 0: free
+  std::atomic<uint64_t> key;      ///< which mapping, and where in it; 0: free
   std::atomic<uint32_t> taken;    ///< how often processes of the leader have had it
   std::atomic<uint32_t> waiters;  ///< who sleeps on the lower half of a place (a futex)
   std::atomic<uint64_t> followed[2];  ///< by Version: see lock_place()
