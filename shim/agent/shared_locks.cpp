@@ -41,9 +41,8 @@ Word& futex_of(std::atomic<uint64_t>& place) { return *reinterpret_cast<Word*>(&
 
 Joint& joint_of(const Thread* t) { return control()->joint[static_cast<int>(t->proc->version)]; }
 
-// Whether `number` is behind this place, or does not wait for it.
 bool has_come(uint64_t place, uint32_t number) {
-  return epoch_of(place) != epoch || static_cast<int32_t>(number_of(place) - number) >= 0;
+  return static_cast<int32_t>(number_of(place) - number) >= 0;
 }
 
 bool has_ticket(const EventHeader& h) { return h.kind == EventKind::kLock && (h.digest & kTicket); }
@@ -107,7 +106,9 @@ void await_shared_turn(Thread* t, const EventHeader& h) {
   int idle = 0;
   for (int spin = 0;; spin++) {
     const uint64_t now = place.load();
-    if (has_come(now, static_cast<uint32_t>(h.digest)) || follower_must_end(t)) return;
+    // Of another epoch: the others have gone back, and this process is to end.
+    if (epoch_of(now) == epoch && has_come(now, static_cast<uint32_t>(h.digest))) return;
+    if (follower_must_end(t)) return;
     if (spin < 200) {
       pause();
       continue;
@@ -127,7 +128,8 @@ void pass_shared_turn(Thread* t, const EventHeader& h) {
   std::atomic<uint64_t>& place = place_of(t, l);
   const uint32_t next = static_cast<uint32_t>(h.digest) + 1;
   uint64_t now = place.load();
-  while (!has_come(now, next) && !place.compare_exchange_weak(now, lock_place(epoch, next))) {
+  while (epoch_of(now) == epoch && !has_come(now, next) &&
+         !place.compare_exchange_weak(now, lock_place(epoch, next))) {
   }
   if (l.waiters.load()) futex_wake(&futex_of(place), 1 << 30);
 }
