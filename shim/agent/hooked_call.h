@@ -10,7 +10,8 @@ extern "C" long mx_lock_step(long step, long a, long b, long c);
 namespace mx::agent {
 
 enum HookStep : long {
-  kAcquired = 0x6d780000,  ///< leader: function, result, errno or a shared lock's ticket
+  kAcquired = 0x6d780000,  ///< leader: function, result, errno or the lock's address
+  kOthersFirst,            ///< leader: address of a lock that others of its version are to have first
   kAwait,                  ///< follower: function; the answer is a Plan
   kDone,                   ///< follower: the lock is held (or will not be): passes the turn
   kYield,                  ///< follower: somebody still holds it, after this many tries; kAlone: it cannot be had

@@ -28,6 +28,10 @@ int* errno_location() {
   return reinterpret_cast<int* (*)()>(lock_function_address[sites::kErrnoLocation])();
 }
 
+bool is_lock(LockKind kind) {
+  return kind == LockKind::kLock || kind == LockKind::kTry || kind == LockKind::kSemaphore;
+}
+
 // Results are ints; the upper half of the register is anything.
 bool failed(LockKind kind, long result) {
   auto r = static_cast<int32_t>(result);
@@ -59,6 +63,8 @@ long wait_longer(const HookedCall& c) {
 
 long lead(Thread* t, const HookedCall& c) {
   t->condition = c.kind == LockKind::kCondition ? c.args[0] : 0;
+  if (is_lock(c.kind) && others_come_first(t, c.args[0]))
+    mx_lock_step(kOthersFirst, static_cast<long>(c.args[0]), 0, 0);
   long ret = c.run();
   if (ret == kTimedOut && c.kind == LockKind::kCondition && c.caller == CodeKind::kPython &&
       t->role == Role::kLeader)
@@ -74,10 +80,10 @@ long lead(Thread* t, const HookedCall& c) {
     call_function(give_back, c.args[0]);
     return follow(t, c);
   }
-  bool fails = c.kind == LockKind::kSemaphore && failed(c.kind, ret) &&
-               lock_function_address[sites::kErrnoLocation];
-  const uint64_t ticket = failed(c.kind, ret) ? 0 : shared_ticket(t, c.args[0]);
-  mx_lock_step(kAcquired, c.function, ret, fails ? *errno_location() : static_cast<long>(ticket));
+  auto more = static_cast<long>(c.args[0]);
+  if (failed(c.kind, ret))
+    more = c.kind == LockKind::kSemaphore && lock_function_address[sites::kErrnoLocation] ? *errno_location() : 0;
+  mx_lock_step(kAcquired, c.function, ret, more);
   return ret;
 }
 
@@ -128,10 +134,11 @@ long follow(Thread* t, const HookedCall& c) {
 
 // --- on the agent's stack ----------------------------------------------------------------------
 
-void publish_lock(Thread* t, uint16_t function, long result, uint64_t error_or_ticket) {
+void publish_lock(Thread* t, uint16_t function, long result, uint64_t error_or_address) {
   if (t->role != Role::kLeader || follower_gone(t)) return;
-  EventHeader h{0, function, EventKind::kLock, 0, static_cast<int32_t>(result), 0, error_or_ticket};
+  EventHeader h{0, function, EventKind::kLock, 0, static_cast<int32_t>(result), 0, error_or_address};
   if (!lane_begin(t, sizeof h)) return;
+  if (!failed(sites::kLockFunctions[function].kind, result)) h.digest = shared_ticket(t, error_or_address);
   take_order(t, h);
   if (lane_put(t, &h, sizeof h)) lane_commit(t);
 }
@@ -233,6 +240,9 @@ void lock_step(Thread* t, Regs* r) {
       }
       publish_lock(t, static_cast<uint16_t>(r->rdi), static_cast<long>(r->rsi), r->rdx);
       break;
+    case kOthersFirst:
+      await_others(t, r->rdi);
+      break;
     case kAwait: {
       t->waits_for_lock = 1;
       Plan plan = await_event(t, r, static_cast<uint16_t>(r->rdi));
@@ -261,8 +271,7 @@ void lock_step(Thread* t, Regs* r) {
 namespace {
 // In a process with one thread: of what other processes wait for, too.
 bool keeps_order(const Thread* t, LockKind kind, uint64_t address) {
-  const bool lock = kind == LockKind::kLock || kind == LockKind::kTry || kind == LockKind::kSemaphore;
-  return t->proc->multi_threaded || (lock && in_shared_memory(address));
+  return t->proc->multi_threaded || (is_lock(kind) && in_shared_memory(address));
 }
 }  // namespace
 

@@ -5,7 +5,8 @@
 // ever.
 //
 // The leader's process takes a ticket when it has the lock; it travels in the lock's event
-// (locks.h). The follower's waits until those before it have had the lock. A ticket may be lost
+// (locks.h). The follower's waits until those before it have had the lock. A process that has taken
+// over does, too: others of its version may not have caught up with theirs. A ticket may be lost
 // (its process was killed, or has lost its follower): nobody waits for long.
 #pragma once
 #include "shim/agent/state.h"
@@ -20,6 +21,11 @@ bool in_shared_memory(uint64_t address);
 /// Whether there is any.
 bool has_shared_memory();
 
+/// Leader that is to get the lock at `address`: whether others of its version have yet to have it
+/// whose leaders had it before.
+bool others_come_first(Thread* t, uint64_t address);
+/// Waits for them. Does not return if this version stops leading.
+void await_others(Thread* t, uint64_t address);
 /// Leader that has got the lock at `address`: its ticket, for EventHeader::digest; 0: none.
 uint64_t shared_ticket(Thread* t, uint64_t address);
 /// Follower, before it takes the lock: waits for those before it. Does nothing if the event has no

@@ -199,16 +199,20 @@ void JointCheckpoints::step(double now) {
   }
 }
 
-void JointCheckpoints::rewind_locks(Version v) const {
+void JointCheckpoints::begin_epoch(Version v) const {
   const Round& r = last_[static_cast<int>(v)];
   const Sleeper* s = r.members.empty() ? nullptr : sleeper(r.members.front().first, v, r);
-  if (!s) return;
   Joint& j = arena_.control().joint[static_cast<int>(v)];
-  const uint32_t epoch = j.epoch.load() + 1;
-  for (uint32_t i = 0; i < kSharedLocks; i++)
-    arena_.control().shared_locks[i].followed[static_cast<int>(v)].store(
-        lock_place(epoch, j.lock_number[s->slot % kSharedSlots][i]));
+  const uint32_t epoch = 1 - (j.epoch.load() & 1);
+  for (uint32_t i = 0; s && i < kSharedLocks; i++)
+    arena_.control().shared_locks[i].followed[static_cast<int>(v)][epoch].store(
+        j.lock_number[s->slot % kSharedSlots][i]);
   j.epoch.store(epoch);
+}
+
+void JointCheckpoints::take_back_epoch(Version v) const {
+  std::atomic<uint32_t>& epoch = arena_.control().joint[static_cast<int>(v)].epoch;
+  epoch.store(1 - (epoch.load() & 1));
 }
 
 std::string JointCheckpoints::why_not(Version v, std::optional<uint32_t> ended) const {

@@ -33,8 +33,11 @@ class JointCheckpoints {
   bool complete(stream::Version v, std::optional<uint32_t> ended = {}) const;
   /// For a person: why they are not complete.
   std::string why_not(stream::Version v, std::optional<uint32_t> ended = {}) const;
-  /// Before the first of them is woken: the order of their locks begins anew where it was then.
-  void rewind_locks(stream::Version v) const;
+  /// Before the first of them is woken: the order of their locks begins where it was then
+  /// (SharedLock::followed).
+  void begin_epoch(stream::Version v) const;
+  /// It was not woken.
+  void take_back_epoch(stream::Version v) const;
   /// A checkpoint of that round has been woken: the others' are to be, too, whatever comes. There
   /// is no other round before all have been, or are given up.
   void used(stream::Version v) { last_[static_cast<int>(v)].used = true; }

@@ -39,13 +39,14 @@ void Monitor::start_recovery(uint32_t process, Failed f) {
   Root& r = roots_[static_cast<int>(v)];
   if (p.is_root && r.out_of_memory)
     f.why_not = "it was killed for want of memory, and would need the same again";
-  const bool together = JointCheckpoints::shares(p, v);
-  checkpoints_.joint().interrupt();
-  if (together && !checkpoints_.joint().complete(v, process) && !checkpoints_.joint().was_used(v))
-    f.why_not = checkpoints_.joint().why_not(v, process);
-  if (together && f.why_not.empty() && !checkpoints_.joint().was_used(v)) checkpoints_.joint().rewind_locks(v);
+  JointCheckpoints& joint = checkpoints_.joint();
+  const bool first_of_all = JointCheckpoints::shares(p, v) && !joint.was_used(v);
+  joint.interrupt();
+  if (first_of_all && !joint.complete(v, process)) f.why_not = joint.why_not(v, process);
+  if (first_of_all) joint.begin_epoch(v);
   const pid_t copy = recovery.begin(f, seconds());
   if (!copy) {
+    if (first_of_all) joint.take_back_epoch(v);
     start_failed_ = process;
     return;
   }
@@ -53,8 +54,8 @@ void Monitor::start_recovery(uint32_t process, Failed f) {
     r.pid = copy;
     r.ended = r.was_dropped = false;
   }
-  if (together && !checkpoints_.joint().was_used(v)) {
-    checkpoints_.joint().used(v);
+  if (first_of_all) {
+    joint.used(v);
     rolls_back_[static_cast<int>(v)] = true;
   }
 }

@@ -39,8 +39,9 @@ struct Joint {
   uint64_t used;  ///< bytes of the slot
   std::atomic<uint64_t> written;  ///< … that have been copied
   SharedPiece piece[kMostPieces];
-  std::atomic<uint32_t> epoch;  ///< counts how often they have gone back
-  uint32_t lock_number[kSharedSlots][kSharedLocks];  ///< by slot: of each lock, when the copy was made
+  std::atomic<uint32_t> epoch;  ///< 0 and 1 in turn: see SharedLock::followed
+  /// By slot: of each lock, when the copy was made.
+  uint32_t lock_number[kSharedSlots][kSharedLocks];
 };
 
 constexpr uint64_t shared_copy_offset(uint32_t version, uint32_t slot) {

@@ -6,20 +6,14 @@
 
 namespace mx::stream {
 
-/// Up to where a version's processes, as followers, have had the lock: a number that wraps around,
-/// and in the upper half the epoch. Processes that go back together (joint.h) begin a new one, from
-/// the number that it was at their checkpoint; who is of another epoch does not count.
-constexpr uint64_t lock_place(uint32_t epoch, uint32_t number) {
-  return uint64_t{epoch} << 32 | number;
-}
-constexpr uint32_t epoch_of(uint64_t place) { return static_cast<uint32_t>(place >> 32); }
-constexpr uint32_t number_of(uint64_t place) { return static_cast<uint32_t>(place); }
-
 struct SharedLock {
   std::atomic<uint64_t> key;      ///< which mapping, and where in it; 0: free
   std::atomic<uint32_t> taken;    ///< how often processes of the leader have had it
-  std::atomic<uint32_t> waiters;  ///< who sleeps on the lower half of a place (a futex)
-  std::atomic<uint64_t> followed[2];  ///< by Version: see lock_place()
+  std::atomic<uint32_t> waiters;  ///< who sleeps on a place
+  /// By version and Joint::epoch: how often its processes, as followers, have had it (a futex; it
+  /// wraps around). Those that go back to a checkpoint together begin a new epoch while the others
+  /// end, from the number that it was then.
+  std::atomic<uint32_t> followed[2][2];
 };
 inline constexpr uint32_t kSharedLocks = 256;
 

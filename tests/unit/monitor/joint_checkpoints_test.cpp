@@ -153,6 +153,21 @@ TEST_F(JointCheckpointsTest, NoRoundBeforeAllHaveGoneBack) {
   EXPECT_FALSE(checkpoints.begin(kOld, 2).empty());
 }
 
+TEST_F(JointCheckpointsTest, TheOrderOfLocksBeginsWhereItWasWhenTheyWereMade) {
+  constexpr uint32_t kNumber = 7, kLaterNumber = 9;
+  SharedLock& lock = arena.control().shared_locks[3];
+  round(1);
+  joint().lock_number[joint().slot][3] = kNumber;
+  const uint32_t epoch = joint().epoch.load();
+  lock.followed[0][epoch].store(kLaterNumber);
+  checkpoints.begin_epoch(kOld);
+  ASSERT_NE(epoch, joint().epoch.load());
+  EXPECT_EQ(kNumber, lock.followed[0][joint().epoch.load()].load());
+  EXPECT_EQ(kLaterNumber, lock.followed[0][epoch].load()) << "of those that have yet to end";
+  checkpoints.take_back_epoch(kOld);
+  EXPECT_EQ(epoch, joint().epoch.load());
+}
+
 TEST_F(JointCheckpointsTest, AMemoryThatIsInUseIsNotWrittenOver) {
   std::set<uint32_t> slots;
   for (int k = 1; k <= 3; k++) {
