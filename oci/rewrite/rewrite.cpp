@@ -100,6 +100,8 @@ start::ContainerSettings make_settings(const Json& original, const RewriteInput&
   s.lockstep = in.request.lockstep;
   s.recovery = in.request.recovery;
   s.hang_timeout = in.request.hang_timeout;
+  s.replay_bundle = in.config.replay_bundle;
+  s.core = in.config.core;
   s.rules_file = in.request.rules;
   s.state_folder = own + "/out";
   s.own_folder = own;

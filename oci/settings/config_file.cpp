@@ -43,6 +43,10 @@ std::string one_of(const toml::node& node, const std::string& key,
   return value;
 }
 
+bool on_or_off(const toml::node& node, const std::string& key) {
+  return one_of(node, key, {"on", "off"}) == "on";
+}
+
 using Setter = std::function<void(Config&, const toml::node&, const std::string&)>;
 
 const std::map<std::string, Setter>& setters() {
@@ -58,6 +62,9 @@ const std::map<std::string, Setter>& setters() {
       {"images.allow", [](Config& c, const Node& n, const Key& k) { c.allow = texts(n, k); }},
       {"report.keep", [](Config& c, const Node& n,
                          const Key& k) { c.keep_seconds = parse_duration(text(n, k), k); }},
+      {"report.replay-bundle",
+       [](Config& c, const Node& n, const Key& k) { c.replay_bundle = on_or_off(n, k); }},
+      {"report.core", [](Config& c, const Node& n, const Key& k) { c.core = on_or_off(n, k); }},
       {"defaults.leader",
        [](Config& c, const Node& n, const Key& k) {
          c.leader = one_of(n, k, {"old", "new"});
@@ -68,7 +75,7 @@ const std::map<std::string, Setter>& setters() {
        }},
       {"defaults.recovery",
        [](Config& c, const Node& n, const Key& k) {
-         c.recovery = one_of(n, k, {"on", "off"}) == "on";
+         c.recovery = on_or_off(n, k);
        }},
       {"defaults.hang-timeout",
        [](Config& c, const Node& n, const Key& k) {

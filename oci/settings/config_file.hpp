@@ -21,6 +21,8 @@ struct Config {
   std::vector<std::string> allow = {"*"};  // names that containers may ask for (fnmatch)
   // [report]
   long keep_seconds = 86400;
+  bool replay_bundle = false;  // crash folders hold what `mx replay` needs: the program's memory
+  bool core = false;           // … and a core file
   // [defaults] of the settings of containers
   std::string leader = "old";
   std::string lockstep = "window";

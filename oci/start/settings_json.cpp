@@ -123,6 +123,8 @@ ContainerSettings settings_from(const Json& in) {
   s.lockstep = in.at("lockstep");
   s.recovery = in.at("recovery");
   s.hang_timeout = in.at("hangTimeout");
+  s.replay_bundle = in.value("replayBundle", false);
+  s.core = in.value("core", false);
   s.rules_file = in.at("rules");
   s.state_folder = in.at("stateFolder");
   s.own_folder = in.at("ownFolder");
@@ -190,6 +192,8 @@ std::string to_json(const ContainerSettings& s) {
                     {"lockstep", s.lockstep},
                     {"recovery", s.recovery},
                     {"hangTimeout", s.hang_timeout},
+                    {"replayBundle", s.replay_bundle},
+                    {"core", s.core},
                     {"rules", s.rules_file},
                     {"stateFolder", s.state_folder},
                     {"ownFolder", s.own_folder},

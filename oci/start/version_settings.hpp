@@ -65,6 +65,8 @@ struct ContainerSettings {
   std::string lockstep = "window";  // "window" or "full"
   bool recovery = true;
   double hang_timeout = 10;        // seconds; 0 switches the watch off
+  bool replay_bundle = false;      // crash folders hold what `mx replay` needs
+  bool core = false;               // … and a core file
   std::string rules_file;          // seen from the first root; "" for none
   std::string state_folder;        // writable: report.jsonl, crash/, control.sock
   std::string own_folder;          // where mx's mounts live in the container ("/dev/.mx")

@@ -292,7 +292,10 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
   // What an allocator's locks decide are addresses, and its own threads go by the clock and by what
   // they read without a lock: keeping their order would hold up the program's threads for nothing.
   CodeKind caller = code_kind(reinterpret_cast<uint64_t>(__builtin_return_address(0)));
-  if (caller == CodeKind::kAllocator) return original(a, b, c, d);
+  if (caller == CodeKind::kAllocator) {
+    if (kind == LockKind::kCondition) t->of_allocator = 1;
+    return original(a, b, c, d);
+  }
   HookedCall call{{a, b, c, d}, original, function, kind, caller};
   t->lock_sp = sp;
   long ret = kind == LockKind::kStream    ? stream_call(t, call)

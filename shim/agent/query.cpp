@@ -160,13 +160,15 @@ long follow_query(Call& c) {
 long run_query(Call& c) {
   Thread* t = c.t;
   if (long own; own_identity(c, own)) return own;
-  if (t->role == Role::kFollower) return follow_query(c);
+  if (t->role == Role::kFollower && !t->of_allocator) return follow_query(c);
   name_own_ids(c);
   if (const Hooks* hooks = hooks_of(c.nr); hooks->prepare) hooks->prepare(c);
   if (!vdso_call(c, c.ret))
     c.ret = execute_plain(c);
   present(c);
-  if (t->role != Role::kLeader) return c.ret;
+  // An allocator's own thread is woken when each version's memory wants it. The follower's would wait, with a lock that its
+  // other threads need, for a question that its leader's asks when it is woken.
+  if (t->role != Role::kLeader || t->of_allocator) return c.ret;
   inject_fault(t);
   QueryEvent e;
   const uint32_t size = is_error(c.ret) ? 0 : gather(c, e.bytes(), sizeof e.rest);

@@ -244,6 +244,7 @@ struct Thread {
   uint32_t serials;          ///< such functions under way, one inside the other
   uint64_t condition;       ///< leader: it waits for this one, really
   uint32_t lock_taken;      ///< the turn is held until the lock is
+  uint32_t of_allocator;  ///< an allocator's own thread: has waited for a condition of its
   uint32_t waits_for_lock;  ///< follower: waits for the event of a lock, which may be hours away
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp

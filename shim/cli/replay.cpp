@@ -16,7 +16,8 @@ namespace {
 constexpr const char* kFooter = R"(
 BUNDLE is the folder of a crash (mx run --replay-bundle). The program is put back to
 where it stood before the crash and goes through the same events, with nothing
-outside of it; needed: the same files of the program and of its libraries.
+outside of it; needed: the same files of the program and of its libraries. Of a crash
+in a container: the root tree of the version's image, unpacked or mounted, by --root.
 On a terminal gdb stops at the crash, if it is installed.
 
 Exit status: 0 the crash came again at the same place; 1 it did not;
@@ -38,6 +39,9 @@ int replay(int argc, char** argv) {
   CLI::App app{"Makes a crash come again, from its replay bundle.", "mx replay"};
   app.footer(kFooter);
   app.add_option("bundle", o.folder, "the folder of the crash")->required()->type_name("BUNDLE");
+  app.add_option("--root", o.root, "root tree of the version that crashed (default: where it was)")
+      ->check(CLI::ExistingDirectory)
+      ->type_name("DIR");
   app.add_flag("--gdb", with, "under gdb; without a terminal it prints the stack and ends");
   app.add_flag("--no-gdb", without, "without gdb, also on a terminal")->excludes("--gdb");
   app.add_option("--limit", o.limit, "seconds until it gives up, without gdb (default: 60)")

@@ -106,6 +106,8 @@ Options options_of(const Control& control) {
   o.full_lockstep = s.lockstep == "full";
   o.recovery = s.recovery;
   o.hang_timeout_s = s.hang_timeout;
+  o.replay_bundle = s.replay_bundle;
+  o.core = s.core;
   o.rules = s.rules_file;
   o.report = control.state_path("report.jsonl");
   o.id = s.id;

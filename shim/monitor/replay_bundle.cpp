@@ -221,6 +221,14 @@ void check_shared(const std::vector<replay::Region>& map) {
       throw std::runtime_error("the program maps memfds, or files shared and writable, which a bundle does not hold");
 }
 
+// Paths begin with it, unless its mount has been taken away since.
+std::string tree_of(const Arena& arena, const replay::Bundle& b) {
+  std::error_code ignored;
+  const std::string tree = fs::canonical(arena.control().settings.root[b.version & 1], ignored).string();
+  const bool seen = b.root == tree || b.root.starts_with(tree + "/");
+  return tree.empty() || !seen ? "/" : tree;
+}
+
 void save_process(pid_t pid, uint32_t reserved, replay::Bundle& b, const std::string& folder) {
   const Held held(pid);
   const std::vector<replay::Region> map = replay::map_of(pid);
@@ -258,6 +266,7 @@ void save(const Arena& arena, const ReplayOrigin& origin, const replay::CrashPla
   b.arena = copy.finish();
   save_process(await_witness(witness(arena, origin.process)), arena.control().settings.reserved_fd,
                b, folder);
+  b.tree = tree_of(arena, b);
   write_bundle(b, folder);
 }
 

@@ -39,6 +39,7 @@ void write_bundle(const Bundle& b, const std::string& folder) {
                  {"protocol", b.protocol},
                  {"process", b.process},
                  {"version", kNames[b.version & 1]},
+                 {"tree", b.tree},
                  {"program", b.program},
                  {"root", b.root},
                  {"folder", b.folder},
@@ -75,6 +76,7 @@ Bundle read_bundle(const std::string& folder) {
     b.protocol = number<uint32_t>(j.at("protocol"));
     b.process = number<uint32_t>(j.at("process"));
     b.version = j.at("version") == kNames[1];
+    b.tree = j.at("tree");
     b.program = j.at("program");
     b.root = j.at("root");
     b.folder = j.at("folder");

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "recovery/stack_walk.h"
@@ -40,16 +41,18 @@ bool exists(const std::string& path) {
 }
 
 // The same addresses mean the same code only in the same files.
-void check_files(const Bundle& b) {
+void check_files(const Bundle& b, const RootTree& tree) {
   for (const MappedFile& m : b.modules) {
     struct stat s;
-    const bool there = stat(m.path.c_str(), &s) == 0;
-    const std::string id = there ? build_id_of(m.path) : "";
+    const std::string path = tree.here(m.path).value_or(m.path);
+    const bool there = stat(path.c_str(), &s) == 0;
+    const std::string id = there ? build_id_of(path) : "";
     if (!there || id != m.build_id || (id.empty() && static_cast<uint64_t>(s.st_size) != m.size))
-      throw Error(m.path +
+      throw Error(path +
                   (there ? " is not the file that the program had mapped"
                          : ", which the program had mapped, is gone") +
-                  (m.build_id.empty() ? "" : " (build id " + m.build_id + ")"));
+                  (m.build_id.empty() ? "" : " (build id " + m.build_id + ")") +
+                  (tree.is_ours() ? "; of a container: give the root tree of its image by --root" : ""));
   }
 }
 
@@ -187,15 +190,16 @@ void print_beginning(const Bundle& b, const Restored& process) {
   fflush(stdout);
 }
 
-pid_t start_debugger(const Bundle& b, pid_t pid, bool interactive) {
+pid_t start_debugger(const Bundle& b, const RootTree& tree, pid_t pid, bool interactive) {
   std::vector<std::string> words{"gdb",  "-q",
                                  "-iex", "set pagination off",
                                  "-iex", "set debuginfod enabled off",
+                                 "-iex", "set sysroot " + (tree.is_ours() ? "" : tree.now()),
                                  "-ex",  "handle SIGSYS nostop noprint pass",
                                  "-ex",  "continue",
                                  "-ex",  "backtrace"};
   if (!interactive) words.insert(words.end(), {"-batch", "-ex", "info registers"});
-  words.insert(words.end(), {"-p", std::to_string(pid), b.program});
+  words.insert(words.end(), {"-p", std::to_string(pid), tree.here(b.program).value_or(b.program)});
   const pid_t child = fork();
   if (child != 0) return child;
   signal(SIGINT, SIG_DFL);
@@ -207,9 +211,10 @@ pid_t start_debugger(const Bundle& b, pid_t pid, bool interactive) {
   _exit(127);
 }
 
-void run_debugger(const Bundle& b, Stage& stage, pid_t pid, bool interactive) {
+void run_debugger(const Bundle& b, const RootTree& tree, Stage& stage, pid_t pid,
+                  bool interactive) {
   signal(SIGINT, SIG_IGN);  // the debugger's
-  const pid_t debugger = start_debugger(b, pid, interactive);
+  const pid_t debugger = start_debugger(b, tree, pid, interactive);
   if (debugger < 0) throw monitor::system_error("fork");
   bool woken = false;
   for (int status;;) {
@@ -232,15 +237,17 @@ Outcome replay(const ReplayOptions& options) {
   const std::string inner = options.folder + "/replay";
   const std::string folder = exists(inner + "/bundle.json") ? inner : options.folder;
   const Bundle b = read_bundle(folder);
-  check_files(b);
+  const RootTree tree(b.tree, options.root.empty() ? b.tree : std::filesystem::canonical(options.root).string());
+  check_files(b, tree);
+  furnish(tree);
   const monitor::Arena arena;
   arena.put_agent_in();
   load_arena(b, folder, arena);
-  Restored process(b, folder, arena);
+  Restored process(b, folder, tree, arena);
   print_beginning(b, process);
   Stage stage(b, arena, process.pid());
   if (options.debugger)
-    run_debugger(b, stage, process.pid(), options.interactive);
+    run_debugger(b, tree, stage, process.pid(), options.interactive);
   else
     stage.wake();
   const double end = seconds() + options.limit;

@@ -6,6 +6,7 @@ namespace mx::replay {
 
 struct ReplayOptions {
   std::string folder;  ///< of the bundle, or of the crash
+  std::string root;    ///< the version's root tree on this machine; empty: where it was
   bool debugger = false;
   bool interactive = false;  ///< the debugger stays at the crash and asks its user
   double limit = 60;         ///< seconds, without a debugger

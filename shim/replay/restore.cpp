@@ -169,7 +169,8 @@ void clear(Remote& remote, const std::vector<Region>& fresh, const std::vector<R
 
 class Mapper {
  public:
-  Mapper(Remote& remote, uint32_t arena_fd) : remote_(remote), arena_fd_(arena_fd) {}
+  Mapper(Remote& remote, const RootTree& tree, uint32_t arena_fd)
+      : remote_(remote), tree_(tree), arena_fd_(arena_fd) {}
   ~Mapper() = default;
   void map(const Region& r) {
     uint64_t flags = MAP_FIXED | (r.shared ? MAP_SHARED : MAP_PRIVATE), fd = ~uint64_t{0};
@@ -194,9 +195,13 @@ class Mapper {
   uint64_t file(const std::string& path) {
     const auto found = files_.find(path);
     if (found != files_.end()) return found->second;
-    return files_[path] = remote_.attempt(SYS_open, {remote_.text(path), O_RDONLY | O_CLOEXEC, 0});
+    const auto inside = tree_.inside(path);
+    if (!inside) throw Error(path + ", which the program had mapped, lies outside of its root");
+    return files_[path] =
+               remote_.attempt(SYS_open, {remote_.text(*inside), O_RDONLY | O_CLOEXEC, 0});
   }
   Remote& remote_;
+  const RootTree& tree_;
   uint32_t arena_fd_;
   std::map<std::string, uint64_t> files_;
 };
@@ -244,8 +249,10 @@ bool set_layout(Remote& remote, const Bundle& b) {
       SYS_prctl, {PR_SET_MM, PR_SET_MM_MAP, remote.bytes(&m, sizeof m), sizeof m, 0}));
 }
 
-bool open_file(Remote& remote, const OpenFile& f) {
-  const uint64_t fd = remote.attempt(SYS_open, {remote.text(f.path), f.flags & ~kCreating, 0});
+bool open_file(Remote& remote, const RootTree& tree, const OpenFile& f) {
+  const auto path = tree.inside(f.path);
+  if (!path) return false;
+  const uint64_t fd = remote.attempt(SYS_open, {remote.text(*path), f.flags & ~kCreating, 0});
   if (is_error(fd)) return false;
   remote.attempt(SYS_lseek, {fd, f.offset, SEEK_SET});
   if (fd == static_cast<uint64_t>(f.number)) return true;
@@ -253,6 +260,14 @@ bool open_file(Remote& remote, const OpenFile& f) {
       remote.attempt(SYS_dup3, {fd, static_cast<uint64_t>(f.number), f.flags & O_CLOEXEC});
   remote.attempt(SYS_close, {fd});
   return !is_error(placed);
+}
+
+void enter(Remote& remote, const RootTree& tree, const Bundle& b, std::vector<std::string>& remarks) {
+  const auto folder = tree.inside(b.folder), root = tree.inside(b.root);
+  if (!folder || is_error(remote.attempt(SYS_chdir, {remote.text(*folder)})))
+    remarks.push_back("cannot change to " + b.folder);
+  if (!root) throw Error("its root " + b.root + " lies outside of " + b.tree);
+  if (*root != "/") remote.call("chroot", SYS_chroot, {remote.text(*root)});
 }
 
 void start_thread(pid_t pid, ThreadRegisters t) {
@@ -268,10 +283,11 @@ const monitor::Gate& mapped_gate() {
   return gate;
 }
 
-monitor::VersionSpec spec_of(const Bundle& b) {
+monitor::VersionSpec spec_of(const Bundle& b, const RootTree& tree) {
   monitor::VersionSpec spec;
-  spec.program = b.program;
-  spec.argv = {b.program};
+  spec.program = tree.inside(b.program).value_or(b.program);
+  spec.root = tree.now();
+  spec.argv = {spec.program};
   return spec;
 }
 
@@ -300,8 +316,9 @@ void load_arena(const Bundle& b, const std::string& folder, const monitor::Arena
   }
 }
 
-Restored::Restored(const Bundle& b, const std::string& folder, const monitor::Arena& arena)
-    : departure_(arena, mapped_gate(), spec_of(b), 0, static_cast<Version>(b.version), true) {
+Restored::Restored(const Bundle& b, const std::string& folder, const RootTree& tree,
+                   const monitor::Arena& arena)
+    : departure_(arena, mapped_gate(), spec_of(b, tree), 0, static_cast<Version>(b.version), true) {
   const Settings& s = arena.control().settings;
   const CoreFile core(folder + "/checkpoint.core");
   std::ifstream maps(folder + "/maps");
@@ -312,17 +329,15 @@ Restored::Restored(const Bundle& b, const std::string& folder, const monitor::Ar
   {
     Remote remote(pid(), kBootAddress);
     clear(remote, fresh, saved);
-    Mapper mapper(remote, s.reserved_fd);
+    Mapper mapper(remote, tree, s.reserved_fd);
     for (const Region& r : saved)
       if (!r.of_kernel()) mapper.map(r);
     mapper.close_files();
     fill(pid(), core, saved);
     if (!set_layout(remote, b)) remarks_.push_back("the kernel does not take its layout");
     for (const OpenFile& f : b.files)
-      if (!open_file(remote, f)) remarks_.push_back("cannot open " + f.path);
-    if (is_error(remote.attempt(SYS_chdir, {remote.text(b.folder)})))
-      remarks_.push_back("cannot change to " + b.folder);
-    if (b.root != "/") remote.call("chroot", SYS_chroot, {remote.text(b.root)});
+      if (!open_file(remote, tree, f)) remarks_.push_back("cannot open " + f.path);
+    enter(remote, tree, b, remarks_);
     remote.attempt(SYS_munmap, {kBootAddress, kPage});
   }
   start_thread(pid(), core.threads().front());

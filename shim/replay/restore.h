@@ -5,6 +5,7 @@
 #include "shim/monitor/arena.h"
 #include "shim/monitor/launch.h"
 #include "shim/replay/bundle.h"
+#include "shim/replay/root_tree.h"
 
 namespace mx::replay {
 
@@ -17,7 +18,8 @@ void load_arena(const Bundle& b, const std::string& folder, const monitor::Arena
 class Restored {
  public:
   /// Throws.
-  Restored(const Bundle& b, const std::string& folder, const monitor::Arena& arena);
+  Restored(const Bundle& b, const std::string& folder, const RootTree& tree,
+           const monitor::Arena& arena);
   pid_t pid() const { return departure_.pid(); }
   /// What is not as it was, a sentence each.
   const std::vector<std::string>& remarks() const { return remarks_; }

@@ -89,6 +89,29 @@ class Replay(unittest.TestCase):
         finally:
             kept.replace(bad)
 
+    def test_root_trees(self):
+        """The crashed version's root is where it was, then elsewhere; one with other files is refused."""
+        trees = self.folder / "trees"
+        for tree, flags in (("good", ()), ("bad", ("-DBAD",))):
+            (trees / tree / "proc").mkdir(parents=True)
+            subprocess.run(["g++", "-std=c++17", "-O1", "-g", "-static", *flags, "-o", trees / tree / "program", SOURCE], check=True)
+        run = Run(self.folder, "/program", "/program", "--old-root", trees / "bad", "--new-root", trees / "good", "--crash-dir", self.folder / "crashes",
+                  "--replay-bundle")
+        run.until("a checkpoint", lambda: run.checkpoint("old"))
+        run.ask("null")
+        run.until("the recovery", lambda: run.report.events("recovery"))
+        folder = pathlib.Path(run.report.events("crash")[-1]["directory"])
+        wait_for_file(folder / "replay" / "bundle.json")
+        self.assertEqual(5, run.end())
+        self.replayed(folder, "null")
+        (trees / "bad").rename(trees / "moved")
+        for tree, words in ((trees / "bad", "is gone"), (trees / "good", "is not the file that the program had mapped")):
+            done = mx("replay", folder, *(["--root", tree] if tree.exists() else []), check=False)
+            self.assertEqual(125, done.returncode, done.stdout)
+            self.assertIn(words, done.stderr)
+        for options in [(), *[("--gdb",)] * bool(shutil.which("gdb"))]:
+            self.replayed(folder, "null", "--root", trees / "moved", *options)
+
     def test_core(self):
         """--core: a core file that readelf and gdb understand; nothing else is kept without the options."""
         run, (folder,) = self.crashes("old", ["null"], "--core")

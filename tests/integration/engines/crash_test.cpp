@@ -16,9 +16,11 @@ class Crash : public WithFaulty<Workshop>, public ::testing::WithParamInterface<
     add_faulty();
     setenv("ROOT", (folder_ / "rt").c_str(), 1);
     ok("$IMAGE image add app:new dir:$W/new");
+    configure("runc", "[report]\nreplay-bundle = \"on\"\ncore = \"on\"\n");
   }
 
   void carry_over(const std::string& leader, const Json& seccomp);
+  void expect_seen_again(const std::string& folder);
 };
 
 // What an engine gives a container without further rights, as podman makes it of
@@ -55,7 +57,20 @@ void Crash::carry_over(const std::string& leader, const Json& seccomp) {
   write_config(config);
   start_container(runtime(), "m");
   expect_carried_over(2);
+  expect_seen_again("$W/state/*/out/" + ok("grep '\"crash\"' $W/state/*/out/report.jsonl | head -1 | jq -r .directory"));
   ok("$R --root $ROOT kill m KILL");
+}
+
+// On the host, from what the image holds.
+void Crash::expect_seen_again(const std::string& folder) {
+  ASSERT_TRUE(wait_for("[ -e " + folder + "/replay/bundle.json ] && [ -e " + folder + "/core ]"))
+      << ok("ls -l " + folder + "; cat " + folder + "/*.txt");
+  const std::string replayed = ok("$MX replay --root $W/new " + folder);
+  EXPECT_NE(replayed.find("measure"), std::string::npos) << replayed;
+  EXPECT_NE(replayed.find("the crash came again at the same place"), std::string::npos) << replayed;
+  const auto other = shell("$MX replay --root $W/old " + folder + " 2>&1");
+  EXPECT_EQ(other.status, 125) << other.output;
+  EXPECT_NE(other.output.find("is not the file that the program had mapped"), std::string::npos);
 }
 
 TEST_P(Crash, TheOtherVersionsCodeCarriesItOver) { carry_over(GetParam(), nullptr); }

@@ -85,15 +85,21 @@ TEST_F(Settings, EachReachesTheMonitorByAnnotationAndByVariable) {
     EXPECT_EQ(settings["rules"], "/etc/rules");
     EXPECT_EQ(settings["versions"].dump().find("MX_"), std::string::npos);
   }
+  // What is in memory is for the administrator to keep: the container cannot ask for it.
+  EXPECT_EQ(plain["replayBundle"], false);
+  EXPECT_EQ(plain["core"], false);
   // The administrator's defaults, in a drop-in; what the container says wins.
   ok("mkdir $W/config.d && printf '[defaults]\\nleader = \"new\"\\nlockstep = \"full\"\\nrecovery "
      "= \"off\"\\n"
-     "hang-timeout = 3\\n' > $W/config.d/10.toml");
+     "hang-timeout = 3\\n[report]\\nreplay-bundle = \"on\"\\ncore = \"on\"\\n' > "
+     "$W/config.d/10.toml");
   const Json defaults = told(with({image, {"run.mx.lockstep", "window"}}));
   EXPECT_EQ(defaults["leader"], "new");
   EXPECT_EQ(defaults["lockstep"], "window");
   EXPECT_EQ(defaults["recovery"], false);
   EXPECT_EQ(defaults["hangTimeout"], 3.0);
+  EXPECT_EQ(defaults["replayBundle"], true);
+  EXPECT_EQ(defaults["core"], true);
 }
 
 TEST_F(Settings, TheContainersImageIsThePatchedOneAndTheOldOneItsNet) {

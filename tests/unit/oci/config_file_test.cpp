@@ -52,6 +52,8 @@ TEST(ConfigFile, TheInstalledFileShowsEveryKeyWithItsDefault) {
   EXPECT_EQ(from_file.cache, without.cache);
   EXPECT_EQ(from_file.allow, without.allow);
   EXPECT_EQ(from_file.keep_seconds, without.keep_seconds);
+  EXPECT_EQ(from_file.replay_bundle, without.replay_bundle);
+  EXPECT_EQ(from_file.core, without.core);
   EXPECT_EQ(from_file.leader, without.leader);
   EXPECT_EQ(from_file.lockstep, without.lockstep);
   EXPECT_EQ(from_file.recovery, without.recovery);
