@@ -95,7 +95,27 @@ void child_born(Thread* t, int32_t vpid, int32_t real) {
   if (Child* known = find_child(t, vpid))  // by note_children(), before this version came to its birth
     known->real = real;
   else if (p->n_children < kMaxChildren)
-    p->children[p->n_children++] = {vpid, real};
+    p->children[p->n_children++] = {vpid, real, 0};
+}
+
+void note_told(Thread* t, int32_t vpid) {
+  if (Child* c = find_child(t, vpid)) c->told = 1;
+}
+
+bool untold_child_has_ended(const Thread* t, Siginfo& info) {
+  constexpr uint64_t kAll = 0, kPid = 1, kExited = 4, kNoWait = 0x01000000, kHow = kExited | kNoHang | kNoWait;
+  const LocalProcess* p = t->proc;
+  if (sys(__NR_waitid, kAll, 0, &info, kHow, 0) != 0 || info.signo == 0) return false;
+  bool known = false;
+  for (uint32_t i = 0; i < p->n_children; i++) known |= p->children[i].real == info.child.pid;
+  if (!known) return true;
+  for (uint32_t i = 0; i < p->n_children; i++) {
+    const Child& c = p->children[i];
+    info = {};
+    if (!c.told && sys(__NR_waitid, kPid, c.real, &info, kHow, 0) == 0 && info.signo != 0) return true;
+  }
+  info = {};
+  return false;
 }
 
 void note_children(Thread* t) {

@@ -13,6 +13,11 @@ Process* find_former(int32_t vpid);
 
 /// Follower, in the parent: its own child `real` is the program's `vpid`.
 void child_born(Thread* t, int32_t vpid, int32_t real);
+/// Follower: its leader has had the SIGCHLD of this child's end.
+void note_told(Thread* t, int32_t vpid);
+/// Survivor: a child has ended of which neither version has had the signal, for the leader's may be lost. Fills in what it
+/// says.
+bool untold_child_has_ended(const Thread* t, Siginfo& info);
 /// A copy that was made of a leader, woken: its children have the numbers that the program knows.
 void note_children(Thread* t);
 /// Whoever waits for real: the kernel has given the child up.

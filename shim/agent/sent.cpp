@@ -1,5 +1,6 @@
 #include "shim/agent/sent.h"
 
+#include "shim/agent/children.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/signals.h"
@@ -126,7 +127,9 @@ bool is_expected(Thread* t, int sig, int32_t vtid) {
   return noted(t->proc, sig, -vtid);
 }
 
-void forget_sent(Thread* t, int sig) {
+void forget_sent(Thread* t, int sig, int32_t code, int32_t pid) {
+  constexpr int32_t kExited = 1, kDumped = 3;  // CLD_*
+  if (sig == kSigchld && code >= kExited && code <= kDumped) note_told(t, pid);
   OneAtATime alone(notes_busy);
   for (int32_t to : {t->vtid, -t->vtid, 0, -kAnyThread})
     if (remove(t->proc, sig, to)) return;
@@ -166,15 +169,10 @@ void send_queued(Thread* t, Lane& lane, uint64_t signals) {
     if (!(signals & bit(sig))) continue;
     // Who sent it is not known; most come by kill(2). (Only the first thread may say so.)
     Siginfo info = plain(t, sig), child{};
-    if (sig == kSigchld && child_waits_to_be_reaped(child)) info = child;
+    if (sig == kSigchld && untold_child_has_ended(t, child)) info = child;
     if (tid > 0 && sys(__NR_rt_tgsigqueueinfo, pid, tid, sig, &info) == 0) continue;
     if (tid <= 0 || sys(__NR_tgkill, pid, tid, sig) != 0) sys(__NR_kill, pid, sig);
   }
-}
-
-bool child_waits_to_be_reaped(Siginfo& info) {
-  constexpr uint64_t kAll = 0, kExited = 4, kNoWait = 0x01000000, kNoHang = 1;
-  return sys(__NR_waitid, kAll, 0, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
 }
 
 }  // namespace mx::agent

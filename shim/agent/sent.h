@@ -20,8 +20,8 @@ void expect_sent_to_self(Thread* t, int sig);
 void confirm_sent_to_self(Thread* t, const Siginfo& info, bool sent);
 /// … expected, and the thread has not taken it.
 bool is_expected(Thread* t, int sig, int32_t vtid);
-/// The program has taken it, in this thread.
-void forget_sent(Thread* t, int sig);
+/// The program has taken it, in this thread. `code` and `pid` are those of a SIGCHLD.
+void forget_sent(Thread* t, int sig, int32_t code, int32_t pid);
 /// Over execve: what the new image inherits. No values.
 uint64_t sent_signals(const LocalProcess* p);
 void inherit_sent(Thread* t, uint64_t signals);
@@ -29,9 +29,5 @@ void inherit_sent(Thread* t, uint64_t signals);
 uint64_t send_again(Thread* t);
 /// … what the leader's agent had taken from the kernel for one thread, and nobody was told of.
 void send_queued(Thread* t, Lane& lane, uint64_t signals);
-
-/// Children that ended while this version followed: it has had no signal of that, and the leader's may be lost. Fills in
-/// what the signal says of the first one.
-bool child_waits_to_be_reaped(Siginfo& info);
 
 }  // namespace mx::agent

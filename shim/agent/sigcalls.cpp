@@ -41,7 +41,7 @@ bool reads_signals(const Call& c, long ret) {
 
 void forget_read(Thread* t, const SignalRecord* records, uint64_t size) {
   for (uint64_t n = size / sizeof *records; n > 0; n--, records++)
-    if (records->signo >= 1 && records->signo <= 64) forget_sent(t, records->signo);
+    if (records->signo >= 1 && records->signo <= 64) forget_sent(t, records->signo, records->code, records->pid);
 }
 
 long perform_read(Call& c) {
@@ -53,7 +53,8 @@ long perform_read(Call& c) {
 }
 
 void localise_sigtimedwait(Call& c) {
-  if (c.ret > 0 && c.ret <= 64) forget_sent(c.t, static_cast<int>(c.ret));
+  const auto* info = reinterpret_cast<const Siginfo*>(c.args[1]);  // (this version's, the leader's bytes in it)
+  if (c.ret > 0 && c.ret <= 64) forget_sent(c.t, static_cast<int>(c.ret), info ? info->code : 0, info ? info->child.pid : 0);
 }
 
 void localise_read(Call& c) {

@@ -396,7 +396,7 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     if (follower_must_end(t)) end_follower(t);
     lane_skip(t, sizeof h);
     if (!lane_get(t, &body, sizeof body)) return;
-    forget_sent(t, body.info.signo);  // before the event counts as consumed: who takes over sends what is left
+    forget_sent(t, body.info.signo, body.info.code, body.info.child.pid);  // before the event counts as consumed: who takes over sends what is left
     finish_event(t, h);
     more = t->signal_follows;
     t->signal_follows = 0;
@@ -476,7 +476,7 @@ void follow_async_signal(Thread* t, Regs* r, Ucontext* uc) {
   if (!has_turn(t, h)) return arm_deferred(t);  // no waiting here: it may hold a lock
   lane_skip(t, sizeof h);
   lane_get(t, &body, sizeof body);
-  forget_sent(t, body.info.signo);
+  forget_sent(t, body.info.signo, body.info.code, body.info.child.pid);
   finish_event(t, h);
   t->signal_follows = 0;
   if (body.info.signo < 1 || body.info.signo > 64) return;

@@ -108,6 +108,7 @@ inline constexpr int kMaxTimers = 256;
 /// A child of a version that follows, or followed when it was born: see children.h.
 struct Child {
   int32_t vpid, real;
+  uint32_t told;  ///< follower: its leader has had the SIGCHLD of its end
 };
 inline constexpr uint32_t kMaxChildren = 1024;
 

@@ -2,6 +2,7 @@
 #include "shim/agent/astray.h"
 #include "shim/agent/carried_fds.h"
 #include "shim/agent/checkpoint.h"
+#include "shim/agent/children.h"
 #include "shim/agent/doubt.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/failover.h"
@@ -10,6 +11,7 @@
 #include "shim/agent/keeper.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_io.h"
+#include "shim/agent/own_proc_fds.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/report.h"
@@ -60,7 +62,7 @@ void restore_pending(Thread* t) {
   p->last_words.pending |= queued;          // for who settles a call
   uint64_t left = p->last_words.pending & ~queued;
   Siginfo child{};
-  if (child_waits_to_be_reaped(child)) left |= bit(kSigchld);
+  if (untold_child_has_ended(t, child)) left |= bit(kSigchld);
   left &= ~(done | bit(9) | bit(19) | kNeverBlocked | sends_again(t));
   const bool told = child.signo && (left & bit(kSigchld)) &&
                     sys(__NR_rt_sigqueueinfo, t->proc->real_pid, kSigchld, &child) == 0;
@@ -175,6 +177,7 @@ void lead(Thread* t) {
     p->checkpoint[index_of(failed)].refusal =
         static_cast<uint32_t>(stream::CheckpointRefusal::kHeldOpen);
   t->proc->promoted = 1;
+  reopen_own_proc(t, p->real_pid[index_of(failed)]);
   forget_history();
   make_stand_ins(t);
   if (pairs) {
