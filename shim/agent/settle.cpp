@@ -111,8 +111,9 @@ bool is_file(int fd, const uint64_t (&id)[2]) {
 // which are left alone.
 int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   Thread* t = c.t;
-  bool socket = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket ||
-                c.nr == __NR_socketpair;
+  const bool dup = c.nr == __NR_dup || c.nr == __NR_fcntl;
+  const bool socket = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket ||
+                      c.nr == __NR_socketpair || (dup && is_socket(static_cast<int>(c.args[0])));
   auto reserved = static_cast<int>(control()->settings.reserved_fd);
   int top = static_cast<int>(t->proc->shared->max_fd.load()) + 256, found = 0;
   uint64_t file[2] = {};
