@@ -188,7 +188,9 @@ bool from_program(Siginfo* info) {
   return true;
 }
 
+// (Of a child's end the survivor hears by its own: restore_pending in takeover.cpp.)
 void forward_from_husk(Thread* t, const Siginfo& info) {
+  if (info.signo == kSigchld && info.code > 0) return;
   Process* p = t->proc->shared;
   int target = p->real_pid[static_cast<int>(stream::other(t->proc->version))];
   if (target > 0) sys(__NR_kill, target, info.signo);

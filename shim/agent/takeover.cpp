@@ -58,11 +58,15 @@ void restore_pending(Thread* t) {
     send_queued(t, l, l.queued & ~(done | kNeverBlocked));
     l.queued = 0;
   });
-  if (!p->last_words.known.load()) return;  // a husk passes on what the kernel still has for it
-  p->last_words.pending |= queued;          // for who settles a call
-  uint64_t left = p->last_words.pending & ~queued;
   Siginfo child{};
-  if (untold_child_has_ended(t, child)) left |= bit(kSigchld);
+  const bool untold = untold_child_has_ended(t, child);
+  if (!p->last_words.known.load()) {  // a husk passes on what the kernel still has for it, but for that
+    if (untold) sys(__NR_rt_sigqueueinfo, t->proc->real_pid, kSigchld, &child);
+    return;
+  }
+  p->last_words.pending |= queued;  // for who settles a call
+  uint64_t left = p->last_words.pending & ~queued;
+  if (untold) left |= bit(kSigchld);
   left &= ~(done | bit(9) | bit(19) | kNeverBlocked | sends_again(t));
   const bool told = child.signo && (left & bit(kSigchld)) &&
                     sys(__NR_rt_sigqueueinfo, t->proc->real_pid, kSigchld, &child) == 0;
