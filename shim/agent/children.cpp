@@ -253,7 +253,7 @@ int32_t own_id(Thread* t, int32_t vpid) {
 
 void await_children(Thread* t) {
   constexpr int kLookMs = 5, kLongestMs = 1000;
-  if (!t->proc->shared->last_words.known.load()) return;
+  if (!t->proc->promoted) return;
   int v = version_index(t);
   for (int waited = 0; waited < kLongestMs; waited += kLookMs) {
     Process* behind = nullptr;

@@ -38,7 +38,7 @@ long virtual_parent(Thread* t, long real);
 int32_t own_id(Thread* t, int32_t vpid);
 /// An ancestor of this process adopts orphans (PR_SET_CHILD_SUBREAPER).
 bool adopted_within(const Thread* t);
-/// Survivor of a killed leader, before it acts on a group: its children change to its version, see monitor/handover.h.
+/// Survivor, before it acts on a group: its children change to its version, see monitor/handover.h.
 void await_children(Thread* t);
 /// This version's own number of the group that the program knows as `group`.
 int32_t own_group(Thread* t, int32_t group);

@@ -2,7 +2,7 @@
 // two calls), the follower reads its lanes to the end and takes over. Nothing is lost or done twice, because no
 // call is in progress. One at a time; every pair of processes that the version leads changes.
 //
-// The same is done with the children when the leader of their parent was killed: the survivor can wait for, group, and
+// The same is done with the children when the leader of their parent has failed: the survivor can wait for, group, and
 // share memory with, the children of its own version only.
 #pragma once
 #include <sys/types.h>
@@ -21,9 +21,9 @@ class Handover {
 
   /// Begins: `to` shall lead. `limit_s`: after that it is given up. Returns a sentence if it cannot begin.
   std::string begin(stream::Version to, double limit_s);
-  /// The same for the processes below `parent`, whose leader was killed; `to` leads it now. Each reports a failover.
+  /// The same for the processes below `parent`, whose leader has failed; `to` leads it now. Each reports a failover.
   void begin_below(const stream::Process& parent, stream::Version to, double limit_s);
-  /// By the operator, not because a parent's leader was killed.
+  /// By the operator, not because a parent's leader has failed.
   bool planned() const { return !parent_; }
   bool active() const { return active_; }
   stream::Version to() const { return to_; }

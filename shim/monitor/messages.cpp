@@ -225,7 +225,7 @@ void Monitor::on_message(const Message& m) {
       report_recovery_start();
       // (Its line may have come first, and begun the recovery.)
       if (!recoveries_.of(p).active()) tell_of_no_recovery(p, other(m.version), failed_pid);
-      if (p.last_words.known.load()) handover_.begin_below(p, m.version, handover_limit());
+      handover_.begin_below(p, m.version, handover_limit());
       break;
     }
     case MessageKind::kDropped:
