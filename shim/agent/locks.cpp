@@ -190,12 +190,14 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
   return kAlone;
 }
 
-// Who holds the lock that the leader's thread has got may have ended with the leader.
+// Who holds the lock that the leader's thread has got may have ended with the leader; or it waits for its turn, which was not so
+// in the leader (python's threads after 100 ms of computing, see wait_longer): then the others go on, as in await_turn.
 Plan yield_to_holder(Thread* t, long tries) {
-  constexpr long kShort = 200, kMost = kShort + 500;
+  constexpr long kShort = 200, kPasses = kShort + 100, kMost = kShort + 500;
   constexpr int64_t kLookMs = 1;
   if (follower_must_end(t)) end_follower(t);
   if (tries > kMost && leader_is_gone(t)) return kAlone;
+  if (tries == kPasses) pass_turn(t, t->lock_event);
   if (tries < kShort)
     sys(__NR_sched_yield);
   else
