@@ -82,12 +82,20 @@ for _ in threads: todo.put(None)
 for t in threads: t.join()
 print(done.qsize(), sum(done.get() for _ in range(2000)))"""]))
 
-    @scenario("window", "full")
+    @scenario("window")
     def pool_of_threads(self, box):
         """Its threads take short tasks from a queue as soon as they can."""
-        return shown(box.run([PYTHON, "-c", r"""
+        return shown(box.run([PYTHON, "-c", self.POOL]))
+
+    # Known to lose the follower in 3 of 32 runs (docs/limits.md); what must hold is that the leader's output is whole.
+    @scenario("full", allow=("hang", "recovery", "dropped"))
+    def pool_of_threads_in_step(self, box):
+        """The same in full lockstep."""
+        return shown(box.run([PYTHON, "-c", self.POOL]))
+
+    POOL = r"""
 from concurrent.futures import ThreadPoolExecutor
-with ThreadPoolExecutor(8) as pool: print(sum(pool.map(lambda n: n * n % 97, range(4000))))"""]))
+with ThreadPoolExecutor(8) as pool: print(sum(pool.map(lambda n: n * n % 97, range(4000))))"""
 
     @scenario("window", "full")
     def sockets(self, box):
