@@ -16,10 +16,7 @@ constexpr uint64_t kUnshare = 2;  // CLOSE_RANGE_UNSHARE
 constexpr int kMostFiles = 512;
 
 struct File {
-  int fd;
-  uint32_t cloexec;
-  uint64_t flags;
-  long offset;
+  OpenAs as;
   bool memory;
 };
 File files[kMostFiles];  // of a copy, until they are open again
@@ -27,16 +24,15 @@ int file_count;
 
 // Notes a file of this version, while the descriptor is still there. What was opened for writing is memory.
 void note_file(Thread* t, int fd) {
-  long offset = sys(__NR_lseek, fd, 0, 1), flags = sys(__NR_fcntl, fd, kGetfl, 0),
-       own = sys(__NR_fcntl, fd, kGetfd, 0);
-  if (is_error(flags) || is_error(own) || file_count == kMostFiles) return;
+  OpenAs as;
+  if (file_count == kMostFiles || !describe(fd, as)) return;
   const bool memory = fd_bits(t, fd) & kFdMemory;
-  if (is_error(offset) || ((flags & 3) != 0 && !memory)) return;
-  files[file_count++] = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), offset, memory};
+  if (is_error(as.offset) || ((as.flags & 3) != 0 && !memory)) return;
+  files[file_count++] = {as, memory};
 }
 
 // (The source's own description: whatever is read from it, the original's offset stays.)
-bool open_memory_anew(const char* path, const File& f) {
+bool open_memory_anew(const char* path, const OpenAs& f) {
   const long high = move_high(sys(__NR_open, path, kCloexec, 0));  // it must not stand where it is to go
   if (is_error(high)) return false;
   const bool placed = place_memory(static_cast<int>(high), {f.fd, static_cast<int>(f.cloexec), f.offset});
@@ -44,10 +40,22 @@ bool open_memory_anew(const char* path, const File& f) {
   return placed;
 }
 
-bool open_anew(int32_t pid, const File& f) {
+bool open_copy(int32_t pid, const File& f) {
   char path[48];
-  path_of_number(pid, f.fd, path);
-  if (f.memory) return open_memory_anew(path, f);
+  path_of_number(pid, f.as.fd, path);
+  return f.memory ? open_memory_anew(path, f.as) : open_anew(path, f.as);
+}
+
+}  // namespace
+
+bool describe(int fd, OpenAs& as) {
+  const long flags = sys(__NR_fcntl, fd, kGetfl, 0), own = sys(__NR_fcntl, fd, kGetfd, 0);
+  if (is_error(flags) || is_error(own)) return false;
+  as = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), sys(__NR_lseek, fd, 0, 1)};
+  return true;
+}
+
+bool open_anew(const char* path, const OpenAs& f) {
   long copy = sys(__NR_open, path, (f.flags & ~kCreating) | kCloexec, 0);
   if (is_error(copy)) return false;
   if (!is_error(f.offset)) sys(__NR_lseek, copy, f.offset, 0);
@@ -59,8 +67,6 @@ bool open_anew(int32_t pid, const File& f) {
   sys(__NR_close, copy);
   return placed == f.fd;
 }
-
-}  // namespace
 
 void path_of_number(int32_t pid, int fd, char (&path)[48]) {
   copy_string(path, "/proc/", sizeof path);
@@ -91,7 +97,7 @@ bool own_descriptors(Thread* t, int32_t original) {
     if (fd_private(t, fd) && !fd_reserved(fd)) note_file(t, fd);
   if (led && !leave_table()) return false;
   for (int i = 0; i < file_count; i++)
-    if (!open_anew(original, files[i])) return false;
+    if (!open_copy(original, files[i])) return false;
   return true;
 }
 

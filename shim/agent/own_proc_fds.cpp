@@ -1,5 +1,6 @@
 #include "shim/agent/own_proc_fds.h"
 
+#include "shim/agent/copied_fds.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/kernel.h"
 #include "shim/agent/memory.h"
@@ -8,16 +9,14 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kGetfd = 1, kGetfl = 3;
-constexpr uint64_t kCloexec = 02000000;
 constexpr size_t kMost = 256;
 
 // "/proc/FORMER/…" as "/proc/self/…". A thread's are left: its number says nothing here.
-bool own_name(int fd, int32_t former, char (&path)[kMost]) {
+bool own_name(const Thread* t, int fd, int32_t former, char (&path)[kMost]) {
   constexpr char kDeleted[] = " (deleted)";
   constexpr size_t kSuffix = sizeof kDeleted - 1;
-  char link[32] = "/proc/self/fd/", target[kMost], begin[32] = "/proc/";
-  append_number(link, string_length(link, sizeof link), static_cast<uint64_t>(fd));
+  char link[48], target[kMost], begin[32] = "/proc/";
+  path_of_number(t->proc->real_pid, fd, link);
   const long n = sys(__NR_readlink, link, target, sizeof target - 1);
   if (n <= 0) return false;
   target[n] = 0;
@@ -31,24 +30,14 @@ bool own_name(int fd, int32_t former, char (&path)[kMost]) {
   return true;
 }
 
-void reopen(int fd, const char* path) {
-  const long flags = sys(__NR_fcntl, fd, kGetfl, 0), own = sys(__NR_fcntl, fd, kGetfd, 0),
-             offset = sys(__NR_lseek, fd, 0, 1);
-  if (is_error(flags) || is_error(own)) return;
-  const long anew = sys(__NR_open, path, static_cast<uint64_t>(flags) | kCloexec, 0);
-  if (is_error(anew)) return;
-  if (!is_error(offset)) sys(__NR_lseek, anew, offset, 0);
-  sys(__NR_dup3, anew, fd, (own & 1) ? kCloexec : 0);
-  sys(__NR_close, anew);
-}
-
 }  // namespace
 
 void reopen_own_proc(Thread* t, int32_t former) {
   char path[kMost];
+  OpenAs as;
   for (int fd = 0; fd <= t->proc->max_fd; fd++) {
     if (fd_reserved(fd) || fd_private(t, fd) || !fd_known_open(t, fd) || (fd_bits(t, fd) & kFdSocket)) continue;
-    if (own_name(fd, former, path)) reopen(fd, path);
+    if (own_name(t, fd, former, path) && describe(fd, as)) open_anew(path, as);
   }
 }
 

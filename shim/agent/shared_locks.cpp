@@ -160,7 +160,7 @@ void pass_shared_turn(Thread* t, const EventHeader& h) {
 void note_lock_numbers(const Thread* t, uint32_t slot) {
   for (uint32_t i = 0; i < stream::kSharedLocks; i++) {
     SharedLock& l = control()->shared_locks[i];
-    joint_of(t).lock_number[slot][i] = place_of(t, l).load();
+    joint_of(t).lock_number[slot % stream::kSharedSlots][i] = place_of(t, l).load();
   }
 }
 

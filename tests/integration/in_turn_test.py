@@ -51,10 +51,10 @@ class InTurn(unittest.TestCase):
             run.ask("alive")
         return run
 
-    def killed_in_turn_in_both_modes(self, file):
+    def killed_in_turn_in_both_modes(self, file, processes=1):
         for options in ((), ("--lockstep", "full")):
             with self.subTest(options):
-                self.assertEqual(5, self.killed_in_turn(file, options=options).end())
+                self.assertEqual(5, self.killed_in_turn(file, options=options, processes=processes).end())
                 self.temporary.cleanup()
                 self.folder.mkdir()
 
@@ -73,11 +73,7 @@ class InTurn(unittest.TestCase):
 
     def test_processes_that_share_semaphores(self):
         """What came in the order of a lock comes in that order again when they catch up together."""
-        for options in ((), ("--lockstep", "full")):
-            with self.subTest(options):
-                self.assertEqual(5, self.killed_in_turn(program("shares"), options=options, processes=3).end())
-                self.temporary.cleanup()
-                self.folder.mkdir()
+        self.killed_in_turn_in_both_modes(program("shares"), processes=3)
 
     def test_waits(self):
         """The program makes no call until the next line; with shared memory, each line makes the last checkpoint void."""
