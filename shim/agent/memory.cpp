@@ -7,6 +7,24 @@ static constexpr size_t kSmall = 256;  // `rep` takes 30 to 60 cycles to begin
 
 extern "C" long mx_try(void (*f)(void*), void* argument, uint64_t* guard);
 
+// What two words that may overlap say of 4 to 7 bytes, and of 2 or 3.
+template <typename Word>
+static inline void copy_ends(void* to, const void* from, size_t n) {
+  auto* d = static_cast<char*>(to);
+  auto* s = static_cast<const char*>(from);
+  Word first, last;
+  __builtin_memcpy(&first, s, sizeof first);
+  __builtin_memcpy(&last, s + n - sizeof last, sizeof last);
+  __builtin_memcpy(d, &first, sizeof first);
+  __builtin_memcpy(d + n - sizeof last, &last, sizeof last);
+}
+
+static inline void copy_few(void* to, const void* from, size_t n) {
+  if (n >= 4) return copy_ends<uint32_t>(to, from, n);
+  if (n >= 2) return copy_ends<uint16_t>(to, from, n);
+  if (n) *static_cast<char*>(to) = *static_cast<const char*>(from);
+}
+
 // Compilers emit calls to these; no libc is linked. `rep movsb` is fast on every CPU with ERMS and
 // keeps vector registers untouched.
 extern "C" {
@@ -33,6 +51,10 @@ void* memcpy(void* to, const void* from, size_t n) {
       __builtin_memcpy(&w, s + n - 8, 8);
       __builtin_memcpy(d + n - 8, &w, 8);
     }
+    return ret;
+  }
+  if (n < 8) {
+    copy_few(to, from, n);
     return ret;
   }
   asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
