@@ -28,6 +28,7 @@ constexpr Verb kVerbs[] = {
     {"image", mx::oci::image_main, "image add NAME SOURCE | ls | rm NAME | gc"},
     {"configure", mx::oci::configure_main,
      "configure docker|containerd|crio|podman [--dry-run] [--undo] [--set-default]"},
+    {"doctor", mx::cli::doctor, "doctor [--json] [--no-containers]"},
 };
 
 void usage(FILE* to) {

@@ -104,6 +104,8 @@ void check_program(const std::string& root, const std::string& program) {
                     " (install the C library there, or name another root)", 127);
 }
 
+}  // namespace
+
 void check_kernel() {
   utsname u;
   uname(&u);
@@ -113,8 +115,6 @@ void check_kernel() {
     throw Error(std::string("Linux 5.10 or newer is needed (this is ") + u.release + ")");
   if (std::string(u.machine) != "x86_64") throw Error(std::string("x86-64 is needed (this is ") + u.machine + ")");
 }
-
-}  // namespace
 
 void check_options(monitor::Options& o) {
   check_kernel();

@@ -4,6 +4,9 @@
 
 namespace mx::cli {
 
+/// Throws monitor::Error if the kernel is too old, or the processor of another kind.
+void check_kernel();
+
 /// Resolves the programs (PATH search as a shell) and checks them. Throws monitor::Error.
 void check_options(monitor::Options& options);
 

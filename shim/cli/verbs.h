@@ -11,6 +11,7 @@ int events(int argc, char** argv);
 int promote(int argc, char** argv);
 int drop(int argc, char** argv);
 int replay(int argc, char** argv);
+int doctor(int argc, char** argv);
 /// Becomes mx-analyze (analyzer/cli); returns only when that cannot be executed.
 int analyze(int argc, char** argv);
 

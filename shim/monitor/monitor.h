@@ -48,6 +48,7 @@ class Monitor {
   int remind();  ///< returns when again, in milliseconds; -1: nobody has to take over
   VersionSpec spec_of(stream::Version v) const;
   void started(stream::Version v, const Departure& launched);
+  void warn_if_no_takeover();
   /// `failed`: why it could not start, null: it has.
   void follower_arrived(const Departure* arrived, std::exception_ptr failed);
   void go_without(stream::Version follower, const Error& why);

@@ -1,8 +1,13 @@
 // How a run begins: both versions under way, or one of them alone.
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <exception>
 #include <memory>
 
@@ -69,6 +74,22 @@ void Monitor::start() {
     std::rethrow_exception(failed);
   }
   follower_arrived(second.get(), second_failed);
+  if (!options_.container) warn_if_no_takeover();
+}
+
+// A container's seccomp profile, or Yama, may keep back what a survivor needs. Said at once, not when it is too late.
+void Monitor::warn_if_no_takeover() {
+  const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, roots_[static_cast<int>(options_.leader)].pid, 0));
+  if (pidfd < 0 && errno == ESRCH) return;  // it has ended
+  const auto got = pidfd < 0 ? -1 : static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, STDIN_FILENO, 0));
+  const int error = got < 0 ? errno : 0;
+  if (got >= 0) close(got);
+  if (pidfd >= 0) close(pidfd);
+  if (error != EPERM && error != EACCES && error != ENOSYS) return;
+  const std::string reason = std::string("no version could take over from the other one: pidfd_getfd: ") + std::strerror(error) +
+                             " (in a container CAP_SYS_PTRACE is missing; mx doctor says more)";
+  report_.write("note", {{"reason", reason}});
+  fprintf(stderr, "mx: %s\n", reason.c_str());
 }
 
 void Monitor::follower_arrived(const Departure* arrived, std::exception_ptr failed) {

@@ -13,21 +13,7 @@ import unittest
 from mxtest import ProgramTest, main, scenario, settings
 
 PYTHON = "/usr/bin/python3"
-# Runs a command under a seccomp filter that refuses one system call with EPERM: refuse.py CALL[:FIRST-ARGUMENT] COMMAND…
-REFUSE = r"""
-import ctypes, errno, os, sys
-class Compare(ctypes.Structure):
-    _fields_ = [("arg", ctypes.c_uint), ("op", ctypes.c_int), ("a", ctypes.c_uint64), ("b", ctypes.c_uint64)]
-library = ctypes.CDLL("libseccomp.so.2"); library.seccomp_init.restype = ctypes.c_void_p
-filter = ctypes.c_void_p(library.seccomp_init(0x7fff0000))
-for rule in sys.argv[1].split(","):
-    name, _, first = rule.partition(":")
-    call = library.seccomp_syscall_resolve_name(name.encode())
-    compares = (Compare * 1)(Compare(0, 4, int(first or 0), 0))
-    assert library.seccomp_rule_add_array(filter, 0x00050000 | errno.EPERM, call, 1 if first else 0, compares) == 0
-assert library.seccomp_load(filter) == 0
-os.execv(sys.argv[2], sys.argv[2:])
-"""
+REFUSE = settings.LIB / "mxtest" / "refuse.py"
 
 
 @unittest.skipUnless(settings.mx(), "the command line of mx itself: there is nothing to run natively")
@@ -127,16 +113,21 @@ class CommandLine(OnTheCommandLine):
             self.assertIn(option.encode(), done.stdout)
 
     def test_no_permission_to_trace(self):
-        refuse = self.made("refuse.py", REFUSE.encode(), 0o644)
         done = self.mx("run", "--old", "/bin/echo", "--new", "/bin/echo", "--", "x",
-                       prefix=[PYTHON, refuse, "ptrace"])
+                       prefix=[PYTHON, REFUSE, "ptrace"])
         self.refused(done, 125, "ptrace")
 
     def test_no_permission_to_filter(self):
-        refuse = self.made("refuse.py", REFUSE.encode(), 0o644)
         done = self.mx("run", "--old", "/bin/echo", "--new", "/bin/echo", "--", "x",
-                       prefix=[PYTHON, refuse, "seccomp,prctl:22"])
+                       prefix=[PYTHON, REFUSE, "seccomp,prctl:22"])
         self.refused(done, 125, "seccomp")
+
+    def test_no_permission_to_take_over(self):
+        done = self.mx("run", "--report", "report", "--old", "/bin/echo", "--new", "/bin/echo", "--", "x", prefix=[PYTHON, REFUSE, "pidfd_getfd"])
+        self.assertEqual((0, b"x\n"), (done.returncode, done.stdout), done.stderr)
+        self.assertIn(b"CAP_SYS_PTRACE", done.stderr)
+        notes = [line for line in (self.folder / "report").read_text().splitlines() if '"note"' in line]
+        self.assertIn("pidfd_getfd", "".join(notes))
 
     def test_full_disk_under_the_report(self):
         done = self.mx("run", "--old", "/bin/echo", "--new", "/bin/echo", "--report", "/dev/full", "--", "all is well")

@@ -93,6 +93,21 @@ TEST_F(DockerRun, OnATerminal) {
   EXPECT_EQ(native.output, mx.output);
 }
 
+// mx run inside an ordinary container of runc's: docker's own profile keeps back what a survivor needs to take over
+// descriptors, and one capability gives it.
+TEST_F(DockerRun, Doctor) {
+  const auto examined = [](const std::string& options) {
+    return shell("$DOCKER run --rm --network none --runtime runc " + options + " -v " MX_COMMAND ":/mx:ro app:old /mx doctor --no-containers");
+  };
+  const Outcome plain = examined("");
+  EXPECT_EQ(plain.status, 1) << plain.output << plain.errors;
+  EXPECT_NE(plain.output.find("failed  pidfd_getfd"), std::string::npos) << plain.output;
+  EXPECT_NE(plain.output.find("--cap-add SYS_PTRACE"), std::string::npos) << plain.output;
+  const Outcome traced = examined("--cap-add SYS_PTRACE");
+  EXPECT_EQ(traced.status, 0) << traced.output << traced.errors;
+  EXPECT_NE(traced.output.find("ok      survival"), std::string::npos) << traced.output;
+}
+
 TEST_F(DockerRun, AttachAndDetach) {
   const std::string talk = MX_SOURCE "/tests/integration/engines/support/terminal.py '";
   ok("$RUN -dit --name box app:old sh -c 'while read l; do echo got $l; done; exit 9'");
