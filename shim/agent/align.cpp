@@ -15,6 +15,8 @@
 #include "shim/agent/report.h"
 #include "shim/agent/shared_locks.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/waits.h"
+#include "shim/sites/lock_entries.h"
 
 namespace mx::agent {
 
@@ -74,6 +76,7 @@ bool leader_polls_child(Thread* t, uint64_t offset, const EventHeader& h) {
 
 // The leader's call is this one's own affair there, see own_affair().
 bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
+  if (is_leaders_wake(t, offset, h)) return true;
   if (h.kind != EventKind::kCall) return false;
   if (leader_signals_thread(t, offset, h)) return true;
   if (h.nr == __NR_wait4) return leader_polls_child(t, offset, h);
@@ -84,8 +87,14 @@ bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
 
 }  // namespace
 
+bool is_leaders_wake(Thread* t, uint64_t offset, const EventHeader& h) {
+  Compared leader;
+  return h.nr == __NR_write && (h.kind == EventKind::kCall || h.kind == EventKind::kIntent) &&
+         peek_compared(t, offset + sizeof h, h.nr, leader) && wakes_itself(t, h.nr, leader.values[0], leader.values[2]);
+}
+
 bool may_pass(Thread* t, uint64_t offset, const EventHeader& h, OnTheWay& way) {
-  return may_skip(h) || is_own_affair(t, offset, h) || is_leaders_look(t, offset, h, way);
+  return may_skip(h) || is_own_affair(t, offset, h) || is_empty_wait(h) || is_leaders_look(t, offset, h, way);
 }
 
 bool may_pass(Thread* t, const EventHeader& h) {
@@ -218,6 +227,13 @@ void skip_event(Thread* t, const EventHeader& h) {
   }
 }
 
+namespace {
+// The leader has taken a lock next, and this version is to take it, too. (A wait for a condition may be none here.)
+bool is_lock_ahead(const EventHeader& h) {
+  return h.kind == EventKind::kLock && !sites::is_condition(h.nr);
+}
+}  // namespace
+
 Match follower_match(Call& c, EventHeader& h) {
   Thread* t = c.t;
   const Look look = look_of(c);
@@ -226,13 +242,14 @@ Match follower_match(Call& c, EventHeader& h) {
     await_turn(t, h);
     if (follower_must_end(t)) end_follower(t);
     if (passing(h)) {
+      if (is_lock_ahead(h) && (wakes_itself(c) || waits_too_early(c, h))) return Match::kOnOwn;
       if (h.kind == EventKind::kBegun) begin_own_words(c);
       skip_event(t, h);
       continue;
     }
     switch (h.kind) {
       case EventKind::kCall:
-        if (matches(c, look, h)) return Match::kMatched;
+        if (matches(c, look, h)) return waits_too_early(c, h) ? Match::kOnOwn : Match::kMatched;
         break;
       case EventKind::kIntent:
         if (matches(c, look, h)) {
@@ -261,10 +278,12 @@ Match follower_match(Call& c, EventHeader& h) {
     if (distance >= 0) {
       skip_bytes_to(c, distance);
     } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c) ||
-               signals_thread(t, c.nr, c.args[0], c.args[1]) || may_look_alone(c, look)) {
+               signals_thread(t, c.nr, c.args[0], c.args[1]) || wakes_itself(c) || may_look_alone(c, look)) {
       return Match::kOnOwn;
     } else if (may_pass(t, h)) {
       skip_event(t, h);
+    } else if (waits_too_early(c, h)) {
+      return Match::kOnOwn;
     } else {
       return lose_step(c, h);
     }

@@ -17,6 +17,10 @@ bool own_affair(uint64_t nr, uint64_t request);
 /// libc's own, which such a thread takes, too. What comes of it in the leader is told where the thread takes it.
 bool signals_thread(const Thread* t, uint64_t nr, uint64_t process, uint64_t thread);
 
+/// Of the leader's event `offset` bytes behind the cursor: a write by which threads wake each other, see wakes_itself(). The follower may
+/// lack it.
+bool is_leaders_wake(Thread* t, uint64_t offset, const EventHeader& h);
+
 /// An event that the follower may lack, whatever it is about to do (queries, private opens, locks,
 /// …).
 bool passing(const EventHeader& h);

@@ -26,6 +26,7 @@
 #include "shim/agent/settle.h"
 #include "shim/agent/shared_locks.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/waits.h"
 
 extern "C" long mx_blocking(long nr, const uint64_t args[6]);
 
@@ -377,6 +378,8 @@ long on_own(Call& c) {
     localise_sigprocmask(c);
     return 0;
   }
+  if (is_wait(c.nr)) return nothing_came(c);
+  if (c.nr == __NR_write) return static_cast<long>(c.args[2]);  // wakes_itself()
   if (c.d->ret == sys::RetKind::kFd) return open_alone(c);
   if (c.nr == __NR_tgkill) return 0;  // for a thread that the leader's found at its end
   if (c.nr == __NR_wait4) return 0;  // a poll of a child, of which nothing is known yet

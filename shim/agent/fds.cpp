@@ -96,6 +96,7 @@ void fd_opened(Thread* t, int fd, uint16_t bits) {
     opened_at[fd] = static_cast<uint32_t>(t->followed);
   grow_table(t, fd);
   fd_bits(t, fd) = bits | kFdTouched | kFdOpen;
+  forget_counter(fd);
   if (fd > t->proc->max_fd) t->proc->max_fd = fd;
   Word& shared = t->proc->shared->max_fd;
   if (static_cast<uint32_t>(fd) > shared.load(std::memory_order_relaxed)) shared.store(fd);
@@ -222,6 +223,7 @@ void localise_new_fd(Call& c) {
   bool signals = c.nr == __NR_signalfd || c.nr == __NR_signalfd4;
   fd_opened(c.t, c.ret,
             flags_to_bits(flags) | (classified ? kFdClassified | kFdSocket : 0) | (signals ? kFdSignalfd : 0));
+  if (c.nr == __NR_eventfd || c.nr == __NR_eventfd2) note_counter(static_cast<int>(c.ret));
 }
 
 void localise_fd_pair(Call& c) {

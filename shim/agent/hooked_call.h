@@ -22,6 +22,7 @@ enum HookStep : long {
 enum Plan : long {
   kTake,   ///< the leader's event is there, its result in Thread::lock_event
   kAlone,  ///< the leader has no such event: in no particular order
+  kLookAgain,  ///< of a wait for a condition: nor has it, and the thread looks again
 };
 
 /// By index in sites::kLockFunctions; 0: not known.

@@ -12,6 +12,7 @@
 #include "shim/agent/shared_locks.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/streams.h"
+#include "shim/agent/waits.h"
 #include "shim/sites/lock_entries.h"
 
 extern "C" char mx_lock_step_end[];
@@ -20,6 +21,7 @@ namespace mx::agent {
 
 namespace {
 
+using sites::is_condition;
 using sites::LockKind;
 
 constexpr long kBusy = 16, kAgain = 11, kTimedOut = 110;
@@ -93,9 +95,9 @@ long follow_condition(Thread* t, const HookedCall& c) {
   if (!lock_function_address[sites::kMutexLock] || !lock_function_address[sites::kMutexUnlock])
     return c.run();
   call_function(sites::kMutexUnlock, c.args[1]);
-  bool take = mx_lock_step(kAwait, c.function, 0, 0) == kTake;
+  const long plan = mx_lock_step(kAwait, c.function, 0, 0);
   long ret = call_function(sites::kMutexLock, c.args[1]);
-  if (take) {
+  if (plan == kTake) {
     long leaders = static_cast<long>(t->lock_event.result);
     mx_lock_step(kDone, 0, 0, 0);
     return ret || (leaders == kTimedOut && !has_limit(c.function)) ? ret : leaders;
@@ -104,7 +106,12 @@ long follow_condition(Thread* t, const HookedCall& c) {
     mx_lock_step(kAcquired, c.function, ret, 0);
     return ret;
   }
-  return c.run();  // the leader has left the wait another way: it was cancelled
+  // The leader has gone on without a wait: what this thread is to see in memory may be on its way. A wake-up for nothing …
+  if (plan == kLookAgain) return ret;
+  t->waits_elsewhere.store(1);  // … or it has left its wait another way (it was cancelled), or goes another way altogether
+  ret = c.run();
+  t->waits_elsewhere.store(0);
+  return ret;
 }
 
 long follow(Thread* t, const HookedCall& c) {
@@ -149,18 +156,19 @@ bool given_up(Thread* t, const EventHeader& h) {
          h.order < t->proc->shared->turn.load();
 }
 
-bool is_condition(uint32_t function) {
-  return function < sites::kLockFunctionCount &&
-         sites::kLockFunctions[function].kind == LockKind::kCondition;
-}
-
 // Waits with and without a time limit are one to the order: which one it is may depend on what a
 // thread read without a lock.
 bool alike(uint32_t leaders, uint32_t own) {
   return leaders == own || (is_condition(leaders) && is_condition(own));
 }
 
-// Waits for the leader's event. Queries and private opens before it are behind this thread.
+// Of an event that stands before that of the lock. A wait for a condition is one: what it was to wait for had come already.
+bool may_lack(Thread* t, const EventHeader& h, uint32_t function) {
+  if (h.kind == EventKind::kLock) return is_condition(h.nr) && !is_condition(function);
+  return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen || is_empty_wait(h) || is_leaders_wake(t, 0, h);
+}
+
+// Waits for the leader's event. What the follower may lack (queries, waits for nothing, …) and what stands before it is behind this thread.
 Plan await_event(Thread* t, Regs* r, uint16_t function) {
   EventHeader h;
   while (t->role == Role::kFollower) {
@@ -184,7 +192,7 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
       t->lock_taken = 1;
       return kTake;
     }
-    if (h.kind != EventKind::kQuery && h.kind != EventKind::kPrivateOpen) break;
+    if (!may_lack(t, h, function)) break;
     skip_event(t, h);
   }
   return kAlone;
@@ -248,6 +256,8 @@ void lock_step(Thread* t, Regs* r) {
     case kAwait: {
       t->waits_for_lock = 1;
       Plan plan = await_event(t, r, static_cast<uint16_t>(r->rdi));
+      if (plan == kAlone && t->role == Role::kFollower && is_condition(static_cast<uint32_t>(r->rdi)) && worth_another_look(t, true))
+        plan = kLookAgain;
       t->waits_for_lock = 0;
       if (!t->regs_redirected) r->rax = plan;
       break;

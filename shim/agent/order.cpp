@@ -6,6 +6,7 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/log.h"
 #include "shim/agent/rest.h"
+#include "shim/agent/threads.h"
 
 namespace mx::agent {
 
@@ -17,16 +18,6 @@ constexpr int kInItsWay = 10;  // looks of kReplayLookMs
 constexpr int kAlone = 150;    // the same when there is no leader any more, each of kReplayLookMs
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
-
-// Whose turn it is may sleep because nobody thought its events worth a wake-up.
-void wake_who_is_next(Process* p) {
-  uint64_t turn = p->turn.load();
-  uint32_t lane = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
-  if (lane == 0 || lane > stream::kMaxLanes) return;
-  Lane& l = control()->lanes[lane - 1];
-  if (l.head.load() == l.tail.load() || l.consumer_waits.load() != 1) return;
-  if (l.consumer_waits.exchange(0) == 1) futex_wake(&l.consumer_waits, 1);
-}
 
 // The first unread event in a lane that stands at `order` or behind it; false if there is none yet.
 bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
@@ -44,6 +35,38 @@ bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
 // The event of this position in the lane of a thread that does not move.
 bool find_event(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
   return first_from(l, index, order, h) && h.order == order;
+}
+
+// Whose turn it is, + 1; 0: there is no such event yet. What the leader notes of it is overwritten when it is far ahead.
+uint32_t lane_of_turn(Process* p) {
+  const uint64_t turn = p->turn.load();
+  const uint32_t noted = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
+  EventHeader h;
+  if (noted && noted <= stream::kMaxLanes && find_event(control()->lanes[noted - 1], noted - 1, turn, h)) return noted;
+  const auto process = static_cast<uint32_t>(p - control()->processes);
+  uint32_t index = 0;
+  for (Lane& l : stream::lanes_taken(*control())) {
+    if (l.in_use.load() && l.process == process && find_event(l, index, turn, h)) return index + 1;
+    index++;
+  }
+  return 0;
+}
+
+// The thread whose turn it is has gone to wait for what its leader's has not waited for.
+bool next_is_elsewhere(const Thread* t) {
+  const uint32_t lane = lane_of_turn(t->proc->shared);
+  bool elsewhere = false;
+  each_thread(t->proc, [&](const Thread& o) { elsewhere |= lane && o.lane_index == lane - 1 && o.waits_elsewhere.load(); });
+  return elsewhere;
+}
+
+// Whose turn it is may sleep because nobody thought its events worth a wake-up.
+void wake_who_is_next(Process* p) {
+  const uint32_t lane = lane_of_turn(p);
+  if (lane == 0) return;
+  Lane& l = control()->lanes[lane - 1];
+  if (l.head.load() == l.tail.load() || l.consumer_waits.load() != 1) return;
+  if (l.consumer_waits.exchange(0) == 1) futex_wake(&l.consumer_waits, 1);
 }
 
 // A leader that failed has taken places in the order and published nothing there. A copy that
@@ -75,8 +98,8 @@ bool skip_gap(Process* p, uint64_t order) {
 bool give_up_lock(Thread* t) {
   Process* p = t->proc->shared;
   uint64_t turn = p->turn.load();
-  uint32_t lane = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
-  if (lane == 0 || lane > stream::kMaxLanes || lane - 1 == t->lane_index) return false;
+  const uint32_t lane = lane_of_turn(p);
+  if (lane == 0 || lane - 1 == t->lane_index) return false;
   Lane& l = control()->lanes[lane - 1];
   uint64_t tail = l.tail.load();
   EventHeader h;
@@ -92,16 +115,14 @@ bool give_up_lock(Thread* t) {
 // event: libc's locks that nothing hooks (syslog's) were not given in the leader's order. Who has
 // it has to go first.
 bool waits_alone(Process* p) {
-  const uint32_t lane =
-      p->order_lane[p->turn.load() % stream::kOrderLanes].load(std::memory_order_relaxed);
-  return lane && lane <= stream::kMaxLanes && control()->lanes[lane - 1].waits_alone.load();
+  const uint32_t lane = lane_of_turn(p);
+  return lane && control()->lanes[lane - 1].waits_alone.load();
 }
 
 // A thread whose lock was given up, and which has not moved since.
 bool still_stray(Thread* t) {
   Process* p = t->proc->shared;
-  uint32_t lane =
-      p->order_lane[p->turn.load() % stream::kOrderLanes].load(std::memory_order_relaxed);
+  const uint32_t lane = lane_of_turn(p);
   return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
@@ -200,6 +221,7 @@ void await_turn(Thread* t, const EventHeader& h) {
       skip_lost_ticket(t);
     }
     if (follower_must_end(t)) return;
+    if (next_is_elsewhere(t) && give_up_lock(t)) continue;
     const bool stuck = waits_alone(p) && !moved;
     in_its_way = stuck ? in_its_way + 1 : 0;
     if (in_its_way >

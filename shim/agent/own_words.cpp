@@ -64,6 +64,23 @@ bool is_ours(Thread* t, const Pair& p) {
   return true;
 }
 
+// Descriptors of eventfd(2).
+struct Counter {
+  std::atomic<int> number;  // + 1; 0: none
+  uint32_t processes;       // as of a pair
+};
+Counter counters[kMostPairs];
+std::atomic<uint32_t> next_counter{0};
+
+bool is_own_counter(Thread* t, uint64_t fd) {
+  for (const Counter& k : counters) {
+    if (k.number.load(std::memory_order_relaxed) != static_cast<int>(fd) + 1) continue;
+    const bool alone = k.processes == processes.load(std::memory_order_relaxed);
+    return alone || fd_bits(t, static_cast<int>(fd)) & kFdCloexec;
+  }
+  return false;
+}
+
 // The first of them in `bytes`, or `size`.
 uint64_t find(const uint8_t* bytes, uint64_t size, const Words& w) {
   for (uint64_t at = 0; at + w.size <= size; at++)
@@ -179,6 +196,18 @@ void note_pair(int one, int other) {
   p.in_vain.store(0);
 }
 
+void note_counter(int fd) {
+  Counter& k = counters[next_counter.fetch_add(1) % kMostPairs];
+  k.processes = processes.load();
+  k.number.store(fd + 1);
+}
+
+void forget_counter(int fd) {
+  if (!next_counter.load(std::memory_order_relaxed)) return;
+  for (Counter& k : counters)
+    if (k.number.load(std::memory_order_relaxed) == fd + 1) k.number.store(0);
+}
+
 void pairs_are_shared() { processes.fetch_add(1); }
 
 void begin_own_words(Call& c) {
@@ -204,6 +233,16 @@ bool talks_to_itself(const Call& c) {
   const Pair* p = pair_of(c.args[0]);
   return p && is_ours(c.t, *p);
 }
+
+bool wakes_itself(Thread* t, uint64_t nr, uint64_t fd, uint64_t count) {
+  constexpr uint64_t kCounter = 8;
+  if (nr != __NR_write || !t->proc->multi_threaded) return false;
+  if (count == kCounter) return is_own_counter(t, fd);
+  const Pair* p = count < kShortest ? pair_of(fd) : nullptr;  // (what is longer may mean something)
+  return p && is_ours(t, *p);
+}
+
+bool wakes_itself(const Call& c) { return wakes_itself(c.t, c.nr, c.args[0], c.args[2]); }
 
 void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t size) {
   if (!has_length(size) || c.d->fd_arg != 0 || !is_pair(c.t, c.args[0])) return;

@@ -247,6 +247,9 @@ struct Thread {
   uint32_t lock_taken;      ///< the turn is held until the lock is
   uint32_t of_allocator;  ///< an allocator's own thread: has waited for a condition of its
   uint32_t waits_for_lock;  ///< follower: waits for the event of a lock, which may be hours away
+  Word waits_elsewhere;  ///< follower: for a condition that its leader's thread has not waited for: a lock that stands in its lane holds up nobody
+  uint64_t early_at;  ///< follower: where the lane stood when it waited too early, + 1; see waits.h
+  uint32_t early_tries, early_vain;
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood

@@ -81,6 +81,10 @@ constexpr bool is_random(LockKind kind) {
   return kind == LockKind::kBytes || kind == LockKind::kBytesIn || kind == LockKind::kValue;
 }
 inline constexpr uint32_t kLockFunctionCount = sizeof kLockFunctions / sizeof kLockFunctions[0];
+/// By number: a wait for a condition, which may end for nothing.
+constexpr bool is_condition(uint32_t function) {
+  return function < kLockFunctionCount && kLockFunctions[function].kind == LockKind::kCondition;
+}
 inline constexpr uint32_t kMutexLock = 0, kMutexUnlock = 1, kErrnoLocation = 2, kConditionWait = 20,
                           kConditionClockWait = 22, kSemaphorePost = 25, kLockStream = 31,
                           kUnlockStream = 32, kDraw = 43;
