@@ -54,10 +54,11 @@ uint32_t lane_of_turn(Process* p) {
 
 // The thread whose turn it is has gone to wait for what its leader's has not waited for.
 bool next_is_elsewhere(const Thread* t) {
-  const uint32_t lane = lane_of_turn(t->proc->shared);
-  bool elsewhere = false;
-  each_thread(t->proc, [&](const Thread& o) { elsewhere |= lane && o.lane_index == lane - 1 && o.waits_elsewhere.load(); });
-  return elsewhere;
+  bool any = false, next = false;
+  each_thread(t->proc, [&](const Thread& o) { any |= o.waits_elsewhere.load() != 0; });
+  const uint32_t lane = any ? lane_of_turn(t->proc->shared) : 0;
+  if (lane) each_thread(t->proc, [&](const Thread& o) { next |= o.lane_index == lane - 1 && o.waits_elsewhere.load(); });
+  return next;
 }
 
 // Whose turn it is may sleep because nobody thought its events worth a wake-up.
