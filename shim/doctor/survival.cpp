@@ -32,14 +32,15 @@ class Trial {
   }
   /// True as soon as the program's output is `wanted`; false when the time is over or it has ended.
   bool reads(const std::string& wanted);
-  /// The process that leads, from the report; 0 if it does not say.
-  pid_t leader() const;
+  /// The process that leads, as soon as the report says so; 0 when the time is over.
+  pid_t leader();
   /// Closes its input; true if it then ends well.
   bool ends_well();
   const std::string& said() const { return text_[2]; }
 
  private:
   bool read_more();
+  pid_t reported_leader() const;
 
   pid_t pid_ = -1;
   int streams_[3] = {-1, -1, -1};
@@ -93,7 +94,7 @@ bool Trial::reads(const std::string& wanted) {
   return true;
 }
 
-pid_t Trial::leader() const {
+pid_t Trial::reported_leader() const {
   std::istringstream in(text_[2]);
   std::string line;
   while (std::getline(in, line)) {
@@ -103,6 +104,14 @@ pid_t Trial::leader() const {
       return event.value("pid", 0);
   }
   return 0;
+}
+
+// The program may have written before the monitor's line is there.
+pid_t Trial::leader() {
+  pid_t pid = 0;
+  do pid = reported_leader();
+  while (pid == 0 && read_more());
+  return pid;
 }
 
 bool Trial::ends_well() {
