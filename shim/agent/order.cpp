@@ -133,13 +133,7 @@ void skip_lost_ticket(Thread* t) {
   Process* p = t->proc->shared;
   if (p->alive[static_cast<int>(stream::other(t->proc->version))].load()) return;
   uint64_t turn = p->turn.load();
-  auto process = static_cast<uint32_t>(p - control()->processes);
-  uint32_t index = 0;
-  for (Lane& l : stream::lanes_taken(*control())) {
-    EventHeader h;
-    if (l.in_use.load() && l.process == process && find_event(l, index, turn, h)) return;
-    index++;
-  }
+  if (lane_of_turn(p)) return;
   EventHeader lost{};
   lost.flags = stream::kOrdered;
   lost.order = turn;

@@ -8,10 +8,9 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "oci/base/run_program.hpp"
+#include "shim/doctor/report_line.h"
 
 namespace mx::doctor {
 
@@ -95,15 +94,9 @@ bool Trial::reads(const std::string& wanted) {
 }
 
 pid_t Trial::reported_leader() const {
-  std::istringstream in(text_[2]);
-  std::string line;
-  while (std::getline(in, line)) {
-    const auto event = nlohmann::json::parse(line, nullptr, false);
-    if (event.is_object() && event.value("event", "") == "start" &&
-        event.value("role", "") == "leader")
-      return event.value("pid", 0);
-  }
-  return 0;
+  const auto start =
+      find_event(text_[2], "start", [](const auto& e) { return e.value("role", "") == "leader"; });
+  return start.is_object() ? start.value("pid", 0) : 0;
 }
 
 // The program may have written before the monitor's line is there.

@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "oci/base/failure.hpp"
 #include "oci/base/run_program.hpp"
+#include "shim/doctor/report_line.h"
 
 namespace mx::doctor {
 
@@ -20,15 +20,10 @@ std::string last_line(const std::string& text) {
 
 // Both versions came to the end, with equal events. The report's lines are on standard error.
 bool both_ended(const std::string& report) {
-  std::istringstream in(report);
-  std::string line;
-  while (std::getline(in, line)) {
-    const auto event = nlohmann::json::parse(line, nullptr, false);
-    if (!event.is_object() || event.value("event", "") != "exit") continue;
-    const auto counts = event.value("events", nlohmann::json::object());
-    return counts.value("old", 0) > 0 && counts.value("old", 0) == counts.value("new", -1);
-  }
-  return false;
+  const auto end = find_event(report, "exit", [](const auto&) { return true; });
+  if (!end.is_object()) return false;
+  const auto counts = end.value("events", nlohmann::json::object());
+  return counts.value("old", 0) > 0 && counts.value("old", 0) == counts.value("new", -1);
 }
 
 }  // namespace
