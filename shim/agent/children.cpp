@@ -102,6 +102,18 @@ void note_told(Thread* t, int32_t vpid) {
   if (Child* c = find_child(t, vpid)) c->told = 1;
 }
 
+void await_told_ends(Thread* t) {
+  constexpr int kLongestMs = 500;
+  constexpr uint64_t kPid = 1, kExited = 4, kNoWait = 0x01000000;
+  for (uint32_t i = 0; i < t->proc->n_children; i++) {
+    const Child& c = t->proc->children[i];
+    if (!c.told) continue;
+    await_end(t, c.real, kLongestMs);
+    Siginfo info{};  // the kernel has sent its signal, too, when it says so
+    sys(__NR_waitid, kPid, c.real, &info, kExited | kNoHang | kNoWait, 0);
+  }
+}
+
 bool untold_child_has_ended(const Thread* t, Siginfo& info) {
   constexpr uint64_t kAll = 0, kPid = 1, kExited = 4, kNoWait = 0x01000000, kHow = kExited | kNoHang | kNoWait;
   const LocalProcess* p = t->proc;

@@ -15,6 +15,9 @@ Process* find_former(int32_t vpid);
 void child_born(Thread* t, int32_t vpid, int32_t real);
 /// Follower: its leader has had the SIGCHLD of this child's end.
 void note_told(Thread* t, int32_t vpid);
+/// Follower that is about to lead: those of its children end of whose end its leader has had the SIGCHLD, for some time at most.
+/// Their own SIGCHLD would come a second time.
+void await_told_ends(Thread* t);
 /// Survivor: a child has ended of which neither version has had the signal, for the leader's may be lost. Fills in what it
 /// says.
 bool untold_child_has_ended(const Thread* t, Siginfo& info);

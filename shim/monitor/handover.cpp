@@ -44,13 +44,20 @@ bool Handover::concerns(const Process& p) const {
   return above == parent_;
 }
 
+// `to`'s process of this pair: its parent has made it, or is about to, and it has not said so yet.
+bool Handover::is_to_come(const Process& p) const {
+  const int to = static_cast<int>(to_);
+  const Process* parent = p.real_pid[to] ? nullptr : parent_of(p);
+  return parent && parent->alive[to].load();
+}
+
 // A pair that `to` does not lead yet, but could.
 bool Handover::waits(const Process& p) const {
   const int to = static_cast<int>(to_);
   if (!concerns(p)) return false;
   if (p.leader.load() == word(to_)) return false;
   if (is(p, PairState::kFailover)) return p.alive[to].load();
-  return is(p, PairState::kPaired) && p.alive[to].load() && p.alive[1 - to].load();
+  return is(p, PairState::kPaired) && (p.alive[to].load() || is_to_come(p)) && p.alive[1 - to].load();
 }
 
 // The follower leads, and its message is on the way: until it has come, nothing is known of the change.
@@ -125,7 +132,7 @@ Handover::State Handover::step() {
       continue;
     }
     running = true;
-    if (late || !is(p, PairState::kPaired)) continue;
+    if (late || !is(p, PairState::kPaired) || !p.alive[static_cast<int>(to_)].load()) continue;
     ask(p);
     if (kicks) kick(p);
   }

@@ -42,6 +42,7 @@ class Handover {
 
  private:
   bool waits(const stream::Process& p) const;
+  bool is_to_come(const stream::Process& p) const;
   bool untold(const stream::Process& p) const;
   bool concerns(const stream::Process& p) const;
   const stream::Process* parent_of(const stream::Process& p) const;
