@@ -12,6 +12,28 @@ namespace mx::agent {
 
 namespace {
 
+// A pidfd through which descriptors can be had; or an error.
+long open_holder(int32_t id, uint64_t flags) {
+  const long pidfd = id > 0 ? sys(__NR_pidfd_open, id, flags) : kEbadf;
+  if (is_error(pidfd)) return pidfd;
+  const long one = sys(__NR_pidfd_getfd, pidfd, control()->settings.reserved_fd, 0);
+  sys(__NR_close, is_error(one) ? pidfd : one);
+  return is_error(one) ? one : pidfd;
+}
+
+// Of the stand-in. A process whose first thread has ended has none for the kernel (pidfd_getfd(2)): another thread has, since
+// Linux 6.9, and so has the keeper as long as the program has not changed its user.
+long open_stand_in(const Thread* t) {
+  constexpr uint64_t kOfThread = 0200;  // PIDFD_THREAD
+  const int32_t process = twin_pid(t);
+  long pidfd = open_holder(process, 0);
+  each_lane(t->proc->shared, [&](const Lane& l) {
+    const int32_t tid = l.real_tid[index_of(stream::other(t->proc->version))];
+    if (is_error(pidfd) && tid != process) pidfd = open_holder(tid, kOfThread);
+  });
+  return is_error(pidfd) ? open_holder(t->proc->shared->keeper_pid, 0) : pidfd;
+}
+
 // Asks the husk (or the keeper of a dead leader) for the list of open descriptors.
 bool ask_for_list(Thread* t, bool dead) {
   Process* p = t->proc->shared;
@@ -61,9 +83,8 @@ uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
 FdHolder list_descriptors(Thread* t) {
   Process* p = t->proc->shared;
   const bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
-  const int holder = dead ? p->keeper_pid : twin_pid(t);
   BorrowsNumber borrows(t);
-  long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
+  long pidfd = dead ? open_holder(p->keeper_pid, 0) : open_stand_in(t);
   if (is_error(pidfd)) return {dead, -1};
   pidfd = aside(static_cast<int>(pidfd));
   borrows.give_back();

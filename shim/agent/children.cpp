@@ -85,7 +85,12 @@ void await_twin(Thread* t, int32_t vpid) {
   await_end(t, twin, kLongestMs);
   // Its number is the program's: the program may look whether there is still a process of that name.
   Word never{0};
-  for (int k = 0; k < kReapedMs && sys(__NR_kill, twin, 0) != kEsrch; k++) futex_wait(&never, 0, 1);
+  Process* own = t->proc->shared;
+  own->to_reap.store(static_cast<uint32_t>(twin));
+  for (int k = 0; k < kReapedMs && sys(__NR_kill, twin, 0) != kEsrch; k++) {
+    futex_wake(&own->husk, 8);
+    futex_wait(&never, 0, 1);
+  }
 }
 
 }  // namespace

@@ -125,6 +125,7 @@ Born prepare_pair(Thread* t) {
   pair->lane[0] = pair->lane[1] = born.lane;
   pair->threads.store(1);
   pair->max_fd.store(t->proc->max_fd);
+  pair->own_policy.store(t->proc->shared->own_policy.load());
   for (stream::Image& image : pair->image) image = image_of(t);
   // From now on, in both versions: one that is yet to come to rest must not be overlooked
   // (joint.h).

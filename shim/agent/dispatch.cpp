@@ -177,7 +177,10 @@ constexpr HookTable make_hooks() {
   run(__NR_shmat, run_shmat);
   run(__NR_shmctl, run_shmctl);
   h.at[__NR_shmctl].prepare = prepare_shmctl;
-  for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) h.at[nr].measure = measure_ipc_control;
+  for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) {
+    h.at[nr].measure = measure_ipc_control;
+    h.at[nr].perform = perform_ipc_control;
+  }
   // Timers
   run(__NR_timer_create, run_timer_create);
   h.at[__NR_timer_create].perform = perform_timer_create;

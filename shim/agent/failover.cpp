@@ -6,11 +6,13 @@
 #include "shim/agent/damage.h"
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/left_signals.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patch.h"
 #include "shim/agent/patience.h"
 #include "shim/agent/report.h"
+#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {
@@ -177,10 +179,13 @@ void stop_failed(Thread* t) {
   stand_for_good();
 }
 
-// Stands in for the process until that ends, then ends with its status.
+// Stands in for the process until that ends, then ends with its status. A child that has ended keeps its number, which the
+// program knows, until the program has waited for it: the survivor says when.
 [[noreturn]] static void end_with_process(const Thread* t) {
+  constexpr uint64_t kNoHang = 1;
   Process* p = t->proc->shared;
-  for (uint32_t now; (now = p->husk.load()) != 2;) futex_wait(&p->husk, now, -1);
+  for (uint32_t now; (now = p->husk.load()) != 2; futex_wait(&p->husk, now, -1))
+    if (const uint32_t child = p->to_reap.load()) sys(__NR_wait4, child, 0, kNoHang, 0);
   end_with_status(t, p->husk_status);
 }
 
@@ -205,6 +210,7 @@ void become_husk(Thread* t) {
   uint32_t reserved = control()->settings.reserved_fd;
   sys(__NR_close_range, 0, reserved - 1, 0);
   sys(__NR_close_range, reserved + 1, ~0u, 0);
+  leave_signals(t);
   p->descriptors_taken.store(kLetGo);
   futex_wake(&p->descriptors_taken, 8);
   if (handover_committed(p)) give_memory_back(t);

@@ -4,6 +4,7 @@
 
 #include "shim/agent/align.h"
 #include "shim/agent/children.h"
+#include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/limits.h"
@@ -109,9 +110,18 @@ void present(Call& c) {
 
 }  // namespace
 
-// The leader has not asked.
-static long answer_alone(Call& c) {
-  if (const CachedQuery* q = cached(c.t, static_cast<uint16_t>(c.nr), key(c))) return answer(c, *q);
+// This version asks again and again where the leader goes on without asking: it may wait for the clock.
+static bool asks_on(Thread* t) {
+  constexpr uint32_t kMost = 64;
+  if (t->alone_at != t->pos + 1) t->alone_answers = 0;
+  t->alone_at = t->pos + 1;
+  return ++t->alone_answers > kMost;
+}
+
+// The leader has not asked: it knows what it was told last, and after a while what is so.
+static long answer_alone(Call& c, bool asks_on) {
+  const CachedQuery* q = asks_on ? nullptr : cached(c.t, static_cast<uint16_t>(c.nr), key(c));
+  if (q) return answer(c, *q);
   name_own_ids(c);
   return run_local(c);
 }
@@ -137,7 +147,7 @@ long follow_query(Call& c) {
     EventHeader h = {};
     bool end = false;
     if (!next_event_or_end(t, h, end)) return run_query(c);
-    if (end) return answer_alone(c);
+    if (end) return answer_alone(c, false);
     const bool query = h.kind == EventKind::kQuery;
     const bool mine = query && h.nr == nr && query_arg(h) == arg;
     // (This thread may hold a lock that another one needs to come to its earlier event: a question waits for nobody's turn.)
@@ -153,7 +163,13 @@ long follow_query(Call& c) {
       follow_signal(t, c.r, SignalPoint::kCallStart);
       return c.r->rax;
     }
-    return answer_alone(c);
+    const bool asks = !is_allocators(nr, arg), asks_more = asks && asks_on(t);
+    // Where the leader failed this version goes on. (With an exit it may ask a last question first, and agree.)
+    if (asks && may_be_first && (asks_more ? failure(h) : h.kind == EventKind::kFault)) {
+      leader_failed(t, h);
+      return run_query(c);
+    }
+    return answer_alone(c, asks_more);
   }
 }
 

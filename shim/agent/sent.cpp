@@ -60,8 +60,22 @@ bool has_effect(const Thread* t, int sig) {
   return a.handler > kSigIgn || (a.handler == kSigDfl && default_terminates(sig));
 }
 
-// In the version that leads now. `to`: a thread, or 0.
-void send(Thread* t, const Siginfo& info, int32_t to) {
+// Of the process, when this thread sends it.
+bool stays_pending(const Thread* t, int sig) {
+  return valid(sig) && (t->vmask & bit(sig)) && !(kUnblockable & bit(sig));
+}
+
+// The leader has sent it, and nobody has taken it.
+void note(Thread* t, const Siginfo& info, int32_t to) {
+  LocalProcess* p = t->proc;
+  if (p->promoted) return send_to_self(t, info, to);
+  if (info.signo < kRealTime && noted(p, info.signo, to)) return;  // standard signals merge
+  add(p, info, to);
+}
+
+}  // namespace
+
+void send_to_self(Thread* t, const Siginfo& info, int32_t to) {
   if (to) {
     // A thread may not say that another one's signal came by tgkill: the kernel does.
     const Lane* l = lane_of(t->proc->shared, to);
@@ -74,21 +88,6 @@ void send(Thread* t, const Siginfo& info, int32_t to) {
     sys(__NR_kill, t->proc->real_pid, info.signo);
   }
 }
-
-// Of the process, when this thread sends it.
-bool stays_pending(const Thread* t, int sig) {
-  return valid(sig) && (t->vmask & bit(sig)) && !(kUnblockable & bit(sig));
-}
-
-// The leader has sent it, and nobody has taken it.
-void note(Thread* t, const Siginfo& info, int32_t to) {
-  LocalProcess* p = t->proc;
-  if (p->promoted) return send(t, info, to);
-  if (info.signo < kRealTime && noted(p, info.signo, to)) return;  // standard signals merge
-  add(p, info, to);
-}
-
-}  // namespace
 
 void note_sent(Thread* t, const Siginfo& info) {
   if (!stays_pending(t, info.signo)) return;
@@ -152,7 +151,7 @@ uint64_t send_again(Thread* t) {
   LocalProcess* p = t->proc;
   uint64_t sent = sent_signals(p);
   for (uint32_t i = 0; i < p->n_sent; i++)
-    if (p->sent_to[i] >= 0) send(t, p->sent[i], p->sent_to[i]);
+    if (p->sent_to[i] >= 0) send_to_self(t, p->sent[i], p->sent_to[i]);
   uint32_t left = 0;
   for (uint32_t i = 0; i < p->n_sent; i++) {
     if (p->sent_to[i] >= 0) continue;

@@ -25,6 +25,8 @@ void forget_sent(Thread* t, int sig, int32_t code, int32_t pid);
 /// Over execve: what the new image inherits. No values.
 uint64_t sent_signals(const LocalProcess* p);
 void inherit_sent(Thread* t, uint64_t signals);
+/// In the version that leads now, to itself. `to`: a thread, or 0.
+void send_to_self(Thread* t, const Siginfo& info, int32_t to);
 /// The survivor: sends itself again what the leader had pending. Returns the signals it has sent.
 uint64_t send_again(Thread* t);
 /// … what the leader's agent had taken from the kernel for one thread, and nobody was told of.

@@ -193,7 +193,10 @@ void forward_from_husk(Thread* t, const Siginfo& info) {
   if (info.signo == kSigchld && info.code > 0) return;
   Process* p = t->proc->shared;
   int target = p->real_pid[static_cast<int>(stream::other(t->proc->version))];
-  if (target > 0) sys(__NR_kill, target, info.signo);
+  if (target <= 0) return;
+  // What the kernel says of itself, or tgkill of its sender, only a process of its own may be told.
+  const bool whole = info.code < 0 && info.code != kTkill && sys(__NR_rt_sigqueueinfo, target, info.signo, &info) == 0;
+  if (!whole) sys(__NR_kill, target, info.signo);
 }
 
 }  // namespace

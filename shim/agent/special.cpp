@@ -4,6 +4,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/flight.h"
 #include "shim/agent/limits.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/query.h"
@@ -268,23 +269,23 @@ void prepare_shmctl(Call& c) {
   c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
 }
 
-// A survivor's own segment: the program knows its processes by other ids, and the segment that was the leader's goes too.
-static void present_own_segment(Call& c) {
-  struct Segment {  // struct shmid_ds
-    uint64_t rest[10];
-    int32_t creator, last;
-  };
-  if (c.exec[0] == c.args[0] || c.ret != 0) return;
-  if (c.args[1] == 0 /*IPC_RMID*/) sys(__NR_shmctl, c.args[0], 0, 0);
-  if (c.args[1] != 2 /*IPC_STAT*/) return;
-  auto* s = reinterpret_cast<Segment*>(c.args[2]);
-  s->creator = virtual_id(c.t, s->creator);
-  s->last = virtual_id(c.t, s->last);
+// The program knows a survivor's processes by other ids. The segment that was the leader's goes with the survivor's own.
+long perform_ipc_control(Call& c) {
+  constexpr uint64_t kRemove = 0, kStat = 2, kLastOperator = 11;  // IPC_RMID, IPC_STAT, GETPID
+  const long ret = execute_by_role(c);
+  if (!c.t->proc->promoted || ret < 0) return ret;
+  if (c.nr == __NR_semctl) return c.args[2] == kLastOperator && ret > 0 ? virtual_id(c.t, static_cast<int32_t>(ret)) : ret;
+  if (c.nr == __NR_shmctl && c.args[1] == kRemove && c.exec[0] != c.args[0]) sys(__NR_shmctl, c.args[0], kRemove, 0);
+  if (c.args[1] != kStat) return ret;
+  constexpr int kShmCreator = 20, kMsgSender = 24;  // shmid_ds: shm_cpid, shm_lpid; msqid_ds: msg_lspid, msg_lrpid
+  auto* id = reinterpret_cast<int32_t*>(c.args[2]) + (c.nr == __NR_shmctl ? kShmCreator : kMsgSender);
+  for (int i : {0, 1})
+    if (id[i] > 0) id[i] = virtual_id(c.t, id[i]);
+  return ret;
 }
 
 long run_shmctl(Call& c) {
   long ret = run_event(c);
-  if (c.t->role == Role::kSolo) present_own_segment(c);
   if (c.t->role == Role::kFollower && c.consumed && ret >= 0 && c.args[1] == 0 /*IPC_RMID*/) {
     int32_t own = own_segment(c.t, static_cast<int32_t>(c.args[0]));
     if (own != static_cast<int32_t>(c.args[0])) sys(__NR_shmctl, own, 0, 0);

@@ -26,5 +26,6 @@ long run_shmctl(Call& c);
 void prepare_shmctl(Call& c);
 
 void measure_ipc_control(Call& c);
+long perform_ipc_control(Call& c);
 
 }  // namespace mx::agent

@@ -250,6 +250,8 @@ struct Thread {
   Word waits_elsewhere;  ///< follower: for a condition that its leader's thread has not waited for: a lock that stands in its lane holds up nobody
   uint64_t early_at;  ///< follower: where the lane stood when it waited too early, + 1; see waits.h
   uint32_t early_tries, early_vain;
+  uint64_t alone_at;  ///< follower: where the lane stood when it answered questions of its own, + 1; see query.cpp
+  uint32_t alone_answers;
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood

@@ -9,6 +9,7 @@
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/left_signals.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_io.h"
 #include "shim/agent/own_proc_fds.h"
@@ -61,6 +62,7 @@ void restore_pending(Thread* t) {
   Siginfo child{};
   const bool untold = untold_child_has_ended(t, child);
   if (!p->last_words.known.load()) {  // a husk passes on what the kernel still has for it, but for that
+    if (p->descriptors_taken.load() == kLetGo) take_left_signals(t, done);
     if (untold) sys(__NR_rt_sigqueueinfo, t->proc->real_pid, kSigchld, &child);
     return;
   }

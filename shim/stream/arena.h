@@ -109,6 +109,7 @@ struct alignas(64) Process {
   Word parked;             ///< how many have
   Word handover;           ///< futex: enum HandoverState
   Word husk;               ///< 1: serve descriptors, 2: exit with husk_status
+  Word to_reap;            ///< pid of a child of the husk's that the program has waited for
   int32_t husk_status;     ///< wait(2) status the husk shall end with
   Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
   int32_t keeper_pid;      ///< real pid of the descriptor keeper, 0: none
@@ -138,6 +139,7 @@ struct alignas(64) Process {
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG
   Word gives_way;         ///< threads of the follower run while a processor is idle only, see agent/pace.h
+  Word own_policy;         ///< the program has chosen how it is scheduled: what is not SCHED_OTHER is its own
   std::atomic<uint64_t> paced_tsc;  ///< when the leader last wanted that to end
   Word trapped[2];    ///< system calls served by SIGSYS
   Word rewritten[2];  ///< sites rewritten

@@ -23,7 +23,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 33;
+inline constexpr uint32_t kProtocolVersion = 34;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -52,6 +52,7 @@ inline constexpr size_t kLaneScratch =
 inline constexpr uint64_t kHistorySize = 2 * kPage;
 inline constexpr uint64_t kStagingInLane = 2 * kHistorySize;
 inline constexpr uint64_t kRingInLane = 128 * 1024;
+inline constexpr uint64_t kSignalsInLane = kRingInLane + kLag + kLaneScratch;  // struct SignalsLeft, see agent/left_signals.h
 inline constexpr uint64_t kLaneStride = kLag + kLaneScratch + (2 << 20);
 inline constexpr size_t kMailboxSlots = 1024;
 
@@ -82,6 +83,7 @@ inline constexpr uint64_t kAddressSpace = kArenaSize + (64 << 20);  // with what
 constexpr uint64_t lane_offset(uint64_t lane) { return kLanesOffset + lane * kLaneStride; }
 constexpr uint64_t ring_offset(uint64_t lane) { return lane_offset(lane) + kRingInLane; }
 constexpr uint64_t log_offset(uint64_t lane) { return kLogsOffset + lane * kLog; }
+constexpr uint64_t signals_offset(uint64_t lane) { return lane_offset(lane) + kSignalsInLane; }
 constexpr uint64_t staging_offset(uint64_t lane) { return lane_offset(lane) + kStagingInLane; }
 
 }  // namespace mx::stream
