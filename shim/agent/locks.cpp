@@ -179,6 +179,13 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
     }
     // The leader was ended while it waited: here the lock may be free, and processes share it.
     if (h.kind == EventKind::kTermSignal) follow_term_signal(t, h);
+    // The leader failed before: what its other threads have done comes first, then this version goes on.
+    if (h.kind == EventKind::kFault) {
+      await_turn(t, h);
+      if (follower_must_end(t)) end_follower(t);
+      leader_failed(t, h);
+      break;
+    }
     if (given_up(t, h)) {
       skip_event(t, h);
       continue;
