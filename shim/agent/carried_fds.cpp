@@ -12,26 +12,34 @@ namespace mx::agent {
 
 namespace {
 
-// A pidfd through which descriptors can be had; or an error.
-long open_holder(int32_t id, uint64_t flags) {
-  const long pidfd = id > 0 ? sys(__NR_pidfd_open, id, flags) : kEbadf;
-  if (is_error(pidfd)) return pidfd;
+bool gives_descriptors(int pidfd) {
   const long one = sys(__NR_pidfd_getfd, pidfd, control()->settings.reserved_fd, 0);
-  sys(__NR_close, is_error(one) ? pidfd : one);
-  return is_error(one) ? one : pidfd;
+  if (!is_error(one)) sys(__NR_close, one);
+  return !is_error(one);
 }
 
-// Of the stand-in. A process whose first thread has ended has none for the kernel (pidfd_getfd(2)): another thread has, since
-// Linux 6.9, and so has the keeper as long as the program has not changed its user.
-long open_stand_in(const Thread* t) {
+// Once the stand-in has told its list (and is the survivor's user for the kernel). A process whose first thread has ended has no
+// descriptors for the kernel (pidfd_getfd(2)): another thread has, since Linux 6.9, and so has the keeper as long as the program
+// has not changed its user. `pidfd` if there is no better one.
+int one_that_gives(Thread* t, int pidfd) {
+  const BorrowsNumber borrows(t);
   constexpr uint64_t kOfThread = 0200;  // PIDFD_THREAD
-  const int32_t process = twin_pid(t);
-  long pidfd = open_holder(process, 0);
-  each_lane(t->proc->shared, [&](const Lane& l) {
-    const int32_t tid = l.real_tid[index_of(stream::other(t->proc->version))];
-    if (is_error(pidfd) && tid != process) pidfd = open_holder(tid, kOfThread);
-  });
-  return is_error(pidfd) ? open_holder(t->proc->shared->keeper_pid, 0) : pidfd;
+  int best = pidfd;
+  const auto look = [&](int32_t id, uint64_t flags) {
+    if (best != pidfd || id <= 0) return;
+    const long other = sys(__NR_pidfd_open, id, flags);
+    if (is_error(other)) return;
+    if (gives_descriptors(static_cast<int>(other)))
+      best = static_cast<int>(other);
+    else
+      sys(__NR_close, other);
+  };
+  if (gives_descriptors(pidfd)) return pidfd;
+  each_lane(t->proc->shared, [&](const Lane& l) { look(l.real_tid[index_of(stream::other(t->proc->version))], kOfThread); });
+  look(t->proc->shared->keeper_pid, 0);
+  if (best == pidfd) return pidfd;
+  sys(__NR_close, pidfd);
+  return aside(best);
 }
 
 // Asks the husk (or the keeper of a dead leader) for the list of open descriptors.
@@ -84,11 +92,12 @@ FdHolder list_descriptors(Thread* t) {
   Process* p = t->proc->shared;
   const bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
   BorrowsNumber borrows(t);
-  long pidfd = dead ? open_holder(p->keeper_pid, 0) : open_stand_in(t);
+  const int holder = dead ? p->keeper_pid : twin_pid(t);
+  long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
   if (is_error(pidfd)) return {dead, -1};
   pidfd = aside(static_cast<int>(pidfd));
   borrows.give_back();
-  if (ask_for_list(t, dead)) return {dead, static_cast<int>(pidfd)};
+  if (ask_for_list(t, dead)) return {dead, dead ? static_cast<int>(pidfd) : one_that_gives(t, static_cast<int>(pidfd))};
   sys(__NR_close, pidfd);
   return {dead, -1};
 }

@@ -34,6 +34,8 @@ void follower_reaps(Thread* t, int32_t vpid, int status);
 uint64_t wait_target(Thread* t, int64_t pid);
 /// The program's name for the process (or group) that the kernel names `real`.
 int32_t virtual_id(Thread* t, int32_t real);
+/// … for the process group, or session.
+int32_t virtual_group(Thread* t, int32_t real, bool session);
 /// The program's name for the parent that the kernel names `real`: a parent whose other version took over
 /// is still the parent.
 long virtual_parent(Thread* t, long real);

@@ -105,7 +105,7 @@ void present(Call& c) {
   else if (c.nr == __NR_getppid)
     c.ret = virtual_parent(c.t, c.ret);
   else if (asks_for_group(c.nr) && c.ret > 0)
-    c.ret = virtual_id(c.t, static_cast<int32_t>(c.ret));
+    c.ret = virtual_group(c.t, static_cast<int32_t>(c.ret), c.nr == __NR_getsid);
 }
 
 }  // namespace

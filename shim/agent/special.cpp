@@ -218,8 +218,7 @@ struct OwnSegment {
 };
 OwnSegment segments[64];
 
-int32_t own_segment(Thread* t, int32_t id) {
-  if (t->role != Role::kFollower && !t->proc->promoted) return id;
+int32_t own_segment(int32_t id) {
   for (OwnSegment& s : segments)
     if (s.id == id + 1) return s.own;
   return id;
@@ -229,7 +228,7 @@ int32_t own_segment(Thread* t, int32_t id) {
 long run_shmget(Call& c) {
   long ret = run_event(c);
   if (c.t->role != Role::kFollower || !c.consumed || ret < 0) return ret;
-  if (own_segment(c.t, static_cast<int32_t>(ret)) != ret) return ret;
+  if (own_segment(static_cast<int32_t>(ret)) != ret) return ret;
   long own = sys(__NR_shmget, 0 /*IPC_PRIVATE*/, c.args[1], (c.args[2] & 0777) | 01000);
   for (OwnSegment& s : segments) {
     if (s.id || own < 0) continue;
@@ -241,7 +240,7 @@ long run_shmget(Call& c) {
 
 long run_shmat(Call& c) {
   forbid_checkpoints(c.t);
-  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
+  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(static_cast<int32_t>(c.args[0]))});
   return run_local(c);
 }
 
@@ -266,14 +265,14 @@ void measure_ipc_control(Call& c) {
 }
 
 void prepare_shmctl(Call& c) {
-  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
+  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(static_cast<int32_t>(c.args[0]))});
 }
 
 // The program knows a survivor's processes by other ids. The segment that was the leader's goes with the survivor's own.
 long perform_ipc_control(Call& c) {
   constexpr uint64_t kRemove = 0, kStat = 2, kLastOperator = 11;  // IPC_RMID, IPC_STAT, GETPID
   const long ret = execute_by_role(c);
-  if (!c.t->proc->promoted || ret < 0) return ret;
+  if (ret < 0) return ret;
   if (c.nr == __NR_semctl) return c.args[2] == kLastOperator && ret > 0 ? virtual_id(c.t, static_cast<int32_t>(ret)) : ret;
   if (c.nr == __NR_shmctl && c.args[1] == kRemove && c.exec[0] != c.args[0]) sys(__NR_shmctl, c.args[0], kRemove, 0);
   if (c.args[1] != kStat) return ret;
@@ -287,7 +286,7 @@ long perform_ipc_control(Call& c) {
 long run_shmctl(Call& c) {
   long ret = run_event(c);
   if (c.t->role == Role::kFollower && c.consumed && ret >= 0 && c.args[1] == 0 /*IPC_RMID*/) {
-    int32_t own = own_segment(c.t, static_cast<int32_t>(c.args[0]));
+    int32_t own = own_segment(static_cast<int32_t>(c.args[0]));
     if (own != static_cast<int32_t>(c.args[0])) sys(__NR_shmctl, own, 0, 0);
   }
   return ret;

@@ -188,7 +188,13 @@ Departure::Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uin
   std::memcpy(&p.exec_vmask[static_cast<int>(version)], &original_mask(), sizeof p.exec_vmask[0]);
   p.real_pid[static_cast<int>(version)] = pid_;
   p.alive[static_cast<int>(version)].store(1);
-  if (follower) return;
+  Settings& settings = arena.control().settings;
+  if (follower) {
+    if (spec_.identity == nullptr) settings.apart = pid_;
+    return;
+  }
+  settings.first_group = getpgrp();
+  settings.first_session = getsid(0);
   p.vpid = pid_;
   p.max_fd.store(highest_inherited());
 }

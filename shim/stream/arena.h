@@ -136,6 +136,7 @@ struct alignas(64) Process {
   uint32_t fd_count;
   int32_t fd_socket;  ///< where they come from, a number in the holder's table; -1: nowhere
   uint32_t is_root;
+  Word on_its_own;        ///< of the root, bits: it has made a process group (1), a session (2) of its own
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG
   Word gives_way;         ///< threads of the follower run while a processor is idle only, see agent/pace.h
@@ -222,6 +223,8 @@ struct Settings {
   uint32_t has_aes;       ///< the processor has AES instructions
   uint32_t may_give_way;  ///< the monitor may end what Process::gives_way says
   uint64_t log_size;     ///< of a lane of the first process, at most kLog: a power of two, more than kLag
+  int32_t apart;         ///< process group and session that the follower was put into to begin with; 0: none
+  int32_t first_group, first_session;  ///< … in place of these, the leader's
   uint32_t reserved_fd;  ///< the arena's descriptor number in every process
   uint32_t cpus;
   uint32_t fault_kind;  ///< injected for tests: 0 none, else see agent/fault_injection

@@ -118,7 +118,7 @@ class Session:
             report = self.under_mx("counted", "window", native, {})
             kind, at = self.options.fault.split("@")
             try:
-                event = max(1, int(leader_events(report) * float(at)))
+                event = at_event(at, leader_events(report))
             except (KeyError, TypeError) as error:
                 raise Failure(f"report: the exit event does not tell the number of events "
                               f"({error!r}): {report}\n") from error
@@ -131,7 +131,12 @@ class Session:
                     return
                 # It made fewer calls than in the run before (it polls, say), and ended before the fault.
                 missed = os.path.join(self.folder, f"{label}.report")
-                event = max(1, int(leader_events(missed) * float(at)))
+                event = at_event(at, leader_events(missed))
+
+
+def at_event(place, events):
+    """The number of the event that a fault strikes at: a part of all, or the number itself."""
+    return int(place) if float(place) >= 1 else max(1, int(events * float(place)))
 
 
 def run_program(options, name):
@@ -166,7 +171,8 @@ def parse_options(arguments):
     parser.add_argument("--mx", metavar="PATH", help="the mx command (all modes but native)")
     parser.add_argument("--timeout", type=float, default=20, metavar="SECONDS", help="for each run (20)")
     parser.add_argument("--fault", default="kill@0.5", metavar="KIND@PART",
-                        help="mode killed: kill or kill-after, at which part of the leader's events (kill@0.5)")
+                        help="mode killed: kill, kill-after or ill, at which part (kill@0.5) or number (ill@7) of the "
+                             "leader's events")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run everything N times")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
     parser.add_argument("programs", nargs="+", metavar="PROGRAM", help="name, without .c or .cpp")
