@@ -292,6 +292,7 @@ void dispatch(Thread* t, Regs* r) {
   c.blob = c.blob_size = c.done = c.time_at = 0;
   c.names_new = c.may_rest = c.kept_out = c.on_own = false;
   c.began = 0;
+  c.scratch[3] = 0;  // nothing has been changed before the kernel got the call (epoll.cpp): a follower prepares nothing
   t->regs = r;
   t->regs_redirected = 0;
   t->announced = 0;

@@ -12,6 +12,7 @@ namespace mx::agent {
 namespace {
 
 constexpr int kAdd = 1, kDel = 2, kMod = 3;
+constexpr long kEexist = -17;
 
 using Event = EpollEvent;
 static_assert(sizeof(Event) == 12);
@@ -62,8 +63,9 @@ void set_data(const Call& c) {
 // What a call has changed before the kernel got it.
 struct Before {
   uint64_t data;     ///< what it was
-  uint64_t changed;
+  uint64_t changed;  ///< or kGone: what it registers has been taken away by another thread
 };
+constexpr uint64_t kGone = 2;
 Before& before_of(Call& c) { return *reinterpret_cast<Before*>(c.scratch + 2); }
 
 }  // namespace
@@ -71,6 +73,10 @@ Before& before_of(Call& c) { return *reinterpret_cast<Before*>(c.scratch + 2); }
 void prepare_epoll_ctl(Call& c) {
   int op = static_cast<int>(c.args[1]);
   before_of(c) = {};
+  if (const EpollEntry* e = op == kDel ? entry_of(c, false) : nullptr) {
+    before_of(c) = {e->data, 1};
+    forget(c);
+  }
   if (op == kDel || !c.args[3] || !readable(reinterpret_cast<void*>(c.args[3]), sizeof(Event))) return;
   // The kernel copies the event at once, so a copy on the agent's stack will do: it lives in Call.
   auto* given = reinterpret_cast<const Event*>(c.args[3]);
@@ -86,15 +92,37 @@ void prepare_epoll_ctl(Call& c) {
 
 void finish_epoll_ctl(Call& c) {
   const Before before = before_of(c);
-  if (c.ret >= 0 || c.args[1] == kDel || !before.changed) return localise_epoll_ctl(c);
+  if (before.changed == kGone) return forget(c);
+  if (c.ret >= 0 || !before.changed) return localise_epoll_ctl(c);
   if (c.args[1] == kAdd) return forget(c);
-  if (EpollEntry* e = entry_of(c, false)) e->data = before.data;
+  if (EpollEntry* e = entry_of(c, c.args[1] == kDel)) e->data = before.data;
 }
 
 void localise_epoll_ctl(Call& c) {
   if (c.ret < 0) return;
   if (c.args[1] == kDel) forget(c);
   else set_data(c);
+}
+
+bool note_registration(Thread* t, const Regs& r) {
+  Event given;
+  if (r.call_arg(1) == kDel || !copy_guarded(&given, reinterpret_cast<void*>(r.call_arg(3)), sizeof given)) return false;
+  EpollEntry* e = find(t, static_cast<int>(r.call_arg(0)), static_cast<int>(r.call_arg(2)), true);
+  if (e) e->data = given.data;
+  return e != nullptr;
+}
+
+void settle_registration(Call& c) {
+  const auto is_gone = [&c] { return !entry_of(c, false); };  // as prepare_epoll_ctl() of another thread's EPOLL_CTL_DEL leaves it
+  const bool was_there = !is_gone();
+  prepare_epoll_ctl(c);
+  bool gone = !was_there || (c.args[1] == kAdd && before_of(c).changed);
+  c.ret = gone ? 0 : execute(c);
+  const bool made = !gone && c.ret == 0;
+  gone |= is_gone();
+  if (made && gone) sys(__NR_epoll_ctl, c.exec[0], kDel, c.exec[2], 0);
+  if (c.ret == kEexist || (c.ret == kEnoent && gone)) c.ret = 0;
+  if (gone) before_of(c).changed = kGone;
 }
 
 void forget_epoll(Thread* t, int fd) {

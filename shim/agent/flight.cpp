@@ -316,7 +316,7 @@ void begin_flight(Call& c) {
   f.count = c.args[2];
   f.carried = c.done;
   f.child = 0;
-  f.ticket = 0;
+  f.ticket = c.t->ticket;
   f.shape.store(0, std::memory_order_relaxed);
   if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.nr == __NR_close || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
     f.note = sight_before(c);

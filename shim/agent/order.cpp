@@ -6,6 +6,7 @@
 #include "shim/agent/lane.h"
 #include "shim/agent/log.h"
 #include "shim/agent/rest.h"
+#include "shim/agent/settle.h"
 #include "shim/agent/threads.h"
 
 namespace mx::agent {
@@ -133,7 +134,7 @@ void skip_lost_ticket(Thread* t) {
   Process* p = t->proc->shared;
   if (p->alive[static_cast<int>(stream::other(t->proc->version))].load()) return;
   uint64_t turn = p->turn.load();
-  if (lane_of_turn(p)) return;
+  if (lane_of_turn(p) || awaits_flight(t, turn)) return;
   EventHeader lost{};
   lost.flags = stream::kOrdered;
   lost.order = turn;

@@ -1,5 +1,6 @@
 #include "shim/agent/settle.h"
 
+#include "shim/agent/epoll.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/form.h"
@@ -451,8 +452,27 @@ bool has_been_closed(const Call& c) {
   return f.nr == __NR_close && static_cast<uint64_t>(f.fd) == c.args[0] && in_phase(f, FlightPhase::kDone);
 }
 
+void come_to_flight(Thread* t) {
+  if (t->came_to_flight.load() || !t->regs || !t->lane) return;
+  const Flight& f = t->lane->flight;
+  const bool registers = in_flight(*t->lane) && f.nr == __NR_epoll_ctl && t->regs->nr == __NR_epoll_ctl &&
+                         static_cast<uint64_t>(f.fd) == t->regs->call_arg(0) && note_registration(t, *t->regs);
+  t->came_to_flight.store(registers ? 2 : 1);
+}
+
+bool awaits_flight(const Thread* t, uint64_t place) {
+  bool awaits = false;
+  each_thread(t->proc, [&](const Thread& o) {
+    if (&o == t || !o.lane || o.came_to_flight.load()) return;
+    const Flight& f = o.lane->flight;
+    awaits |= in_flight(*o.lane) && f.nr == __NR_epoll_ctl && f.ticket == place + 1;
+  });
+  return awaits;
+}
+
 bool settle(Call& c) {
   Thread* t = c.t;
+  const bool registered = t->came_to_flight.exchange(0) == 2;
   Flight& f = t->lane->flight;
   const bool killed = t->inherits == kKilledCall;
   t->inherits = kNoCall;
@@ -470,6 +490,10 @@ bool settle(Call& c) {
     return false;
   }
   keep_word_in_flight(c);
+  if (registered && !(fd_bits(t, static_cast<int>(c.args[2])) & kFdSignalfd)) {
+    settle_registration(c);
+    return true;
+  }
   if (in_phase(f, FlightPhase::kDone)) {
     if (f.result == kEintr || awaits_signal(c)) return false;
     bool all_told = f.result < 0 || (!c.d->out_mask && !c.blob_size && !f.shape.load());

@@ -9,6 +9,11 @@ void weigh_moved_bytes(Process* p);
 /// … and before any thread goes on: numbers that calls in flight have opened, and those that they have closed, which may
 /// be other threads' by now.
 void settle_numbers(Thread* t);
+/// This thread, in a call, has nothing left to follow: others that wait for what the killed leader's call has changed need wait no more.
+void come_to_flight(Thread* t);
+/// A thread has yet to come to the call in flight that has this place in the order, and whose event was not told. (Of calls that
+/// register at an epoll set: another thread's events may name it already.)
+bool awaits_flight(const Thread* t, uint64_t place);
 /// What calls in flight have read from signalfds is pending no more.
 void forget_signals_read(Thread* t);
 /// The call closes a number, and was one of those.

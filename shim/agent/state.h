@@ -261,6 +261,7 @@ struct Thread {
   uint32_t gives_way;       ///< it is SCHED_IDLE by mx' doing, see pace.h
   uint64_t looked_tsc, looked_events;  ///< when that was last thought of
   uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
+  Word came_to_flight;  ///< survivor: at the call in which its leader's thread was killed; 2: what that registers at an epoll set is noted
   uint32_t inherits;    ///< enum Inherited: what became of the former leader's call, see settle.h
   uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;

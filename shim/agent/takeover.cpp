@@ -221,6 +221,7 @@ void lead(Thread* t) {
 void take_over(Thread* t) {
   Process* p = t->proc->shared;
   Version mine = t->proc->version;
+  come_to_flight(t);
   if (takes(p, mine)) {
     lead(t);
     p->taker.store(taking(mine) + 1);
