@@ -365,7 +365,7 @@ long run_local(Call& c) {
   long ret;
   c.may_rest = true;
   while ((ret = execute(c)) == kFollowsNow)
-    if (c.nr == __NR_futex && leaves_condition(c.t, c.args[1])) return kEtimedout;
+    if (c.nr == __NR_futex && leaves_condition(c.t, c.args[0], c.args[1])) return kEtimedout;
   if (ret == kEintr && c.t->pending && !c.t->regs_redirected) return ret;
   return ret;
 }

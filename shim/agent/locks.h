@@ -29,7 +29,7 @@ bool is_lock_step(const Regs* r);
 /// its time is over (ETIMEDOUT), libc takes it out of the condition, also if it waits without a limit (glibc:
 /// nptl/pthread_cond_wait.c; musl: pthread_cond_timedwait.c), and what hooks the function does the rest. Whether the futex(2)
 /// call `op` of this thread is to be answered so; once only: what follows is the mutex.
-bool leaves_condition(Thread* t, uint64_t op);
+bool leaves_condition(Thread* t, uint64_t word, uint64_t op);
 /// Serves the step.
 void lock_step(Thread* t, Regs* r);
 
