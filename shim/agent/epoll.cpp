@@ -107,7 +107,10 @@ void localise_epoll_ctl(Call& c) {
 bool note_registration(Thread* t, const Regs& r) {
   Event given;
   if (r.call_arg(1) == kDel || !copy_guarded(&given, reinterpret_cast<void*>(r.call_arg(3)), sizeof given)) return false;
-  EpollEntry* e = find(t, static_cast<int>(r.call_arg(0)), static_cast<int>(r.call_arg(2)), true);
+  const auto epfd = static_cast<int>(r.call_arg(0)), fd = static_cast<int>(r.call_arg(2));
+  EpollEntry* e = find(t, epfd, fd, false);
+  if ((r.call_arg(1) == kMod) != (e != nullptr)) return false;  // the kernel is to say that it cannot
+  if (!e) e = find(t, epfd, fd, true);
   if (e) e->data = given.data;
   return e != nullptr;
 }
