@@ -22,11 +22,12 @@ bool gives_descriptors(int pidfd) {
 // descriptors for the kernel (pidfd_getfd(2)): another thread has, since Linux 6.9, and so has the keeper as long as the program
 // has not changed its user. `pidfd` if there is no better one.
 int one_that_gives(Thread* t, int pidfd) {
-  const BorrowsNumber borrows(t);
   constexpr uint64_t kOfThread = 0200;  // PIDFD_THREAD
-  int best = pidfd;
-  const auto look = [&](int32_t id, uint64_t flags) {
-    if (best != pidfd || id <= 0) return;
+  const BorrowsNumber borrows(t);
+  if (gives_descriptors(pidfd)) return pidfd;
+  int best = -1;
+  const auto look = [&best](int32_t id, uint64_t flags) {
+    if (best >= 0 || id <= 0) return;
     const long other = sys(__NR_pidfd_open, id, flags);
     if (is_error(other)) return;
     if (gives_descriptors(static_cast<int>(other)))
@@ -34,10 +35,9 @@ int one_that_gives(Thread* t, int pidfd) {
     else
       sys(__NR_close, other);
   };
-  if (gives_descriptors(pidfd)) return pidfd;
   each_lane(t->proc->shared, [&](const Lane& l) { look(l.real_tid[index_of(stream::other(t->proc->version))], kOfThread); });
   look(t->proc->shared->keeper_pid, 0);
-  if (best == pidfd) return pidfd;
+  if (best < 0) return pidfd;
   sys(__NR_close, pidfd);
   return aside(best);
 }
@@ -91,8 +91,8 @@ uint32_t leave_out_private(Thread* t, int32_t* list, uint32_t count) {
 FdHolder list_descriptors(Thread* t) {
   Process* p = t->proc->shared;
   const bool dead = !p->alive[index_of(stream::other(t->proc->version))].load();
-  BorrowsNumber borrows(t);
   const int holder = dead ? p->keeper_pid : twin_pid(t);
+  BorrowsNumber borrows(t);
   long pidfd = holder > 0 ? sys(__NR_pidfd_open, holder, 0) : kEbadf;
   if (is_error(pidfd)) return {dead, -1};
   pidfd = aside(static_cast<int>(pidfd));

@@ -107,29 +107,39 @@ void note_told(Thread* t, int32_t vpid) {
   if (Child* c = find_child(t, vpid)) c->told = 1;
 }
 
+namespace {
+
+constexpr uint64_t kAll = 0, kPid = 1;  // P_ALL, P_PID
+
+// One of these children has ended, and nobody has waited for it; it stays so. (The kernel has sent its signal, then.)
+bool find_ended(uint64_t which, int32_t real, Siginfo& info) {
+  constexpr uint64_t kExited = 4, kNoWait = 0x01000000;
+  info = {};
+  return sys(__NR_waitid, which, real, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
+}
+
+}  // namespace
+
 void await_told_ends(Thread* t) {
   constexpr int kLongestMs = 500;
-  constexpr uint64_t kPid = 1, kExited = 4, kNoWait = 0x01000000;
   for (uint32_t i = 0; i < t->proc->n_children; i++) {
     const Child& c = t->proc->children[i];
     if (!c.told) continue;
     await_end(t, c.real, kLongestMs);
-    Siginfo info{};  // the kernel has sent its signal, too, when it says so
-    sys(__NR_waitid, kPid, c.real, &info, kExited | kNoHang | kNoWait, 0);
+    Siginfo info;
+    find_ended(kPid, c.real, info);  // (its end shows a moment before the kernel has sent the signal: this waits for that)
   }
 }
 
 bool untold_child_has_ended(const Thread* t, Siginfo& info) {
-  constexpr uint64_t kAll = 0, kPid = 1, kExited = 4, kNoWait = 0x01000000, kHow = kExited | kNoHang | kNoWait;
   const LocalProcess* p = t->proc;
-  if (sys(__NR_waitid, kAll, 0, &info, kHow, 0) != 0 || info.signo == 0) return false;
+  if (!find_ended(kAll, 0, info)) return false;
   bool known = false;
   for (uint32_t i = 0; i < p->n_children; i++) known |= p->children[i].real == info.child.pid;
   if (!known) return true;
   for (uint32_t i = 0; i < p->n_children; i++) {
     const Child& c = p->children[i];
-    info = {};
-    if (!c.told && sys(__NR_waitid, kPid, c.real, &info, kHow, 0) == 0 && info.signo != 0) return true;
+    if (!c.told && find_ended(kPid, c.real, info)) return true;
   }
   info = {};
   return false;

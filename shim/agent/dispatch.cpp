@@ -105,7 +105,7 @@ constexpr HookTable make_hooks() {
   h.at[__NR_sendmmsg].perform = perform_sendmmsg;
   run(__NR_vmsplice, run_vmsplice);
   // Waiting
-  h.at[__NR_epoll_ctl] = {nullptr, nullptr, prepare_epoll_ctl, nullptr, finish_epoll_ctl, localise_epoll_ctl};
+  h.at[__NR_epoll_ctl] = {nullptr, begin_epoll_ctl, prepare_epoll_ctl, nullptr, finish_epoll_ctl, localise_epoll_ctl};
   for (int nr : {__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2}) {
     h.at[nr].perform = perform_epoll_wait;
     h.at[nr].localise = localise_epoll_wait;
@@ -292,7 +292,6 @@ void dispatch(Thread* t, Regs* r) {
   c.blob = c.blob_size = c.done = c.time_at = 0;
   c.names_new = c.may_rest = c.kept_out = c.on_own = false;
   c.began = 0;
-  c.scratch[3] = 0;  // nothing has been changed before the kernel got the call (epoll.cpp): a follower prepares nothing
   t->regs = r;
   t->regs_redirected = 0;
   t->announced = 0;

@@ -70,6 +70,8 @@ Before& before_of(Call& c) { return *reinterpret_cast<Before*>(c.scratch + 2); }
 
 }  // namespace
 
+void begin_epoll_ctl(Call& c) { before_of(c) = {}; }
+
 void prepare_epoll_ctl(Call& c) {
   int op = static_cast<int>(c.args[1]);
   before_of(c) = {};

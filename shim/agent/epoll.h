@@ -5,6 +5,8 @@
 
 namespace mx::agent {
 
+/// Every role: nothing has been changed yet before the kernel got the call.
+void begin_epoll_ctl(Call& c);
 void prepare_epoll_ctl(Call& c);
 /// Leader, after the kernel: takes back what prepare_epoll_ctl() has changed if the kernel refused.
 void finish_epoll_ctl(Call& c);

@@ -12,7 +12,6 @@
 #include "shim/agent/patch.h"
 #include "shim/agent/patience.h"
 #include "shim/agent/report.h"
-#include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
 
 namespace mx::agent {

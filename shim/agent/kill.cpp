@@ -15,7 +15,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kSigabrt = 6, kSigkill = 9, kSigcont = 18, kSigstop = 19, kSigsys = 31;
+constexpr int kSigabrt = 6, kSigkill = 9, kSigcont = 18, kSigstop = 19;
 
 bool to_self(Thread* t, int64_t pid, int64_t tid) {
   return pid == t->proc->vpid && (tid == 0 || tid == t->vtid);

@@ -8,7 +8,6 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kSigsys = 31;
 constexpr uint32_t kMostLeft = 4096;  // the rest comes by kill(2), see forward_from_husk()
 
 struct SignalsLeft {
@@ -26,7 +25,7 @@ SignalsLeft& left_at(const Process* p) {
 bool is_for_program(const Siginfo& info) {
   if (info.signo < 1 || info.signo > 64 || (kUnblockable & bit(info.signo))) return false;
   if (info.signo == kSigchld) return info.code <= kSiUser;
-  return info.signo != kSigsys || info.code == kSiUser || info.code == kSiQueue;
+  return info.signo != kSigsys || is_programs_sigsys(info.code);
 }
 
 void leave(Thread* t, SignalsLeft& left, uint32_t& n, Siginfo info) {

@@ -119,8 +119,8 @@ static bool asks_on(Thread* t) {
 }
 
 // The leader has not asked: it knows what it was told last, and after a while what is so.
-static long answer_alone(Call& c, bool asks_on) {
-  const CachedQuery* q = asks_on ? nullptr : cached(c.t, static_cast<uint16_t>(c.nr), key(c));
+static long answer_alone(Call& c, bool truly) {
+  const CachedQuery* q = truly ? nullptr : cached(c.t, static_cast<uint16_t>(c.nr), key(c));
   if (q) return answer(c, *q);
   name_own_ids(c);
   return run_local(c);

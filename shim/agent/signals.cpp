@@ -25,7 +25,7 @@ namespace mx::agent {
 
 namespace {
 
-constexpr int kSigsys = 31, kSigcancel = 32, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
+constexpr int kSigcancel = 32, kSigcont = 18, kSigurg = 23, kSigwinch = 28;
 constexpr int64_t kDeferNs = 3'000'000;
 
 bool default_ignored(int sig) {
@@ -180,10 +180,9 @@ void deliver_at_sigreturn(Thread* t, Ucontext* uc) {
   regs_to(&r, uc);
 }
 
-// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent
-// otherwise, see perform_tgkill.
+// Of a SIGSYS. Its code is then the one that the program expects.
 bool from_program(Siginfo* info) {
-  if (info->code != kSiUser && info->code != kSiQueue) return false;
+  if (!is_programs_sigsys(info->code)) return false;
   if (info->code == kSiQueue && info->queue.value == kSentByTgkill) info->code = kTkill;
   return true;
 }

@@ -18,10 +18,13 @@ enum class SignalPoint : uint8_t {
 inline constexpr uint64_t kSyncSignals =
     bit(4) | bit(5) | bit(7) | bit(8) | bit(11);  // ILL TRAP BUS FPE SEGV
 inline constexpr uint64_t kNeverBlocked = kSyncSignals | bit(31);
+inline constexpr int kSigsys = 31;
 inline constexpr int32_t kSiUser = 0, kSiQueue = -1, kSiTimer = -2;  ///< si_code
 /// Value of a SIGSYS that the program has sent itself by tgkill (raise), so that it is not taken
 /// for a kick.
 inline constexpr uint64_t kSentByTgkill = 0x6d7831f;
+/// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent otherwise, see perform_tgkill.
+inline bool is_programs_sigsys(int32_t code) { return code == kSiUser || code == kSiQueue; }
 inline constexpr uint64_t kUnblockable = bit(9) | bit(19);
 
 /// Installs the agent's handlers for a new program image; learns which signals are ignored.

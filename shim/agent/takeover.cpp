@@ -166,8 +166,8 @@ void lead(Thread* t) {
   Process* p = t->proc->shared;
   Version failed = stream::other(t->proc->version);
   if (!p->failure_tsc) p->failure_tsc = tsc();
-  // Before the husk hears that its descriptors are taken: from then on it passes signals on.
   await_told_ends(t);
+  // Before the husk hears that its descriptors are taken: from then on it passes signals on.
   drop_stale_signals(t);
   const FdHolder holder = list_descriptors(t);
   if (holder.pidfd < 0) abandon_takeover(t);

@@ -12,7 +12,6 @@
 using namespace mx::agent;
 
 namespace {
-constexpr int kSigsys = 31;
 constexpr int kSysSeccomp = 1;
 constexpr uint32_t kArchX86_64 = 0xc000003e;
 

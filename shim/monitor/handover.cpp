@@ -47,7 +47,7 @@ bool Handover::concerns(const Process& p) const {
 // `to`'s process of this pair: its parent has made it, or is about to, and it has not said so yet.
 bool Handover::is_to_come(const Process& p) const {
   const int to = static_cast<int>(to_);
-  const Process* parent = p.real_pid[to] ? nullptr : parent_of(p);
+  const Process* parent = fetched(p.real_pid[to]) ? nullptr : parent_of(p);
   return parent && parent->alive[to].load();
 }
 
