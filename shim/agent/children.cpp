@@ -227,7 +227,7 @@ int32_t virtual_id(Thread* t, int32_t real) {
 
 int32_t virtual_group(Thread* t, int32_t real, bool session) {
   const stream::Settings& s = control()->settings;
-  const uint32_t own = control()->processes[0].on_its_own.load() & (session ? 2 : 1);
+  const uint32_t own = control()->processes[0].on_its_own.load() & (session ? stream::kOwnSession : stream::kOwnGroup);
   if (real == s.apart && !own) return session ? s.first_session : s.first_group;
   return virtual_id(t, real);
 }

@@ -12,7 +12,6 @@ namespace mx::agent {
 namespace {
 
 constexpr int kAdd = 1, kDel = 2, kMod = 3;
-constexpr long kEexist = -17;
 
 using Event = EpollEvent;
 static_assert(sizeof(Event) == 12);

@@ -39,7 +39,7 @@ inline constexpr int kDupfdCloexec = 1030;  ///< F_DUPFD_CLOEXEC of fcntl(2)
 
 inline constexpr long kEintr = -4, kEagain = -11, kEfault = -14, kEinval = -22, kEnosys = -38,
                       kEbadf = -9, kEnomem = -12, kEsrch = -3, kEchild = -10, kEperm = -1,
-                      kEnoent = -2, kEtimedout = -110;
+                      kEnoent = -2, kEexist = -17, kEtimedout = -110;
 inline constexpr long kKeptOut = -512;  ///< of mx_blocking: it has not entered the kernel (ERESTARTSYS, which no call returns)
 inline bool is_error(long r) { return r < 0 && r >= -4095; }
 

@@ -167,13 +167,13 @@ long run_setpgid(Call& c) {
   long ret = run_event(c);
   if (t->role == Role::kFollower && c.consumed && ret == 0)
     sys(__NR_setpgid, pid ? own_id(t, pid) : 0, group ? own_group(t, group) : 0);
-  if (ret == 0 && (pid == 0 || pid == t->proc->vpid) && (group == 0 || group == t->proc->vpid)) t->proc->shared->on_its_own.fetch_or(1);
+  if (ret == 0 && (pid == 0 || pid == t->proc->vpid) && (group == 0 || group == t->proc->vpid)) t->proc->shared->on_its_own.fetch_or(stream::kOwnGroup);
   return ret;
 }
 
 long run_setsid(Call& c) {
   long ret = run_event(c);
-  if (ret >= 0) c.t->proc->shared->on_its_own.store(3);
+  if (ret >= 0) c.t->proc->shared->on_its_own.store(stream::kOwnGroup | stream::kOwnSession);
   if (c.t->role == Role::kFollower && c.consumed && ret >= 0) sys(__NR_setsid);
   // A daemon: nobody but the monitor will hear of its death.
   if (c.t->role == Role::kLeader && ret >= 0) start_keeper(c.t);

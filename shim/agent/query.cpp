@@ -113,9 +113,8 @@ void present(Call& c) {
 // This version asks again and again where the leader goes on without asking: it may wait for the clock.
 static bool asks_on(Thread* t) {
   constexpr uint32_t kMost = 64;
-  if (t->alone_at != t->pos + 1) t->alone_answers = 0;
-  t->alone_at = t->pos + 1;
-  return ++t->alone_answers > kMost;
+  t->alone.add(t->pos);
+  return t->alone.count > kMost;
 }
 
 // The leader has not asked: it knows what it was told last, and after a while what is so.

@@ -24,7 +24,7 @@ using stream::StageShape;
 
 namespace {
 
-constexpr long kEexist = -17, kEisconn = -106, kEnotconn = -107, kEalready = -114, kEinprogress = -115,
+constexpr long kEisconn = -106, kEnotconn = -107, kEalready = -114, kEinprogress = -115,
                kEaddrinuse = -98, kEnodata = -61;
 
 bool in_phase(const Flight& f, FlightPhase p) { return f.phase.load() == static_cast<uint32_t>(p); }
@@ -453,17 +453,17 @@ bool has_been_closed(const Call& c) {
 }
 
 void come_to_flight(Thread* t) {
-  if (t->came_to_flight.load() || !t->regs || !t->lane) return;
+  if (t->at_flight.load() || !t->regs || !t->lane) return;
   const Flight& f = t->lane->flight;
   const bool registers = in_flight(*t->lane) && f.nr == __NR_epoll_ctl && t->regs->nr == __NR_epoll_ctl &&
                          static_cast<uint64_t>(f.fd) == t->regs->call_arg(0) && note_registration(t, *t->regs);
-  t->came_to_flight.store(registers ? 2 : 1);
+  t->at_flight.store(registers ? kRegisters : kThere);
 }
 
 bool awaits_flight(const Thread* t, uint64_t place) {
   bool awaits = false;
   each_thread(t->proc, [&](const Thread& o) {
-    if (&o == t || !o.lane || o.came_to_flight.load()) return;
+    if (&o == t || !o.lane || o.at_flight.load()) return;
     const Flight& f = o.lane->flight;
     awaits |= in_flight(*o.lane) && f.nr == __NR_epoll_ctl && f.ticket == place + 1;
   });
@@ -472,7 +472,7 @@ bool awaits_flight(const Thread* t, uint64_t place) {
 
 bool settle(Call& c) {
   Thread* t = c.t;
-  const bool registered = t->came_to_flight.exchange(0) == 2;
+  const bool registered = t->at_flight.exchange(kNotThere) == kRegisters;
   Flight& f = t->lane->flight;
   const bool killed = t->inherits == kKilledCall;
   t->inherits = kNoCall;

@@ -184,6 +184,26 @@ enum Inherited : uint32_t {
   kKilledCall,   ///< perhaps in a call, of which the kernel's last words tell
 };
 
+/// Whether a thread that has taken over has come to the call in which its leader's thread was killed.
+enum AtFlight : uint32_t {
+  kNotThere,
+  kThere,
+  kRegisters,  ///< … and what that registers at an epoll set is noted
+};
+
+/// How often something was tried while the lane stood at one and the same place.
+struct Attempts {
+  uint64_t at;  ///< that place + 1
+  uint32_t count;
+
+  /// @return how often before.
+  uint32_t before(uint64_t pos) const { return at == pos + 1 ? count : 0; }
+  void add(uint64_t pos) {
+    count = before(pos) + 1;
+    at = pos + 1;
+  }
+};
+
 /// Where a thread stands that can be made anew in a copy of its process (rest.h). The order is
 /// known to entry.S.
 struct Resting {
@@ -248,10 +268,9 @@ struct Thread {
   uint32_t of_allocator;  ///< an allocator's own thread: has waited for a condition of its
   uint32_t waits_for_lock;  ///< follower: waits for the event of a lock, which may be hours away
   Word waits_elsewhere;  ///< follower: for a condition that its leader's thread has not waited for: a lock that stands in its lane holds up nobody
-  uint64_t early_at;  ///< follower: where the lane stood when it waited too early, + 1; see waits.h
-  uint32_t early_tries, early_vain;
-  uint64_t alone_at;  ///< follower: where the lane stood when it answered questions of its own, + 1; see query.cpp
-  uint32_t alone_answers;
+  Attempts early;  ///< follower: waits too early, see waits.h
+  uint32_t early_vain;  ///< … how often in vain, before a lock
+  Attempts alone;  ///< follower: answers to questions of its own, see query.cpp
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood
@@ -261,7 +280,7 @@ struct Thread {
   uint32_t gives_way;       ///< it is SCHED_IDLE by mx' doing, see pace.h
   uint64_t looked_tsc, looked_events;  ///< when that was last thought of
   uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
-  Word came_to_flight;  ///< survivor: at the call in which its leader's thread was killed; 2: what that registers at an epoll set is noted
+  Word at_flight;       ///< survivor: enum AtFlight
   uint32_t inherits;    ///< enum Inherited: what became of the former leader's call, see settle.h
   uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;

@@ -80,15 +80,13 @@ bool waits_too_early(Call& c, const EventHeader& h) {
 
 bool worth_another_look(Thread* t, bool lock) {
   if (lock && t->early_vain >= kMostVain) return false;  // its leader takes locks that this version has not
-  if (t->early_at != t->pos + 1) {
-    t->early_at = t->pos + 1;
-    t->early_tries = 0;
-  }
-  if (t->early_tries >= (lock ? kTriesAtLock : kTries)) {
+  const uint32_t tries = t->early.before(t->pos);
+  if (tries >= (lock ? kTriesAtLock : kTries)) {
     t->early_vain += lock;
     return false;
   }
-  let_others_go_on(t, t->early_tries++);
+  t->early.add(t->pos);
+  let_others_go_on(t, tries);
   return true;
 }
 

@@ -89,6 +89,9 @@ enum class PairState : uint32_t {
   kEnded = 4,
 };
 
+/// What the program's first process has left that of whoever started it (Process::on_its_own).
+enum OnItsOwn : uint32_t { kOwnGroup = 1, kOwnSession = 2 };
+
 /// What both versions' images of a program have in common: payload of EventKind::kExec.
 struct Image {
   uint8_t at_random[16];   ///< AT_RANDOM
@@ -136,7 +139,7 @@ struct alignas(64) Process {
   uint32_t fd_count;
   int32_t fd_socket;  ///< where they come from, a number in the holder's table; -1: nowhere
   uint32_t is_root;
-  Word on_its_own;        ///< of the root, bits: it has made a process group (1), a session (2) of its own
+  Word on_its_own;        ///< of the root, bits: enum OnItsOwn
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG
   Word gives_way;         ///< threads of the follower run while a processor is idle only, see agent/pace.h
