@@ -11,6 +11,7 @@
 #include "shim/agent/memory_holder.h"
 #include "shim/agent/rejoin.h"
 #include "shim/agent/rest.h"
+#include "shim/agent/segments.h"
 #include "shim/agent/threads.h"
 
 extern "C" long mx_clone_orphan(uint64_t flags, std::atomic<int32_t>* pid);
@@ -138,7 +139,7 @@ bool copy_process(Thread* t, uint64_t started, uint32_t round, uint32_t memory) 
   const long pid = clone_asleep(t, s);
   if (pid == 0) return true;
   if (pid <= 0) c.refusal = static_cast<uint32_t>(CheckpointRefusal::kNoProcess);
-  if (pid > 0 && maps_memory_of_its_own(t)) await_memory(s);
+  if (pid > 0 && (maps_memory_of_its_own(t) || has_segments())) await_memory(s);
   c.made_tsc = tsc();
   c.cost_ticks = c.made_tsc - started;
   c.total_ticks += c.cost_ticks;

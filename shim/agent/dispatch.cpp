@@ -21,6 +21,7 @@
 #include "shim/agent/report.h"
 #include "shim/agent/shadow.h"
 #include "shim/agent/signals.h"
+#include "shim/agent/segments.h"
 #include "shim/agent/special.h"
 #include "shim/agent/threads.h"
 #include "shim/agent/timers.h"
@@ -175,6 +176,7 @@ constexpr HookTable make_hooks() {
   // System V shared memory: each version has its own
   run(__NR_shmget, run_shmget);
   run(__NR_shmat, run_shmat);
+  run(__NR_shmdt, run_shmdt);
   run(__NR_shmctl, run_shmctl);
   h.at[__NR_shmctl].prepare = prepare_shmctl;
   for (int nr : {__NR_shmctl, __NR_msgctl, __NR_semctl}) {

@@ -8,6 +8,7 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/rest.h"
+#include "shim/agent/segments.h"
 #include "shim/agent/shared_locks.h"
 #include "shim/agent/shared_maps.h"
 
@@ -27,7 +28,8 @@ constexpr uint64_t kShared = 1, kFixed = 0x10;
 // What this process maps of it, and where the copy stands in the arena's file.
 struct Mapped {
   uint64_t address, size, prot, copy;
-  bool mine;  // to copy
+  int64_t segment;  // of System V, or -1
+  bool mine;        // to copy
 };
 constexpr int kMostMapped = 64;
 Mapped mapped[kMostMapped];
@@ -58,12 +60,20 @@ void await_end_of(Joint& j, JointPhase p) {
 
 enum class Kind { kNone, kCopied, kForeign };
 
+bool is_segment(const MapsLine& m) { return starts_with(m.path, "/SYSV"); }
+
 Kind kind_of(const MapsLine& m, const FileInfo& arena) {
   const bool ours = m.begin >= stream::kAgentBase && m.begin < stream::kRangeEnd;
   if (m.perms[3] != 's' || ours) return Kind::kNone;
   const bool anonymous = starts_with(m.path, "/dev/zero") || m.inode == arena.inode;
-  if (m.device == arena.device && anonymous) return Kind::kCopied;
-  return starts_with(m.path, "/SYSV") ? Kind::kForeign : Kind::kNone;  // the rest: copied_maps.h
+  if (m.device == arena.device && (anonymous || is_segment(m))) return Kind::kCopied;
+  return is_segment(m) ? Kind::kForeign : Kind::kNone;  // (of huge pages.) The rest: copied_maps.h
+}
+
+// The list shows a segment's id as its inode: not one of the others.
+uint64_t number_of(const MapsLine& m) {
+  constexpr uint64_t kSegment = uint64_t{1} << 63;
+  return m.inode | (is_segment(m) ? kSegment : 0);
 }
 
 // Its place in the table; the first process that names it copies it. Null: no room, or others have
@@ -72,13 +82,13 @@ SharedPiece* piece_of(Joint& j, const MapsLine& m, uint32_t process) {
   const uint64_t size = m.end - m.begin;
   for (uint32_t i = 0; i < j.pieces && i < stream::kMostPieces; i++) {
     SharedPiece& p = j.piece[i];
-    if (p.inode != m.inode || p.offset >= m.offset + size || m.offset >= p.offset + p.size)
+    if (p.inode != number_of(m) || p.offset >= m.offset + size || m.offset >= p.offset + p.size)
       continue;
     return p.offset == m.offset && p.size == size ? &p : nullptr;
   }
   if (j.pieces >= stream::kMostPieces || j.used + size > stream::kSharedSize) return nullptr;
   SharedPiece& p = j.piece[j.pieces++];
-  p = {m.inode, m.offset, size, j.used, process};
+  p = {number_of(m), m.offset, size, j.used, process};
   j.used += size + kPage;  // adjacent ones would be one mapping
   return &p;
 }
@@ -91,7 +101,8 @@ CheckpointRefusal note_mapping(Thread* t, Joint& j, const MapsLine& m) {
   const uint64_t slot = stream::shared_copy_offset(static_cast<uint32_t>(t->proc->version), j.slot);
   bool mine = p->owner == self;
   for (int i = 0; i < mapped_count; i++) mine &= mapped[i].copy != slot + p->place;
-  mapped[mapped_count++] = {m.begin, m.end - m.begin, protection(m), slot + p->place, mine};
+  const int64_t segment = is_segment(m) ? static_cast<int64_t>(m.inode) : -1;
+  mapped[mapped_count++] = {m.begin, m.end - m.begin, protection(m), slot + p->place, segment, mine};
   return CheckpointRefusal::kNone;
 }
 
@@ -182,6 +193,10 @@ bool gathered(Thread* t, Joint& j) {
   return is(j, JointPhase::kMaking);
 }
 
+bool map_copy(const Mapped& m) {
+  return !is_error(raw6(__NR_mmap, m.address, m.size, m.prot, kShared | kFixed, control()->settings.reserved_fd, m.copy));
+}
+
 CheckpointRefusal why_not(Thread* t) {
   return may_copy(t) ? why_no_copy(t) : CheckpointRefusal::kNotTogether;
 }
@@ -206,14 +221,20 @@ bool joined(Thread* t) {
   return copy;
 }
 
+bool replace_segments(const stream::Sleeper& s) {
+  for (int i = 0; s.round && i < mapped_count; i++) {
+    if (mapped[i].segment < 0) continue;
+    if (!map_copy(mapped[i])) return false;
+    replace_segment(static_cast<int32_t>(mapped[i].segment), mapped[i].address);
+  }
+  return true;
+}
+
 void map_shared_copies(Thread* t, const stream::Sleeper& s) {
   if (!s.round) return;
-  for (int i = 0; i < mapped_count; i++) {
-    const Mapped& m = mapped[i];
-    const long at = raw6(__NR_mmap, m.address, m.size, m.prot, kShared | kFixed,
-                         control()->settings.reserved_fd, m.copy);
-    if (is_error(at)) leave_as_follower(t, "shared memory could not be mapped");
-  }
+  for (int i = 0; i < mapped_count; i++)
+    if (!map_copy(mapped[i])) leave_as_follower(t, "shared memory could not be mapped");
+  note_replaced_segments(t);
   t->proc->shared->shared_slot[static_cast<int>(t->proc->version)].store(s.slot + 1);
   begin_lock_epoch(t);
 }

@@ -11,6 +11,10 @@ namespace mx::agent {
 /// woken.
 bool joined(Thread* t);
 
+/// In the copy that is about to sleep: it lets go of System V segments, for the kernel tells the program how many have them.
+/// False: it could not.
+bool replace_segments(const stream::Sleeper& s);
+
 /// In the copy that has been woken: the memory that it shared is the one of its checkpoint.
 void map_shared_copies(Thread* t, const stream::Sleeper& s);
 

@@ -214,6 +214,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   // tells by the bytes that its lanes count whether a call was executed.
   t->role = Role::kFollower;
   if (const auto why = own_maps(t); why != CheckpointRefusal::kNone) give_up_copy(t, s, why);
+  if (!replace_segments(s)) give_up_copy(t, s, CheckpointRefusal::kSharesMemory);
   note_thread_names(t);
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
   s.ready.store(1);

@@ -3,6 +3,7 @@
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/one_at_a_time.h"
+#include "shim/agent/segments.h"
 
 namespace mx::agent {
 
@@ -108,6 +109,7 @@ bool add_shared_map(const SharedMap& added) {
 }
 
 void forget_mapping(Thread* t, uint64_t address, uint64_t length) {
+  if (has_segments()) forget_segments(address, length);
   if (!maps_files()) return;
   bool all;
   {

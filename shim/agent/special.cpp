@@ -211,39 +211,6 @@ long run_prlimit(Call& c) {
   return ret;
 }
 
-// Segments are each version's own: the id is the leader's, the memory is not.
-namespace {
-struct OwnSegment {
-  int32_t id, own;
-};
-OwnSegment segments[64];
-
-int32_t own_segment(int32_t id) {
-  for (OwnSegment& s : segments)
-    if (s.id == id + 1) return s.own;
-  return id;
-}
-}  // namespace
-
-long run_shmget(Call& c) {
-  long ret = run_event(c);
-  if (c.t->role != Role::kFollower || !c.consumed || ret < 0) return ret;
-  if (own_segment(static_cast<int32_t>(ret)) != ret) return ret;
-  long own = sys(__NR_shmget, 0 /*IPC_PRIVATE*/, c.args[1], (c.args[2] & 0777) | 01000);
-  for (OwnSegment& s : segments) {
-    if (s.id || own < 0) continue;
-    s = {static_cast<int32_t>(ret + 1), static_cast<int32_t>(own)};
-    break;
-  }
-  return ret;
-}
-
-long run_shmat(Call& c) {
-  forbid_checkpoints(c.t);
-  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(static_cast<int32_t>(c.args[0]))});
-  return run_local(c);
-}
-
 // shmctl, msgctl, semctl: what IPC_STAT and its kin return.
 void measure_ipc_control(Call& c) {
   constexpr uint64_t kStat = 2, kInfo = 3, kVersion = 0x100;
@@ -264,10 +231,6 @@ void measure_ipc_control(Call& c) {
   if (command == kInfo || command == first + 1) c.blob_size = info_size;
 }
 
-void prepare_shmctl(Call& c) {
-  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(static_cast<int32_t>(c.args[0]))});
-}
-
 // The program knows a survivor's processes by other ids. The segment that was the leader's goes with the survivor's own.
 long perform_ipc_control(Call& c) {
   constexpr uint64_t kRemove = 0, kStat = 2, kLastOperator = 11;  // IPC_RMID, IPC_STAT, GETPID
@@ -280,15 +243,6 @@ long perform_ipc_control(Call& c) {
   auto* id = reinterpret_cast<int32_t*>(c.args[2]) + (c.nr == __NR_shmctl ? kShmCreator : kMsgSender);
   for (int i : {0, 1})
     if (id[i] > 0) id[i] = virtual_id(c.t, id[i]);
-  return ret;
-}
-
-long run_shmctl(Call& c) {
-  long ret = run_event(c);
-  if (c.t->role == Role::kFollower && c.consumed && ret >= 0 && c.args[1] == 0 /*IPC_RMID*/) {
-    int32_t own = own_segment(static_cast<int32_t>(c.args[0]));
-    if (own != static_cast<int32_t>(c.args[0])) sys(__NR_shmctl, own, 0, 0);
-  }
   return ret;
 }
 

@@ -19,11 +19,7 @@ long run_setrlimit(Call& c);
 void restore_limits(Thread* t);
 /// Survivor: hears of its parent's death as the former leader would have.
 void restore_death_signal(Thread* t);
-long run_shmget(Call& c);
 long run_registration(Call& c);
-long run_shmat(Call& c);
-long run_shmctl(Call& c);
-void prepare_shmctl(Call& c);
 
 void measure_ipc_control(Call& c);
 long perform_ipc_control(Call& c);

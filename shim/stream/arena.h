@@ -267,6 +267,15 @@ struct WrittenNames {
   std::atomic<uint64_t> slot[kWrittenSlots];
 };
 
+inline constexpr uint32_t kMostSegments = 64;
+
+/// A System V segment that the program knows as `id`, and what a version has for it (agent/segments.h).
+struct OwnSegment {
+  Word id;  ///< + 1; 0: none
+  Word own;
+  Word replaced;  ///< processes that have come back have other memory in its place
+};
+
 struct Control {
   uint64_t magic;
   uint32_t version;
@@ -285,6 +294,7 @@ struct Control {
   Process processes[kMaxProcesses];
   Message mailbox[kMailboxSlots];
   Joint joint[2];           ///< by Version
+  OwnSegment segments[2][kMostSegments];  ///< by Version
   SharedLock shared_locks[kSharedLocks];
   WrittenNames written[2];  ///< by Version, if the versions have different roots
 };

@@ -172,5 +172,23 @@ class Sharing(Worker):
     flags = ("-DMAPS", "-DSHARED")
 
 
+class Segment(Worker):
+    """It is in a System V segment, which both let go of when they go back, and attach again."""
+    flags = ("-DMAPS", "-DSEGMENT")
+
+    def lives_alone(self, run, version):
+        for _ in range(10):
+            run.ask("again")
+        print(run.text()[-3000:])
+        super().lives_alone(run, version)
+
+
+def load_tests(loader, _tests, _pattern):
+    """All of Worker with memory of one's own and with such as is shared by fork; what differs with a segment."""
+    suite = unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Worker, Sharing))
+    suite.addTests(Segment(name) for name in ("test_follower_crashes", "test_leader_crashes", "test_leads_again", "test_ends_with_its_parent"))
+    return suite
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,209 @@
+#include "shim/agent/segments.h"
+
+#include "shim/agent/checkpoint.h"
+#include "shim/agent/failover.h"
+#include "shim/agent/one_at_a_time.h"
+#include "shim/agent/shared_locks.h"
+
+namespace mx::agent {
+
+using stream::OwnSegment;
+
+namespace {
+
+constexpr uint64_t kRemove = 0, kStat = 2;  // IPC_RMID, IPC_STAT
+
+// struct shmid_ds of the kernel.
+struct SegmentInfo {
+  uint8_t permissions[48];
+  uint64_t size;
+  uint8_t rest[56];
+};
+static_assert(sizeof(SegmentInfo) == 112);
+
+// What this process has attached. `replaced`: there is other memory in its place.
+struct Attached {
+  uint64_t address, size;
+  int32_t own;
+  uint32_t replaced;
+};
+constexpr int kMostAttached = 64;
+Attached attached[kMostAttached];
+int attached_count;
+Word busy;
+
+OwnSegment* segments_of(const Thread* t) {
+  return control()->segments[static_cast<int>(t->proc->version)];
+}
+
+OwnSegment* find(const Thread* t, int32_t id) {
+  for (uint32_t i = 0; i < stream::kMostSegments; i++)
+    if (OwnSegment& s = segments_of(t)[i]; s.id.load() == static_cast<uint32_t>(id) + 1) return &s;
+  return nullptr;
+}
+
+bool exists(int32_t own, SegmentInfo& info) {
+  return !is_error(sys(__NR_shmctl, own, kStat, &info));
+}
+bool is_gone(int32_t own) {
+  SegmentInfo info;
+  const long ret = sys(__NR_shmctl, own, kStat, &info);
+  constexpr long kEidrm = -43;
+  return ret == kEinval || ret == kEidrm;
+}
+
+int32_t own_segment(const Thread* t, int32_t id) {
+  const OwnSegment* s = find(t, id);
+  return s ? static_cast<int32_t>(s->own.load()) : id;
+}
+
+void forget_removed(const Thread* t) {
+  for (uint32_t i = 0; i < stream::kMostSegments; i++)
+    if (OwnSegment& s = segments_of(t)[i];
+        s.id.load() && is_gone(static_cast<int32_t>(s.own.load())))
+      s.id.store(0);
+}
+
+bool put(const Thread* t, int32_t id, int32_t own) {
+  constexpr uint32_t kBusy = ~uint32_t{0};
+  for (uint32_t i = 0; i < stream::kMostSegments; i++) {
+    OwnSegment& s = segments_of(t)[i];
+    uint32_t none = 0;
+    if (!s.id.compare_exchange_strong(none, kBusy)) continue;
+    s.own.store(static_cast<uint32_t>(own));
+    s.replaced.store(0);
+    s.id.store(static_cast<uint32_t>(id) + 1);
+    return true;
+  }
+  return false;
+}
+
+bool note(const Thread* t, int32_t id, int32_t own) {
+  if (put(t, id, own)) return true;
+  forget_removed(t);
+  return put(t, id, own);
+}
+
+Attached* attached_as(int32_t own) {
+  for (int i = 0; i < attached_count; i++)
+    if (attached[i].own == own && attached[i].replaced) return &attached[i];
+  return nullptr;
+}
+
+// Once more what this process has in the segment's place. Other processes of this version have the
+// same.
+long map_again(const Call& c, const Attached& of) {
+  constexpr uint64_t kMaymove = 1, kFixed = 2, kReadOnly = 010000, kRound = 020000, kRead = 1;
+  uint64_t at = c.args[1];
+  if (c.args[2] & kRound) at &= ~(stream::kPage - 1);
+  const long now = sys(__NR_mremap, of.address, 0, of.size, kMaymove | (at ? kFixed : 0), at);
+  if (!is_error(now) && (c.args[2] & kReadOnly)) sys(__NR_mprotect, now, of.size, kRead);
+  return now;
+}
+
+// Only processes that had it attached at the time of the checkpoint have what is in it.
+Attached no_copy(Thread* t, int32_t own) {
+  if (t->role == Role::kFollower)
+    leave_as_follower(t, "a System V segment is attached to anew after a recovery");
+  return {static_cast<uint64_t>(kEnomem), 0, own, 1};
+}
+
+Attached attach_copy(const Call& c, int32_t own) {
+  const Attached* there = attached_as(own);
+  if (!there) return no_copy(c.t, own);
+  return {static_cast<uint64_t>(map_again(c, *there)), there->size, own, 1};
+}
+
+Attached attach(Call& c, int32_t own) {
+  constexpr uint64_t kMask = stream::kPage - 1;
+  c.exec[0] = static_cast<uint64_t>(int64_t{own});
+  const auto at = static_cast<uint64_t>(run_local(c));
+  SegmentInfo info;
+  return {at, exists(own, info) ? (info.size + kMask) & ~kMask : 0, own, 0};
+}
+
+void note_attached(Thread* t, const Attached& now) {
+  const OneAtATime one(busy);
+  if (attached_count == kMostAttached || !now.size) return forbid_checkpoints(t);
+  attached[attached_count++] = now;
+  note_shared_memory(t, now.address, now.size);
+}
+
+}  // namespace
+
+long run_shmget(Call& c) {
+  const long ret = run_event(c);
+  if (ret < 0 || c.t->role == Role::kSolo) return ret;
+  const auto id = static_cast<int32_t>(ret);
+  if (OwnSegment* s = find(c.t, id); s && is_gone(static_cast<int32_t>(s->own.load())))
+    s->id.store(0);  // another one of that id
+  if (find(c.t, id)) return ret;
+  long own = ret;
+  if (c.t->role == Role::kFollower && c.consumed)
+    own = sys(__NR_shmget, 0 /*IPC_PRIVATE*/, c.args[1], (c.args[2] & 0777) | 01000);
+  if (own >= 0 && !note(c.t, id, static_cast<int32_t>(own)) && own != ret) {
+    sys(__NR_shmctl, own, kRemove, 0);
+    leave_as_follower(c.t, "more System V segments than mx can keep");
+  }
+  return ret;
+}
+
+long run_shmat(Call& c) {
+  share_memory(c.t);
+  const auto id = static_cast<int32_t>(c.args[0]);
+  const int32_t own = own_segment(c.t, id);
+  if (!find(c.t, id)) note(c.t, id, own);
+  const OwnSegment* s = find(c.t, id);
+  const Attached now = s && s->replaced.load() ? attach_copy(c, own) : attach(c, own);
+  c.ret = static_cast<long>(now.address);
+  if (!is_error(c.ret)) note_attached(c.t, now);
+  return c.ret;
+}
+
+long run_shmdt(Call& c) {
+  const OneAtATime one(busy);
+  for (int i = 0; i < attached_count; i++) {
+    const Attached a = attached[i];
+    if (a.address != c.args[0]) continue;
+    c.ret = a.replaced ? sys(__NR_munmap, a.address, a.size) : run_local(c);
+    if (c.ret == 0) attached[i] = attached[--attached_count];
+    return c.ret;
+  }
+  return run_local(c);
+}
+
+void prepare_shmctl(Call& c) {
+  c.exec[0] = static_cast<uint64_t>(int64_t{own_segment(c.t, static_cast<int32_t>(c.args[0]))});
+}
+
+long run_shmctl(Call& c) {
+  const long ret = run_event(c);
+  if (c.t->role == Role::kFollower && c.consumed && ret >= 0 && c.args[1] == kRemove) {
+    const int32_t own = own_segment(c.t, static_cast<int32_t>(c.args[0]));
+    if (own != static_cast<int32_t>(c.args[0])) sys(__NR_shmctl, own, kRemove, 0);
+  }
+  return ret;
+}
+
+bool has_segments() { return attached_count != 0; }
+
+void replace_segment(int32_t own, uint64_t address) {
+  for (int i = 0; i < attached_count; i++)
+    if (attached[i].own == own && attached[i].address == address) attached[i].replaced = 1;
+}
+
+void note_replaced_segments(const Thread* t) {
+  for (int i = 0; i < attached_count; i++)
+    for (uint32_t k = 0; attached[i].replaced && k < stream::kMostSegments; k++)
+      if (OwnSegment& s = segments_of(t)[k]; s.own.load() == static_cast<uint32_t>(attached[i].own))
+        s.replaced.store(1);
+}
+
+void forget_segments(uint64_t address, uint64_t length) {
+  const OneAtATime one(busy);
+  for (int i = attached_count - 1; i >= 0; i--)
+    if (attached[i].address < address + length && address < attached[i].address + attached[i].size)
+      attached[i] = attached[--attached_count];
+}
+
+}  // namespace mx::agent
