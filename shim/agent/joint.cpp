@@ -233,8 +233,10 @@ bool replace_segments(const stream::Sleeper& s) {
 void map_shared_copies(Thread* t, const stream::Sleeper& s) {
   if (!s.round) return;
   for (int i = 0; i < mapped_count; i++)
-    if (!map_copy(mapped[i])) leave_as_follower(t, "shared memory could not be mapped");
-  note_replaced_segments(t);
+    if (map_copy(mapped[i]))
+      note_replaced_segment(t, mapped[i].address, mapped[i].size, mapped[i].copy);
+    else
+      leave_as_follower(t, "shared memory could not be mapped");
   t->proc->shared->shared_slot[static_cast<int>(t->proc->version)].store(s.slot + 1);
   begin_lock_epoch(t);
 }

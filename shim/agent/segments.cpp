@@ -71,7 +71,7 @@ bool put(const Thread* t, int32_t id, int32_t own) {
     uint32_t none = 0;
     if (!s.id.compare_exchange_strong(none, kBusy)) continue;
     s.own.store(static_cast<uint32_t>(own));
-    s.replaced.store(0);
+    s.place.store(0);
     s.id.store(static_cast<uint32_t>(id) + 1);
     return true;
   }
@@ -84,34 +84,40 @@ bool note(const Thread* t, int32_t id, int32_t own) {
   return put(t, id, own);
 }
 
-Attached* attached_as(int32_t own) {
-  for (int i = 0; i < attached_count; i++)
-    if (attached[i].own == own && attached[i].replaced) return &attached[i];
-  return nullptr;
+// The memory that others have in the segment's place: there as long as they are.
+bool is_there(const Thread* t, uint32_t slot) {
+  const int v = static_cast<int>(t->proc->version);
+  for (const Process& p : stream::processes_taken(*control()))
+    if (p.alive[v].load() && p.shared_slot[v].load() == slot + 1) return true;
+  return false;
 }
 
-// Once more what this process has in the segment's place. Other processes of this version have the
-// same.
-long map_again(const Call& c, const Attached& of) {
-  constexpr uint64_t kMaymove = 1, kFixed = 2, kReadOnly = 010000, kRound = 020000, kRead = 1;
+long map_copy(const Call& c, uint64_t place, uint64_t size) {
+  constexpr uint64_t kReadOnly = 010000, kRound = 020000, kReplace = 040000;
+  constexpr uint64_t kRead = 1, kReadWrite = 3, kShared = 1, kFixed = 0x10,
+                     kFixedNoreplace = 0x100000;
   uint64_t at = c.args[1];
   if (c.args[2] & kRound) at &= ~(stream::kPage - 1);
-  const long now = sys(__NR_mremap, of.address, 0, of.size, kMaymove | (at ? kFixed : 0), at);
-  if (!is_error(now) && (c.args[2] & kReadOnly)) sys(__NR_mprotect, now, of.size, kRead);
-  return now;
+  const uint64_t where = !at ? 0 : (c.args[2] & kReplace) ? kFixed : kFixedNoreplace;
+  return raw6(__NR_mmap, at, size, (c.args[2] & kReadOnly) ? kRead : kReadWrite, kShared | where,
+              control()->settings.reserved_fd, place);
 }
 
-// Only processes that had it attached at the time of the checkpoint have what is in it.
-Attached no_copy(Thread* t, int32_t own) {
+// Of a segment that nobody had attached when the checkpoint was made nothing is left.
+Attached attach_copy(Call& c, const OwnSegment& s) {
+  Thread* t = c.t;
+  const uint64_t place = s.place.load(), size = s.size.load();
+  const auto version = static_cast<uint32_t>(t->proc->version);
+  const auto slot =
+      static_cast<uint32_t>((place - stream::shared_copy_offset(version, 0)) / stream::kSharedSize);
+  const auto own = static_cast<int32_t>(s.own.load());
+  if (size && is_there(t, slot)) {
+    t->proc->shared->shared_slot[version].store(slot + 1);
+    return {static_cast<uint64_t>(map_copy(c, place, size)), size, own, 1};
+  }
   if (t->role == Role::kFollower)
-    leave_as_follower(t, "a System V segment is attached to anew after a recovery");
+    leave_as_follower(t, "a System V segment that it had before a recovery is not there any more");
   return {static_cast<uint64_t>(kEnomem), 0, own, 1};
-}
-
-Attached attach_copy(const Call& c, int32_t own) {
-  const Attached* there = attached_as(own);
-  if (!there) return no_copy(c.t, own);
-  return {static_cast<uint64_t>(map_again(c, *there)), there->size, own, 1};
 }
 
 Attached attach(Call& c, int32_t own) {
@@ -154,7 +160,7 @@ long run_shmat(Call& c) {
   const int32_t own = own_segment(c.t, id);
   if (!find(c.t, id)) note(c.t, id, own);
   const OwnSegment* s = find(c.t, id);
-  const Attached now = s && s->replaced.load() ? attach_copy(c, own) : attach(c, own);
+  const Attached now = s && s->place.load() ? attach_copy(c, *s) : attach(c, own);
   c.ret = static_cast<long>(now.address);
   if (!is_error(c.ret)) note_attached(c.t, now);
   return c.ret;
@@ -192,11 +198,15 @@ void replace_segment(int32_t own, uint64_t address) {
     if (attached[i].own == own && attached[i].address == address) attached[i].replaced = 1;
 }
 
-void note_replaced_segments(const Thread* t) {
+void note_replaced_segment(const Thread* t, uint64_t address, uint64_t size, uint64_t place) {
   for (int i = 0; i < attached_count; i++)
-    for (uint32_t k = 0; attached[i].replaced && k < stream::kMostSegments; k++)
-      if (OwnSegment& s = segments_of(t)[k]; s.own.load() == static_cast<uint32_t>(attached[i].own))
-        s.replaced.store(1);
+    for (uint32_t k = 0;
+         attached[i].replaced && attached[i].address == address && k < stream::kMostSegments; k++) {
+      OwnSegment& s = segments_of(t)[k];
+      if (s.own.load() != static_cast<uint32_t>(attached[i].own)) continue;
+      s.size.store(size == attached[i].size ? size : 0);
+      s.place.store(place);
+    }
 }
 
 void forget_segments(uint64_t address, uint64_t length) {

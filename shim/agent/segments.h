@@ -19,9 +19,9 @@ bool has_segments();
 /// version's id) at `address`, and detaching is unmapping.
 void replace_segment(int32_t own, uint64_t address);
 
-/// The copy has been woken: from now on no process of this version gets such a segment from the
-/// kernel.
-void note_replaced_segments(const Thread* t);
+/// The copy has been woken. If that is in a segment's place, from now on no process of this version
+/// gets the segment from the kernel, but what stands at `place` in the arena's file.
+void note_replaced_segment(const Thread* t, uint64_t address, uint64_t size, uint64_t place);
 
 /// The program has unmapped that, by another call than shmdt(2).
 void forget_segments(uint64_t address, uint64_t length);

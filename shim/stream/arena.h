@@ -273,7 +273,8 @@ inline constexpr uint32_t kMostSegments = 64;
 struct OwnSegment {
   Word id;  ///< + 1; 0: none
   Word own;
-  Word replaced;  ///< processes that have come back have other memory in its place
+  std::atomic<uint64_t> place;  ///< in the arena's file: processes that have come back have that memory instead; 0: none
+  std::atomic<uint64_t> size;   ///< bytes, likewise
 };
 
 struct Control {

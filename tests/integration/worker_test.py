@@ -179,7 +179,6 @@ class Segment(Worker):
     def lives_alone(self, run, version):
         for _ in range(10):
             run.ask("again")
-        print(run.text()[-3000:])
         super().lives_alone(run, version)
 
 
