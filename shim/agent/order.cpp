@@ -5,6 +5,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/log.h"
+#include "shim/agent/memory.h"
 #include "shim/agent/rest.h"
 #include "shim/agent/settle.h"
 #include "shim/agent/threads.h"
@@ -20,51 +21,83 @@ constexpr int kAlone = 150;    // the same when there is no leader any more, eac
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
 
-// The first unread event in a lane that stands at `order` or behind it; false if there is none yet.
-bool first_from(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
-  uint64_t at = l.tail.load(std::memory_order_acquire),
-           head = l.head.load(std::memory_order_acquire);
-  if (head - at > kMostUnread) return false;
-  while (at <= head && head - at >= sizeof h) {
-    if (!read_log(index, at, &h, sizeof h)) return false;
-    if ((h.flags & stream::kOrdered) && h.order >= order) return true;
-    at += sizeof h + stream::padded(h.size);
+// The events of a lane, read many at once.
+class EventsOfLane {
+ public:
+  EventsOfLane(uint32_t index, uint64_t at, uint64_t head) : index_(index), at_(at), head_(head) {}
+
+  /// False: there are no more, or they cannot be read.
+  bool next(EventHeader& h) {
+    at_ += step_;
+    if (at_ > head_ || head_ - at_ < sizeof h || !read()) return false;
+    memcpy(&h, bytes_ + (at_ - from_), sizeof h);
+    step_ = sizeof h + stream::padded(h.size);
+    return true;
   }
-  return false;
+  uint64_t at() const { return at_; }
+
+ private:
+  bool read() {
+    if (at_ >= from_ && at_ + sizeof(EventHeader) <= to_) return true;
+    const uint64_t n = head_ - at_ < sizeof bytes_ ? head_ - at_ : sizeof bytes_;
+    from_ = at_;
+    to_ = read_log(index_, at_, bytes_, n) ? at_ + n : at_;
+    return to_ > from_;
+  }
+
+  uint32_t index_;
+  uint64_t at_, head_, step_ = 0;
+  uint64_t from_ = 0, to_ = 0;  // what of the lane is in `bytes_`
+  uint8_t bytes_[2048];
+};
+
+// The first unread event in a lane that stands at `order` or behind it; false if there is none yet. Turns only grow: what stood
+// before the last one that this thread has looked for need not be read again.
+bool first_from(Thread* t, Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
+  const uint64_t tail = l.tail.load(std::memory_order_acquire), head = l.head.load(std::memory_order_acquire);
+  if (head - tail > kMostUnread) return false;
+  Thread::SeenLane& seen = t->seen[index % Thread::kSeenLanes];
+  const bool known = seen.lane == index + 1 && seen.vtid == l.vtid && seen.order <= order && seen.at >= tail && seen.at <= head;
+  EventsOfLane events(index, known ? seen.at : tail, head);
+  bool found = false;
+  while (!found && events.next(h)) found = (h.flags & stream::kOrdered) && h.order >= order;
+  if (order) seen = {index + 1, l.vtid, order, events.at()};
+  return found;
 }
 
 // The event of this position in the lane of a thread that does not move.
-bool find_event(Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
-  return first_from(l, index, order, h) && h.order == order;
+bool find_event(Thread* t, Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
+  return first_from(t, l, index, order, h) && h.order == order;
 }
 
 // Whose turn it is, + 1; 0: there is no such event yet. What the leader notes of it is overwritten when it is far ahead.
-uint32_t lane_of_turn(Process* p) {
+uint32_t lane_of_turn(Thread* t) {
+  Process* p = t->proc->shared;
   const uint64_t turn = p->turn.load();
   const uint32_t noted = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
   EventHeader h;
-  if (noted && noted <= stream::kMaxLanes && find_event(control()->lanes[noted - 1], noted - 1, turn, h)) return noted;
+  if (noted && noted <= stream::kMaxLanes && find_event(t, control()->lanes[noted - 1], noted - 1, turn, h)) return noted;
   const auto process = static_cast<uint32_t>(p - control()->processes);
   uint32_t index = 0;
   for (Lane& l : stream::lanes_taken(*control())) {
-    if (l.in_use.load() && l.process == process && find_event(l, index, turn, h)) return index + 1;
+    if (l.in_use.load() && l.process == process && find_event(t, l, index, turn, h)) return index + 1;
     index++;
   }
   return 0;
 }
 
 // The thread whose turn it is has gone to wait for what its leader's has not waited for.
-bool next_is_elsewhere(const Thread* t) {
+bool next_is_elsewhere(Thread* t) {
   bool any = false, next = false;
   each_thread(t->proc, [&](const Thread& o) { any |= o.waits_elsewhere.load() != 0; });
-  const uint32_t lane = any ? lane_of_turn(t->proc->shared) : 0;
+  const uint32_t lane = any ? lane_of_turn(t) : 0;
   if (lane) each_thread(t->proc, [&](const Thread& o) { next |= o.lane_index == lane - 1 && o.waits_elsewhere.load(); });
   return next;
 }
 
 // Whose turn it is may sleep because nobody thought its events worth a wake-up.
-void wake_who_is_next(Process* p) {
-  const uint32_t lane = lane_of_turn(p);
+void wake_who_is_next(Thread* t) {
+  const uint32_t lane = lane_of_turn(t);
   if (lane == 0) return;
   Lane& l = control()->lanes[lane - 1];
   if (l.head.load() == l.tail.load() || l.consumer_waits.load() != 1) return;
@@ -73,24 +106,26 @@ void wake_who_is_next(Process* p) {
 
 // A leader that failed has taken places in the order and published nothing there. A copy that
 // catches up finds that no thread has an event to read that stands before `order`.
-bool none_before(Process* p, uint64_t order) {
+bool none_before(Thread* t, uint64_t order) {
+  Process* p = t->proc->shared;
   auto process = static_cast<uint32_t>(p - control()->processes);
   uint32_t index = 0;
   EventHeader h;
   for (Lane& l : stream::lanes_taken(*control())) {
     uint32_t i = index++;
     if (!l.in_use.load() || l.process != process) continue;
-    if (first_from(l, i, p->turn.load(), h) && h.order < order) return false;
+    if (first_from(t, l, i, p->turn.load(), h) && h.order < order) return false;
   }
   return true;
 }
 
 // True while the turn is at places that a former leader has taken.
-bool skip_gap(Process* p, uint64_t order) {
+bool skip_gap(Thread* t, uint64_t order) {
+  Process* p = t->proc->shared;
   const uint64_t limit = p->gaps_before.load();
   if (p->turn.load() >= limit) return false;
   if (limit < order) order = limit;
-  if (none_before(p, order)) pass_turns_before(p, order);
+  if (none_before(t, order)) pass_turns_before(p, order);
   return true;
 }
 
@@ -100,12 +135,12 @@ bool skip_gap(Process* p, uint64_t order) {
 bool give_up_lock(Thread* t) {
   Process* p = t->proc->shared;
   uint64_t turn = p->turn.load();
-  const uint32_t lane = lane_of_turn(p);
+  const uint32_t lane = lane_of_turn(t);
   if (lane == 0 || lane - 1 == t->lane_index) return false;
   Lane& l = control()->lanes[lane - 1];
   uint64_t tail = l.tail.load();
   EventHeader h;
-  if (!find_event(l, lane - 1, turn, h) || h.kind != EventKind::kLock || l.tail.load() != tail)
+  if (!find_event(t, l, lane - 1, turn, h) || h.kind != EventKind::kLock || l.tail.load() != tail)
     return false;
   t->stray_lane = lane;
   t->stray_tail = tail;
@@ -116,15 +151,14 @@ bool give_up_lock(Thread* t) {
 // It is the turn of a thread that waits for another one of this version, by a futex that is no
 // event: libc's locks that nothing hooks (syslog's) were not given in the leader's order. Who has
 // it has to go first.
-bool waits_alone(Process* p) {
-  const uint32_t lane = lane_of_turn(p);
+bool waits_alone(Thread* t) {
+  const uint32_t lane = lane_of_turn(t);
   return lane && control()->lanes[lane - 1].waits_alone.load();
 }
 
 // A thread whose lock was given up, and which has not moved since.
 bool still_stray(Thread* t) {
-  Process* p = t->proc->shared;
-  const uint32_t lane = lane_of_turn(p);
+  const uint32_t lane = lane_of_turn(t);
   return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
@@ -134,7 +168,7 @@ void skip_lost_ticket(Thread* t) {
   Process* p = t->proc->shared;
   if (p->alive[static_cast<int>(stream::other(t->proc->version))].load()) return;
   uint64_t turn = p->turn.load();
-  if (lane_of_turn(p) || awaits_flight(t, turn)) return;
+  if (lane_of_turn(t) || awaits_flight(t, turn)) return;
   EventHeader lost{};
   lost.flags = stream::kOrdered;
   lost.order = turn;
@@ -143,11 +177,11 @@ void skip_lost_ticket(Thread* t) {
 
 }  // namespace
 
-bool unread_before(Lane& l, uint64_t order) {
+bool unread_before(Thread* t, Lane& l, uint64_t order) {
   if (l.head.load() == l.tail.load()) return false;
   if (order == ~uint64_t{0}) return true;
   EventHeader h;
-  return first_from(l, static_cast<uint32_t>(&l - control()->lanes), 0, h) && h.order < order;
+  return first_from(t, l, static_cast<uint32_t>(&l - control()->lanes), 0, h) && h.order < order;
 }
 
 bool only_queries_unread(Lane& l) {
@@ -218,16 +252,16 @@ void await_turn(Thread* t, const EventHeader& h) {
     }
     if (follower_must_end(t)) return;
     if (next_is_elsewhere(t) && give_up_lock(t)) continue;
-    const bool stuck = waits_alone(p) && !moved;
+    const bool stuck = waits_alone(t) && !moved;
     in_its_way = stuck ? in_its_way + 1 : 0;
     if (in_its_way >
         kInItsWay + static_cast<int>(h.order - seen < kAlone ? h.order - seen : kAlone))
       return;  // the next one first
-    wake_who_is_next(p);
+    wake_who_is_next(t);
     Word& slot = slot_of(p, h.order);
     slot.store(1);
     if (p->turn.load() >= h.order) break;
-    const bool gaps = skip_gap(p, h.order);
+    const bool gaps = skip_gap(t, h.order);
     if (p->turn.load() >= h.order) break;
     long woken = 0;
     const int64_t look = gaps || gone || stuck ? kReplayLookMs : kLookAgainMs;

@@ -19,7 +19,7 @@ bool has_turn(const Thread* t, const EventHeader& h);
 /// What stands before `order` is consumed, or will never come.
 void pass_turns_before(Process* p, uint64_t order);
 /// Whether the lane's thread has an event to read that stands before `order` (~0: any event).
-bool unread_before(Lane& l, uint64_t order);
+bool unread_before(Thread* t, Lane& l, uint64_t order);
 /// Whether all that is there to read are kQuery events (looks at few).
 bool only_queries_unread(Lane& l);
 /// Follower: this event is consumed.

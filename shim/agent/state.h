@@ -274,6 +274,14 @@ struct Thread {
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood
+  /// Follower: in a lane all that stands before `at` has a turn before `order`, see order.cpp.
+  struct SeenLane {
+    uint32_t lane;  ///< index + 1
+    int32_t vtid;   ///< of whose lane it was
+    uint64_t order, at;
+  };
+  static constexpr uint32_t kSeenLanes = 8;
+  SeenLane seen[kSeenLanes];
   Word localises;       ///< follower: an event is consumed, and what it changes here (descriptors) has yet to be noted
   uint64_t followed;    ///< follower: the place of the last event for which it waited, + 1
   uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h

@@ -107,7 +107,7 @@ void await_other_threads(Thread* t) {
     uint64_t done = p->turn.load();
     each_lane(p, [&](Lane& l) {
       done += l.tail.load();
-      if (&l == t->lane || l.in_use.load() != 1 || !unread_before(l, history_from())) return;
+      if (&l == t->lane || l.in_use.load() != 1 || !unread_before(t, l, history_from())) return;
       if (idle >= kForQueries && only_queries_unread(l)) return;
       behind = true;
       int32_t tid = l.real_tid[index_of(t->proc->version)];
