@@ -72,11 +72,10 @@ bool wait_for_space(Thread* t, uint64_t n) {
     want_pace(t);
     uint64_t tail = load_tail(l);
     const int64_t limit = control()->settings.hang_timeout_ms;
-    l->producer_waits.store(1);
+    l->producer_waits.store(stream::kWaitsForTail);
     if (log_end(t) - t->pos >= enough) continue;
     patience.begin();
-    futex_wait(&l->producer_waits, 1, kStepMs);
-    l->producer_waits.store(0);
+    await_consumer(l, stream::kWaitsForTail, kStepMs);
     if (load_tail(l) != tail) {
       patience.reset();
     } else if (limit && patience.waited(kStepMs) >= limit) {
@@ -93,6 +92,13 @@ long futex_wait(Word* w, uint32_t value, int64_t timeout_ms) {
 }
 
 long futex_wake(Word* w, int count) { return sys(__NR_futex, w, 1 /*FUTEX_WAKE*/, count, 0, 0, 0); }
+
+void await_consumer(Lane* l, uint32_t what, int64_t ms) {
+  const uint64_t since = tsc();
+  futex_wait(&l->producer_waits, what, ms);
+  l->producer_waits.store(0);
+  l->waited_ticks.store(l->waited_ticks.load(std::memory_order_relaxed) + (tsc() - since), std::memory_order_relaxed);
+}
 
 bool lane_begin(Thread* t, uint64_t n) {
   if (n > kLag / 4) n = kLag / 4;
@@ -188,10 +194,10 @@ Verdict rendezvous(Thread* t, bool verdict) {
     }
     want_pace(t);
     uint64_t tail = load_tail(l);
-    l->producer_waits.store(1);
+    l->producer_waits.store(stream::kWaitsForTail);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     patience.begin();
-    if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, 1, kStepMs);
+    if (l->verdict.load() == 0 && load_tail(l) == tail) await_consumer(l, stream::kWaitsForTail, kStepMs);
     l->producer_waits.store(0);
     if (load_tail(l) != tail || (verdict && l->verdict.load() != 0)) {
       patience.reset();

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "shim/monitor/arena.h"
+#include "shim/monitor/events.h"
 #include "shim/monitor/pace.h"
 
 namespace mx::monitor {
@@ -75,9 +76,47 @@ std::vector<FollowerWatch::Hung> FollowerWatch::all_asleep(Control& control, dou
     if (asleep < interval_ms() / 1000.0)
       all = false;
     else if (waits.contains(i))
-      found.push_back({i, false});
+      found.push_back({i, false, false});
   }
   return all ? found : std::vector<Hung>{};
+}
+
+namespace {
+pid_t follower_of(const Process& p) { return p.real_pid[1 - (p.leader.load() & 1)]; }
+bool pairs(const Process& p) {
+  return p.state.load() == static_cast<uint32_t>(PairState::kPaired) && !p.recovery.stage.load() && follower_of(p) > 0;
+}
+
+// By process: for how long its leader's threads have waited, the one that has waited most.
+std::map<uint32_t, double> seconds_waited(Control& control) {
+  std::map<uint32_t, double> waited;
+  for (const Lane& lane : lanes_taken(control)) {
+    const uint32_t process = fetched(lane.process);
+    const uint64_t ticks = lane.waited_ticks.load();
+    if (lane.in_use.load() != 1 || process >= kMaxProcesses || ticks == 0) continue;
+    double& most = waited[process];
+    most = std::max(most, ticks_to_microseconds(static_cast<int64_t>(ticks)) / 1e6);
+  }
+  return waited;
+}
+}  // namespace
+
+std::vector<FollowerWatch::Hung> FollowerWatch::crawling(Control& control, double now) {
+  const std::map<uint32_t, double> waited = seconds_waited(control);
+  if (waited.empty()) return {};
+  Crawl::Sample all{0, 0, true};
+  for (const Process& p : processes_taken(control))
+    if (pairs(p)) add_process(follower_of(p), all);
+  std::vector<Hung> found;
+  for (const auto& [i, seconds] : waited) {
+    if (!pairs(control.processes[i])) {
+      crawl_.forget(i);
+      continue;
+    }
+    const bool again = crawl_.has_crawled(i, now);
+    if (crawl_.crawls(i, {seconds, all.busy, all.runs}, now)) found.push_back({i, true, again});
+  }
+  return found;
 }
 
 std::vector<FollowerWatch::Hung> FollowerWatch::look(Control& control, double now) {
@@ -89,6 +128,7 @@ std::vector<FollowerWatch::Hung> FollowerWatch::look(Control& control, double no
   looked_ = now;
   if (late > 0) stillness_.forget();
   std::vector<Hung> hung = all_asleep(control, now);
+  for (const Hung& one : crawling(control, now)) hung.push_back(one);
   uint32_t index = 0;
   for (Lane& lane : lanes_taken(control)) {
     uint32_t i = index++;
@@ -113,7 +153,7 @@ std::vector<FollowerWatch::Hung> FollowerWatch::look(Control& control, double no
     if (p.real_pid[1 - (p.leader.load() & 1)] == 0)
       progress.moved = now;
     else if (hang)
-      hung.push_back({process, true});
+      hung.push_back({process, true, false});
     seen.emplace(i, progress);
   }
   lanes_ = std::move(seen);

@@ -1,11 +1,12 @@
-// Finds followers that hang: one that takes nothing from a lane in which events wait, or that does
-// nothing at all while the leader waits for its verdict. (A leader that hangs is judged by its
+// Finds followers that hang: one that takes nothing from a lane in which events wait, that does
+// nothing at all while the leader waits for its verdict, or that crawls (crawl.h). (A leader that hangs is judged by its
 // follower, see agent/failover.)
 #pragma once
 #include <cstdint>
 #include <map>
 #include <vector>
 
+#include "shim/monitor/crawl.h"
 #include "shim/monitor/stillness.h"
 #include "shim/stream/arena.h"
 
@@ -14,7 +15,7 @@ namespace mx::monitor {
 class FollowerWatch {
  public:
   /// Seconds without progress that count as a hang; 0: never.
-  explicit FollowerWatch(double limit) : limit_(limit) {}
+  explicit FollowerWatch(double limit) : limit_(limit), crawl_(limit > 4 ? limit / 4 : 1) {}
 
   /// How often look() wants to be called, in milliseconds; -1: never.
   int interval_ms() const;
@@ -23,6 +24,7 @@ class FollowerWatch {
     /// It has had its time. Else the leader waits for it, and all its threads sleep: one that could
     /// come back may try again, any other has time yet.
     bool for_sure;
+    bool again;  ///< it has come back a short while ago, and does the same: it need not try once more
   };
   /// The processes whose follower hangs at this time (seconds of a steady clock).
   std::vector<Hung> look(stream::Control& control, double now);
@@ -36,10 +38,12 @@ class FollowerWatch {
   };
   bool keeps_waiting(const stream::Lane& lane, const stream::Process& p, double now);
   std::vector<Hung> all_asleep(stream::Control& control, double now);
+  std::vector<Hung> crawling(stream::Control& control, double now);
   bool hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t turn, double now) const;
 
   double limit_, looked_ = 0;
   Stillness stillness_;
+  Crawl crawl_;
   std::map<uint32_t, Progress> lanes_;
 };
 

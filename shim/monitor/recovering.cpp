@@ -211,13 +211,13 @@ void Monitor::drop_hung_followers() {
   double now = seconds();
   if (now < next_look_ || recoveries_.any_active()) return;
   next_look_ = now + follower_watch_.interval_ms() / 1000.0;
-  for (const auto [index, for_sure] : follower_watch_.look(arena_.control(), now)) {
+  for (const auto [index, for_sure, again] : follower_watch_.look(arena_.control(), now)) {
     Process& p = arena_.control().processes[index];
     auto v = static_cast<Version>(1 - (p.leader.load() & 1));
     pid_t pid = p.real_pid[static_cast<int>(v)];
     const bool paired = p.state.load() == static_cast<uint32_t>(PairState::kPaired);
     if (!paired || signal_own(pid, 0) != 0) continue;
-    if (recover_hung_follower(p, v, pid)) return;
+    if (!again && recover_hung_follower(p, v, pid)) return;
     if (!for_sure) continue;
     report_.write("hang", {{"version", name(v)}, {"pid", pid}});
     drop_follower_of(index, v, "takes no events");

@@ -4,10 +4,14 @@ import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
 from control_test import TwoRedis
+from kill_test import program
+from mxtest import Report, settings
+
 
 class Pace(TwoRedis):
     def policies(self, version):
@@ -64,6 +68,18 @@ class Pace(TwoRedis):
                 self.assertNotIn(os.SCHED_IDLE, self.policies("new"))
                 time.sleep(0.02)
         self.load(never_idle)
+
+
+class Crawling(unittest.TestCase):
+    def test_a_follower_that_sleeps(self):
+        """It holds its leader up and does nothing meanwhile: the leader goes on alone, and nothing of its output is missing."""
+        with tempfile.TemporaryDirectory(prefix="mx-crawl-") as folder:
+            report = Report(pathlib.Path(folder) / "report")
+            done = subprocess.run([settings.mx(), "run", "--old", program("crawls"), "--new", program("crawls", "-DCRAWLS"),
+                                   "--hang-timeout", "2", "--report", report.path], stdout=subprocess.PIPE, timeout=90, check=True)
+            self.assertEqual(b"".join(b"%d\n" % i for i in range(1_000_000)), done.stdout)
+            self.assertEqual(["new"], [line["version"] for line in report.events("hang")])
+            self.assertEqual(["new"], [line["version"] for line in report.events("dropped")])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,46 @@
+#include "shim/monitor/crawl.h"
+
+#include <cstdlib>
+#include <string>
+
+#include "shim/monitor/proc_stat.h"
+#include "shim/monitor/proc_text.h"
+
+namespace mx::monitor {
+
+bool Crawl::crawls(uint32_t process, const Sample& sample, double now) {
+  constexpr double kMostOfTheTime = 0.7, kHalf = 0.5;
+  const auto [at, fresh] = seen_.try_emplace(process, Seen{sample, now, true});
+  Seen& s = at->second;
+  s.always_ran &= sample.runs;
+  const double since = now - s.since;
+  if (fresh || since < window_) return false;
+  const bool waits = sample.waited - s.first.waited > kMostOfTheTime * since;
+  const double busy = sample.busy - s.first.busy;
+  const bool found = waits && s.always_ran && busy >= 0 &&
+                     busy < kHalf * since;  // (less than nothing: threads have ended)
+  s = {sample, now, sample.runs};
+  if (found) crawled_[process] = now;
+  return found;
+}
+
+bool Crawl::has_crawled(uint32_t process, double now) const {
+  constexpr double kShortWhile = 60;
+  const auto found = crawled_.find(process);
+  return found != crawled_.end() && now - found->second < kShortWhile;
+}
+
+void add_process(pid_t pid, Crawl::Sample& sample) {
+  for (const pid_t tid : threads_of(pid)) {
+    const std::string task = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
+    const std::string text = proc_text(task + "/schedstat");
+    char* rest = nullptr;
+    const uint64_t used = std::strtoull(text.c_str(), &rest, 10),
+                   waited = std::strtoull(rest, nullptr, 10);
+    sample.busy += static_cast<double>(used + waited) / 1e9;
+    const char state = proc_stat(task).state;
+    sample.runs &= state == 'S' || state == 'R' || !state;
+  }
+}
+
+}  // namespace mx::monitor
