@@ -85,6 +85,25 @@ void hold_signals(Thread* t) {
   t->pending = 0;
 }
 
+// From here on no other thread's fault ends the leader: either it is told before, or its thread goes with the image.
+bool begins_image(Thread* t) {
+  Word& failing = t->proc->shared->failing;
+  uint32_t now = stream::kNotFailing;
+  while (t->role == Role::kLeader && !failing.compare_exchange_strong(now, stream::kExecutes)) {
+    if (now == stream::kIsFailing) return false;
+    if (now == stream::kIsDecided && !follower_alive(t)) failing.compare_exchange_strong(now, stream::kNotFailing);
+    else futex_wait(&failing, now, 1);
+    now = stream::kNotFailing;
+  }
+  return true;
+}
+
+void ends_image(const Thread* t) {
+  Word& failing = t->proc->shared->failing;
+  uint32_t now = stream::kExecutes;
+  if (t->role == Role::kLeader && failing.compare_exchange_strong(now, stream::kNotFailing)) futex_wake(&failing, 1 << 30);
+}
+
 long replace_image(Call& c, bool at) {
   Thread* t = c.t;
   int path_arg = at ? 1 : 0;
@@ -97,7 +116,11 @@ long replace_image(Call& c, bool at) {
   if (attach_monitor(t)) {
     save_state(t);
     if (t->role == Role::kFollower) restore_limits(t);
-    ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
+    ret = kKeptOut;
+    if (begins_image(t)) {
+      ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
+      ends_image(t);
+    }
     detach_monitor(t);
   }
   apply_mask(t, t->trap);
@@ -143,7 +166,7 @@ long execve(Call& c, bool at) {
   forget_checkpoint(t);
   if (t->role == Role::kFollower) return follow_exec(c, at);
   if (t->role == Role::kLeader) leader_begin(c);
-  c.ret = try_to_replace(c, at);
+  while ((c.ret = try_to_replace(c, at)) == kKeptOut) park_if_failing(t);
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
   return c.ret;
 }

@@ -51,7 +51,7 @@ void report_hang(Thread* t) {  // of the other version
 bool follower_gone(Thread* t) {
   if (t->role == Role::kSolo) return true;
   if (is(t->proc->shared, PairState::kPaired)) return false;
-  if (t->proc->shared->failing.load() == 1) return false;
+  if (t->proc->shared->failing.load() == stream::kIsFailing) return false;
   t->role = Role::kSolo;
   return true;
 }
@@ -147,7 +147,7 @@ void park_if_failing(Thread* t) {
   Process* p = t->proc->shared;
   if (t->role != Role::kLeader) return;
   if (__builtin_expect(replaced(t), 0)) stand_for_good();
-  if (p->failing.load() != 1) return;
+  if (p->failing.load() != stream::kIsFailing) return;
   if (p->handover.load()) {
     park_for_handover(t);
     if (replaced(t)) stand_for_good();
@@ -320,11 +320,36 @@ static void note_failure(Thread* t, uint64_t parted) {
   p->crash_end = t->pos;
   p->last_words.known.store(0);
   p->failure_tsc = tsc();
-  p->failing.store(1);
+  p->failing.store(stream::kIsFailing);
+}
+
+// Whether another thread of the leader has executed a program, and its fault came to nothing. If not, none will.
+static bool fault_is_undone(const Thread* t) {
+  constexpr int kLookMs = 10;
+  Process* p = t->proc->shared;
+  const int leader = index_of(other(t->proc->version)), own = index_of(t->proc->version);
+  for (uint32_t now = stream::kNotFailing; !p->failing.compare_exchange_strong(now, stream::kIsDecided); now = stream::kNotFailing) {
+    if (now != stream::kExecutes || !p->alive[leader].load()) return false;
+    futex_wait(&p->failing, stream::kExecutes, kLookMs);
+  }
+  if (p->images[leader].load() == p->images[own].load()) return false;
+  p->failing.store(stream::kNotFailing);
+  return true;
+}
+
+// So will this version's, which ends this one.
+static void await_new_image(Thread* t, const EventHeader& h) {
+  constexpr int kLookMs = 100;
+  Word& images = t->proc->shared->images[index_of(t->proc->version)];
+  lane_skip(t, sizeof h + stream::padded(h.size));
+  finish_event(t, h);
+  while (!follower_must_end(t)) futex_wait(&images, images.load(), kLookMs);
+  end_follower(t);
 }
 
 void leader_failed(Thread* t, const EventHeader& h, uint64_t parted) {
   Process* p = t->proc->shared;
+  if (h.kind == EventKind::kFault && fault_is_undone(t)) await_new_image(t, h);
   Message* m = new_message(t, MessageKind::kCrash);
   if (m) {
     m->version = other(t->proc->version);

@@ -75,6 +75,9 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     stream::Image* images = p->shared->image;
     if (b.initial) images[1 - v] = images[v];
   }
+  if (!b.initial) p->shared->images[v].fetch_add(1);
+  if (uint32_t now = stream::kExecutes; t->role == Role::kLeader && p->shared->failing.compare_exchange_strong(now, stream::kNotFailing))
+    futex_wake(&p->shared->failing, 1 << 30);
   if (!b.initial && t->role == Role::kLeader) {
     p->shared->threads.store(1);
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, &p->shared->image[v],

@@ -315,7 +315,7 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     // one at its end.
     if (t->role == Role::kFollower && t->pos < t->kick_at) arm_deferred(t);
     uc->sigmask = kernel_mask(t);
-  } else if (t->role == Role::kLeader && t->proc->shared->failing.load()) {  // (a survivor alone: the husk's word)
+  } else if (t->role == Role::kLeader && t->proc->shared->failing.load() == stream::kIsFailing) {  // (a survivor alone: the husk's word)
     t->regs = &r;
     park_if_failing(t);
     t->regs = nullptr;

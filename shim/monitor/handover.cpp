@@ -99,9 +99,11 @@ void Handover::start(double limit_s) {
 
 void Handover::ask(Process& p) {
   uint32_t none = word(HandoverState::kNone);
+  uint32_t not_failing = kNotFailing;
   if (p.failing.load() || !p.handover.compare_exchange_strong(none, word(HandoverState::kAsked))) return;
   told_.erase(&p);
-  p.failing.store(1);
+  if (p.failing.compare_exchange_strong(not_failing, kIsFailing)) return;
+  p.handover.store(word(HandoverState::kNone));  // it has just begun to, or to execute a program
 }
 
 // The first thread that looks up gathers the others.

@@ -93,6 +93,14 @@ enum class PairState : uint32_t {
 /// What the program's first process has left that of whoever started it (Process::on_its_own).
 enum OnItsOwn : uint32_t { kOwnGroup = 1, kOwnSession = 2 };
 
+/// What the leader's threads are to know of its end.
+enum Failing : uint32_t {
+  kNotFailing,
+  kIsFailing,  ///< they park at the next boundary
+  kExecutes,   ///< one of them is about to replace the image: what another one's fault would do is undone by that
+  kIsDecided,  ///< the follower has come to a fault of the leader's, and looks whether that was undone so
+};
+
 /// What both versions' images of a program have in common: payload of EventKind::kExec.
 struct Image {
   uint8_t at_random[16];   ///< AT_RANDOM
@@ -109,7 +117,8 @@ struct alignas(64) Process {
   Word alive[2];
   Word threads;            ///< of the leader
   Word look_up[2];         ///< by Version, bits: kWantCheckpoint, kStandStill, kWantKeeper
-  Word failing;            ///< the leader's threads park at the next boundary
+  Word failing;            ///< futex: enum Failing
+  Word images[2];          ///< by Version: programs that it has executed
   Word parked;             ///< how many have
   Word handover;           ///< futex: enum HandoverState
   Word husk;               ///< 1: serve descriptors, 2: exit with husk_status
