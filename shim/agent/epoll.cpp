@@ -105,6 +105,8 @@ void localise_epoll_ctl(Call& c) {
   else set_data(c);
 }
 
+bool is_registered(const Call& c) { return entry_of(c, false) != nullptr; }
+
 bool note_registration(Thread* t, const Regs& r) {
   Event given;
   if (r.call_arg(1) == kDel || !copy_guarded(&given, reinterpret_cast<void*>(r.call_arg(3)), sizeof given)) return false;

@@ -16,6 +16,8 @@ void localise_epoll_wait(Call& c);
 void forget_epoll(Thread* t, int fd);
 long perform_poll(Call& c);
 
+/// Whether what an epoll_ctl(2) is about to change is registered.
+bool is_registered(const Call& c);
 /// Survivor, for a call of epoll_ctl which its leader's kernel may have executed, before the call is settled: what it registers is
 /// known from now on, for other threads have events of it. False if it registers nothing.
 bool note_registration(Thread* t, const Regs& r);

@@ -192,7 +192,8 @@ bool settle_bytes_read(Call& c, const Flight& f) {
     return true;
   }
   // A file: its position has moved, its contents are still there.
-  if (c.nr != __NR_read && c.nr != __NR_readv) return false;
+  const bool at_its_place = c.nr == __NR_read || c.nr == __NR_readv || (c.nr == __NR_preadv2 && static_cast<int64_t>(c.args[3]) == -1);
+  if (!at_its_place) return false;
   if (sys(__NR_lseek, c.args[0], -static_cast<int64_t>(n), 1 /*SEEK_CUR*/) < 0)
     doubt(c.t, c, ": what the killed leader read last is lost");
   return false;
@@ -242,11 +243,11 @@ bool bound(int fd) {
   return name[0] == 1 || name[1] != 0;  // a unix socket with a name, or a port
 }
 
-// Errors that say that a call, made again, has already been made.
-bool says_done(const Call& c, const Flight& f, long error) {
+// Errors that say that a call, made again, has already been made. `registered`: so it was before the call.
+bool says_done(const Call& c, const Flight& f, long error, bool registered) {
   switch (c.nr) {
     case __NR_epoll_ctl:
-      return (c.args[1] == 1 && error == kEexist) || (c.args[1] == 2 && error == kEnoent);
+      return (c.args[1] == 1 && error == kEexist && !registered) || (c.args[1] == 2 && error == kEnoent && registered);
     case __NR_connect:
       return error == kEisconn;
     case __NR_bind:
@@ -282,6 +283,7 @@ bool made_again(long nr) {
 
 bool repeat_and_judge(Call& c, const Flight& f) {
   const Hooks* hooks = hooks_of(c.nr);
+  const bool registered = c.nr == __NR_epoll_ctl && is_registered(c);
   if (hooks && hooks->prepare) hooks->prepare(c);
   c.ret = execute(c);
   const bool added = c.nr == __NR_epoll_ctl && c.ret == kEexist && valid_fd(static_cast<int64_t>(c.args[2]));
@@ -290,7 +292,7 @@ bool repeat_and_judge(Call& c, const Flight& f) {
     c.ret = execute(c);
   }
   if (c.nr == __NR_connect && c.ret == kEalready) c.ret = kEinprogress;
-  if (says_done(c, f, c.ret)) c.ret = 0;
+  if (says_done(c, f, c.ret, registered)) c.ret = 0;
   return true;
 }
 
