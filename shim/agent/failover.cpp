@@ -111,7 +111,7 @@ void wait_for_agreement(Thread* t) {
     uint64_t tail = l->tail.load();
     l->producer_waits.store(stream::kWaitsForAck);
     patience.begin();
-    if (l->acked.load() < t->pos) await_consumer(l, stream::kWaitsForAck, step);
+    if (l->acked.load() < t->pos) futex_wait(&l->producer_waits, stream::kWaitsForAck, step);
     l->producer_waits.store(0);
     if (l->tail.load() != tail) patience.reset();
     if (!follower_alive(t) && seen_dead++ < kGrace) {

@@ -75,7 +75,10 @@ bool wait_for_space(Thread* t, uint64_t n) {
     l->producer_waits.store(stream::kWaitsForTail);
     if (log_end(t) - t->pos >= enough) continue;
     patience.begin();
-    await_consumer(l, stream::kWaitsForTail, kStepMs);
+    const uint64_t since = tsc();
+    futex_wait(&l->producer_waits, stream::kWaitsForTail, kStepMs);
+    l->producer_waits.store(0);
+    l->waited_ticks.store(l->waited_ticks.load(std::memory_order_relaxed) + (tsc() - since), std::memory_order_relaxed);
     if (load_tail(l) != tail) {
       patience.reset();
     } else if (limit && patience.waited(kStepMs) >= limit) {
@@ -92,13 +95,6 @@ long futex_wait(Word* w, uint32_t value, int64_t timeout_ms) {
 }
 
 long futex_wake(Word* w, int count) { return sys(__NR_futex, w, 1 /*FUTEX_WAKE*/, count, 0, 0, 0); }
-
-void await_consumer(Lane* l, uint32_t what, int64_t ms) {
-  const uint64_t since = tsc();
-  futex_wait(&l->producer_waits, what, ms);
-  l->producer_waits.store(0);
-  l->waited_ticks.store(l->waited_ticks.load(std::memory_order_relaxed) + (tsc() - since), std::memory_order_relaxed);
-}
 
 bool lane_begin(Thread* t, uint64_t n) {
   if (n > kLag / 4) n = kLag / 4;
@@ -197,7 +193,7 @@ Verdict rendezvous(Thread* t, bool verdict) {
     l->producer_waits.store(stream::kWaitsForTail);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     patience.begin();
-    if (l->verdict.load() == 0 && load_tail(l) == tail) await_consumer(l, stream::kWaitsForTail, kStepMs);
+    if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, stream::kWaitsForTail, kStepMs);
     l->producer_waits.store(0);
     if (load_tail(l) != tail || (verdict && l->verdict.load() != 0)) {
       patience.reset();

@@ -10,10 +10,6 @@ namespace mx::agent {
 
 // --- producer -------------------------------------------------------------------------------
 
-/// Leader: sleeps on Lane::producer_waits, which it has set to `what` (kWaitsForTail or kWaitsForAck), for at most `ms`, and counts
-/// the time.
-void await_consumer(Lane* l, uint32_t what, int64_t ms);
-
 /// Makes room for an event of `n` bytes in all, at its start. From then on the consumer sees the
 /// event as a whole, or at least its first 64 KiB: what it peeks at is there. Return value as
 /// lane_put.

@@ -1,7 +1,8 @@
-// Followers that hold their leader up and do little meanwhile: it waits for them most of the time, and most of that time their
-// threads sleep. They wait for each other, each until it has had its time (agent/order.cpp), because what they read without a
-// lock has led them to other locks than the leader's. The program would go on at their pace for ever. (One that is busy, or waits
-// for a processor, is slow, and is waited for; so is one that may wait for such a one.)
+// Followers that hold their leader up and do little meanwhile: it waits for room in the stream most of the time, so that they
+// have much to read, and most of that time their threads sleep. They wait for each other, each until it has had its time
+// (agent/order.cpp), because what they read without a lock has led them to other locks than the leader's. The program would go on
+// at their pace for ever. (One that is busy, or waits for a processor, is slow, and is waited for; so is one that may wait for
+// such a one.)
 #pragma once
 #include <cstdint>
 #include <map>
@@ -17,7 +18,7 @@ class Crawl {
 
   /// What is known of a process pair at one time.
   struct Sample {
-    double waited;  ///< seconds that the leader's thread which waits most has waited for the follower, ever
+    double waited;  ///< seconds that the leader's thread which waits most has waited for room, ever
     double busy;  ///< seconds that the follower's threads have used a processor, or waited for one,
                   ///< ever
     bool runs;    ///< none of them is stopped, or waits for a disk

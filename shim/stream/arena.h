@@ -55,7 +55,7 @@ struct alignas(64) Lane {
   uint64_t io[2];   ///< bytes this thread read and wrote since the image began (first lane: the
                     ///< process before, too)
   uint64_t queued;  ///< signals the agent has taken and not published yet
-  std::atomic<uint64_t> waited_ticks;  ///< that the producer has waited for the consumer, of the time-stamp counter
+  std::atomic<uint64_t> waited_ticks;  ///< that the producer has waited for space, of the time-stamp counter
   // Written by the consumer at every event.
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
   std::atomic<uint64_t> acked;             ///< end of the last intent agreed to (full lockstep)
