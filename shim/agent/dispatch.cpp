@@ -175,6 +175,7 @@ constexpr HookTable make_hooks() {
   run(__NR_setrlimit, run_setrlimit);
   // System V shared memory: each version has its own
   run(__NR_shmget, run_shmget);
+  h.at[__NR_shmget].in_turn = note_segment;
   run(__NR_shmat, run_shmat);
   run(__NR_shmdt, run_shmdt);
   run(__NR_shmctl, run_shmctl);

@@ -16,8 +16,9 @@ constexpr uint64_t kRemove = 0, kStat = 2;  // IPC_RMID, IPC_STAT
 // struct shmid_ds of the kernel.
 struct SegmentInfo {
   uint8_t permissions[48];
-  uint64_t size;
-  uint8_t rest[56];
+  uint64_t size, attached, detached, changed;
+  int32_t creator, last;
+  uint8_t rest[24];
 };
 static_assert(sizeof(SegmentInfo) == 112);
 
@@ -84,6 +85,36 @@ bool note(const Thread* t, int32_t id, int32_t own) {
   return put(t, id, own);
 }
 
+// Another process of this version has yet to do what its leader's has done.
+bool others_are_behind(const Thread* t) {
+  for (const stream::Lane& l : stream::lanes_taken(*control()))
+    if (l.in_use.load() == 1 && &control()->processes[l.process] != t->proc->shared &&
+        l.head.load() != l.tail.load())
+      return true;
+  return false;
+}
+
+// A process of the leader's has made it, and may have removed it since; the follower's of that,
+// which has not come as far, gives the id a meaning here.
+bool is_to_come(const Thread* t, int32_t id) {
+  const int leader = 1 - static_cast<int>(t->proc->version);
+  SegmentInfo info;
+  if (t->role != Role::kFollower || id < 0 || !others_are_behind(t)) return false;
+  if (is_gone(id)) return true;
+  if (!exists(id, info)) return false;
+  for (const Process& p : stream::processes_taken(*control()))
+    if (p.real_pid[leader] == info.creator) return true;
+  return false;
+}
+
+void await_segment(Thread* t, int32_t id) {
+  constexpr int kLongestMs = 1000;
+  Word never{0};
+  for (int waited = 0;
+       waited < kLongestMs && !find(t, id) && is_to_come(t, id) && !follower_must_end(t); waited++)
+    futex_wait(&never, 0, 1);
+}
+
 // The memory that others have in the segment's place: there as long as they are.
 bool is_there(const Thread* t, uint32_t slot) {
   const int v = static_cast<int>(t->proc->version);
@@ -137,26 +168,30 @@ void note_attached(Thread* t, const Attached& now) {
 
 }  // namespace
 
-long run_shmget(Call& c) {
-  const long ret = run_event(c);
-  if (ret < 0 || c.t->role == Role::kSolo) return ret;
-  const auto id = static_cast<int32_t>(ret);
+void note_segment(Call& c) {
+  if (c.ret < 0) return;
+  const auto id = static_cast<int32_t>(c.ret);
   if (OwnSegment* s = find(c.t, id); s && is_gone(static_cast<int32_t>(s->own.load())))
     s->id.store(0);  // another one of that id
-  if (find(c.t, id)) return ret;
-  long own = ret;
-  if (c.t->role == Role::kFollower && c.consumed)
+  if (find(c.t, id)) return;
+  long own = id;
+  if (c.t->role == Role::kFollower)
     own = sys(__NR_shmget, 0 /*IPC_PRIVATE*/, c.args[1], (c.args[2] & 0777) | 01000);
-  if (own >= 0 && !note(c.t, id, static_cast<int32_t>(own)) && own != ret) {
-    sys(__NR_shmctl, own, kRemove, 0);
-    leave_as_follower(c.t, "more System V segments than mx can keep");
-  }
+  if (own < 0 || note(c.t, id, static_cast<int32_t>(own)) || own == id) return;
+  sys(__NR_shmctl, own, kRemove, 0);
+  leave_as_follower(c.t, "more System V segments than mx can keep");
+}
+
+long run_shmget(Call& c) {
+  const long ret = run_event(c);
+  if (c.t->role == Role::kLeader) note_segment(c);
   return ret;
 }
 
 long run_shmat(Call& c) {
   share_memory(c.t);
   const auto id = static_cast<int32_t>(c.args[0]);
+  await_segment(c.t, id);
   const int32_t own = own_segment(c.t, id);
   if (!find(c.t, id)) note(c.t, id, own);
   const OwnSegment* s = find(c.t, id);

@@ -7,6 +7,8 @@
 namespace mx::agent {
 
 long run_shmget(Call& c);
+/// Its event, consumed: other processes of this version find the segment once it is past.
+void note_segment(Call& c);
 long run_shmat(Call& c);
 long run_shmdt(Call& c);
 long run_shmctl(Call& c);
