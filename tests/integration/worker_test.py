@@ -164,7 +164,7 @@ class Worker(unittest.TestCase):
         children = run.status()["checkpoints"]["children"]
         pids = [child[version]["pid"] for child in children for version in ("old", "new")]
         self.assertEqual(5, run.end(), run.text())
-        self.assertEqual([], [pid for pid in pids if pathlib.Path(f"/proc/{pid}").exists()])
+        until("their end", lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 class Sharing(Worker):
