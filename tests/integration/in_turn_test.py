@@ -16,7 +16,7 @@ from kill_test import SOURCES, program  # noqa: E402
 from worker_test import WorkerRun  # noqa: E402
 
 
-class InTurn(unittest.TestCase):
+class Kills(unittest.TestCase):
     KILLS = 8
 
     def setUp(self):
@@ -58,6 +58,8 @@ class InTurn(unittest.TestCase):
                 self.temporary.cleanup()
                 self.folder.mkdir()
 
+
+class InTurn(Kills):
     def test_children(self):
         """A parent of short-lived children hears of each once."""
         self.killed_in_turn_in_both_modes(program("reaps"))
@@ -66,10 +68,6 @@ class InTurn(unittest.TestCase):
         """A copy that catches up comes to the birth of children that are there, or have ended: it makes none anew."""
         run = self.killed_in_turn(program("forks"))
         self.assertEqual(5, run.end())
-
-    def test_pool_of_threads(self):
-        """Each thread of the copy leaves the condition for which its leader's waits, and waits for its event."""
-        self.killed_in_turn_in_both_modes(program("pool"))
 
     def test_processes_that_share_semaphores(self):
         """What came in the order of a lock comes in that order again when they catch up together."""
@@ -101,6 +99,12 @@ class InTurn(unittest.TestCase):
         database = sqlite3.connect(self.folder / "lines.db")
         self.assertEqual(run.count, database.execute("select count(*) from t").fetchone()[0])
         self.assertEqual("ok", database.execute("pragma integrity_check").fetchone()[0])
+
+
+class InTurnPool(Kills):
+    def test_pool_of_threads(self):
+        """Each thread of the copy leaves the condition for which its leader's waits, and waits for its event."""
+        self.killed_in_turn_in_both_modes(program("pool"))
 
 
 if __name__ == "__main__":
