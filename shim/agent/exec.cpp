@@ -98,12 +98,6 @@ bool begins_image(Thread* t) {
   return true;
 }
 
-void ends_image(const Thread* t) {
-  Word& failing = t->proc->shared->failing;
-  uint32_t now = stream::kExecutes;
-  if (t->role == Role::kLeader && failing.compare_exchange_strong(now, stream::kNotFailing)) futex_wake(&failing, 1 << 30);
-}
-
 long replace_image(Call& c, bool at) {
   Thread* t = c.t;
   int path_arg = at ? 1 : 0;
@@ -119,7 +113,7 @@ long replace_image(Call& c, bool at) {
     ret = kKeptOut;
     if (begins_image(t)) {
       ret = raw6(c.nr, c.exec[0], c.exec[1], c.exec[2], c.exec[3], c.exec[4]);
-      ends_image(t);
+      note_image_decided(t);
     }
     detach_monitor(t);
   }
@@ -172,6 +166,12 @@ long execve(Call& c, bool at) {
 }
 
 }  // namespace
+
+void note_image_decided(const Thread* t) {
+  Word& failing = t->proc->shared->failing;
+  uint32_t now = stream::kExecutes;
+  if (t->role == Role::kLeader && failing.compare_exchange_strong(now, stream::kNotFailing)) futex_wake(&failing, 1 << 30);
+}
 
 long run_execve(Call& c) { return execve(c, false); }
 long run_execveat(Call& c) { return execve(c, true); }

@@ -8,6 +8,7 @@
 #include "shim/agent/memory_holder.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/patch.h"
+#include "shim/agent/processes.h"
 #include "shim/agent/report.h"
 #include "shim/agent/sent.h"
 #include "shim/agent/signals.h"
@@ -76,8 +77,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     if (b.initial) images[1 - v] = images[v];
   }
   if (!b.initial) p->shared->images[v].fetch_add(1);
-  if (uint32_t now = stream::kExecutes; t->role == Role::kLeader && p->shared->failing.compare_exchange_strong(now, stream::kNotFailing))
-    futex_wake(&p->shared->failing, 1 << 30);
+  note_image_decided(t);
   if (!b.initial && t->role == Role::kLeader) {
     p->shared->threads.store(1);
     publish_plain(t, EventKind::kExec, 0, __NR_execve, 0, &p->shared->image[v],

@@ -12,6 +12,8 @@ void prepare_wait4(Call& c);
 void prepare_waitid(Call& c);
 long run_exit_group(Call& c);
 long run_exit(Call& c);
+/// Leader: whether its image was replaced is known: it is the new one, or execve(2) has failed.
+void note_image_decided(const Thread* t);
 long run_execve(Call& c);
 long run_execveat(Call& c);
 

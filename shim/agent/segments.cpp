@@ -192,10 +192,9 @@ long run_shmat(Call& c) {
   share_memory(c.t);
   const auto id = static_cast<int32_t>(c.args[0]);
   await_segment(c.t, id);
-  const int32_t own = own_segment(c.t, id);
-  if (!find(c.t, id)) note(c.t, id, own);
   const OwnSegment* s = find(c.t, id);
-  const Attached now = s && s->place.load() ? attach_copy(c, *s) : attach(c, own);
+  if (!s && note(c.t, id, id)) s = find(c.t, id);
+  const Attached now = s && s->place.load() ? attach_copy(c, *s) : attach(c, s ? static_cast<int32_t>(s->own.load()) : id);
   c.ret = static_cast<long>(now.address);
   if (!is_error(c.ret)) note_attached(c.t, now);
   return c.ret;

@@ -1,10 +1,6 @@
 #include "shim/monitor/crawl.h"
 
-#include <cstdlib>
-#include <string>
-
 #include "shim/monitor/proc_stat.h"
-#include "shim/monitor/proc_text.h"
 
 namespace mx::monitor {
 
@@ -32,13 +28,9 @@ bool Crawl::has_crawled(uint32_t process, double now) const {
 
 void add_process(pid_t pid, Crawl::Sample& sample) {
   for (const pid_t tid : threads_of(pid)) {
-    const std::string task = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
-    const std::string text = proc_text(task + "/schedstat");
-    char* rest = nullptr;
-    const uint64_t used = std::strtoull(text.c_str(), &rest, 10),
-                   waited = std::strtoull(rest, nullptr, 10);
-    sample.busy += static_cast<double>(used + waited) / 1e9;
-    const char state = proc_stat(task).state;
+    const ProcessorTime time = processor_time_of_thread(pid, tid);
+    sample.busy += static_cast<double>(time.used + time.waited) / 1e9;
+    const char state = proc_stat_of_thread(pid, tid).state;
     sample.runs &= state == 'S' || state == 'R' || !state;
   }
 }

@@ -14,12 +14,14 @@ namespace mx::monitor {
 using namespace stream;
 
 namespace {
+pid_t follower_of(const Process& p) { return p.real_pid[1 - (p.leader.load() & 1)]; }
+
 // A follower that gives way runs where nothing else does: on a busy machine, not at all. True if it
 // did.
 bool end_idleness(Process& p) {
   if (!p.gives_way.exchange(0)) return false;
   p.paced_tsc.store(__builtin_ia32_rdtsc());
-  set_pace(p.real_pid[1 - (p.leader.load() & 1)], SCHED_BATCH, 0);
+  set_pace(follower_of(p), SCHED_BATCH, 0);
   return true;
 }
 }  // namespace
@@ -51,7 +53,7 @@ bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t tu
 bool FollowerWatch::keeps_waiting(const Lane& lane, const Process& p, double now) {
   return lane.activity.load() == static_cast<uint32_t>(Activity::kAwaitsVerdict) &&
          lane.verdict.load() == 0 &&
-         stillness_.seconds(p.real_pid[1 - (p.leader.load() & 1)], now) >= limit_ / 4;
+         stillness_.seconds(follower_of(p), now) >= limit_ / 4;
 }
 
 // The leader waits for room, or an answer, and in no follower that has something to read does any
@@ -72,7 +74,7 @@ std::vector<FollowerWatch::Hung> FollowerWatch::all_asleep(Control& control, dou
   for (const uint32_t i : behind) {
     const Process& p = control.processes[i];
     if (p.state.load() != static_cast<uint32_t>(PairState::kPaired)) continue;
-    const double asleep = stillness_.seconds(p.real_pid[1 - (p.leader.load() & 1)], now);
+    const double asleep = stillness_.seconds(follower_of(p), now);
     if (asleep < interval_ms() / 1000.0)
       all = false;
     else if (waits.contains(i))
@@ -82,7 +84,6 @@ std::vector<FollowerWatch::Hung> FollowerWatch::all_asleep(Control& control, dou
 }
 
 namespace {
-pid_t follower_of(const Process& p) { return p.real_pid[1 - (p.leader.load() & 1)]; }
 bool pairs(const Process& p) {
   return p.state.load() == static_cast<uint32_t>(PairState::kPaired) && !p.recovery.stage.load() && follower_of(p) > 0;
 }
@@ -150,7 +151,7 @@ std::vector<FollowerWatch::Hung> FollowerWatch::look(Control& control, double no
       hang = false;
     }
     // Its parent may be many short-lived processes behind.
-    if (p.real_pid[1 - (p.leader.load() & 1)] == 0)
+    if (follower_of(p) == 0)
       progress.moved = now;
     else if (hang)
       hung.push_back({process, true, false});

@@ -37,6 +37,12 @@ bool all_asleep(pid_t pid, const std::vector<pid_t>& threads) {
   });
 }
 
+ProcessorTime processor_time_of_thread(pid_t pid, pid_t tid) {
+  ProcessorTime time;
+  std::istringstream(proc_text("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat")) >> time.used >> time.waited;
+  return time;
+}
+
 ProcStat proc_stat(const std::filesystem::path& folder) {
   const std::string text = proc_text(folder / "stat");
   // "pid (name) state …": the name may hold anything, so count from its last parenthesis.

@@ -1,10 +1,6 @@
 #include "shim/monitor/stillness.h"
 
-#include <cstdlib>
-#include <string>
-
 #include "shim/monitor/proc_stat.h"
-#include "shim/monitor/proc_text.h"
 
 namespace mx::monitor {
 
@@ -12,13 +8,10 @@ namespace {
 
 constexpr double kNothing = 1e7;  // nanoseconds a second: who waits looks around now and then
 
-// Nanoseconds on a processor (schedstat of proc(5)).
+// Nanoseconds on a processor.
 uint64_t time_used(pid_t pid, const std::vector<pid_t>& threads) {
   uint64_t used = 0;
-  for (const pid_t tid : threads) {
-    const std::string task = "/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid);
-    used += std::strtoull(proc_text(task + "/schedstat").c_str(), nullptr, 10);
-  }
+  for (const pid_t tid : threads) used += processor_time_of_thread(pid, tid).used;
   return used;
 }
 
