@@ -90,7 +90,7 @@ bool begins_image(Thread* t) {
   Word& failing = t->proc->shared->failing;
   uint32_t now = stream::kNotFailing;
   while (t->role == Role::kLeader && !failing.compare_exchange_strong(now, stream::kExecutes)) {
-    if (now == stream::kIsFailing) return false;
+    if (now == stream::kIsFailing) return t->proc->shared->handover.load() != 0;  // (a planned change awaits the new image)
     if (now == stream::kIsDecided && !follower_alive(t)) failing.compare_exchange_strong(now, stream::kNotFailing);
     else futex_wait(&failing, now, 1);
     now = stream::kNotFailing;
