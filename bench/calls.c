@@ -1,4 +1,5 @@
-/* What one system call costs, in nanoseconds: prints "NAME NS" lines. Argument: rounds of each loop. */
+/* What one system call costs, in nanoseconds: prints "NAME NS" lines. Argument: rounds of each
+ * loop. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -47,10 +48,13 @@ static void do_fork(void) {
   waitpid(child, NULL, 0);
 }
 
-/* A getppid in code that is written at run time: no scan of the program's files can have found it. */
+/* A getppid in code that is written at run time: no scan of the program's files can have found it.
+ */
 static void make_code(void) {
-  static const unsigned char code[] = {0xb8, SYS_getppid, 0, 0, 0, 0x0f, 0x05, 0xc3}; /* mov eax, n; syscall; ret */
-  void* page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  static const unsigned char code[] = {0xb8, SYS_getppid, 0,   0, 0,
+                                       0x0f, 0x05,        0xc3}; /* mov eax, n; syscall; ret */
+  void* page =
+      mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (page == MAP_FAILED) exit(1);
   memcpy(page, code, sizeof code);
   made_call = (long (*)(void))page;

@@ -100,15 +100,18 @@ std::vector<ScopedFd> open_lowers(const Plan& plan, int rootfs) {
     ScopedFd lower = open_in_volume(plan, open_place(rootfs, plan.volume_mount));
     if (lower.valid()) lowers.push_back(std::move(lower));
   }
-  if (lowers.empty()) throw system_failure(plan.setting + ": cannot open the folder " + plan.volume, errno);
+  if (lowers.empty())
+    throw system_failure(plan.setting + ": cannot open the folder " + plan.volume, errno);
   return lowers;
 }
 
 void mount_overlay(const Plan& plan, int rootfs, int place) {
   const std::vector<ScopedFd> lowers = open_lowers(plan, rootfs);
   std::string options = "lowerdir=";
-  for (const ScopedFd& lower : lowers) options += (&lower == &lowers[0] ? "" : ":") + fd_path(lower.get());
-  options += ",upperdir=" + escaped(plan.upper + "/upper") + ",workdir=" + escaped(plan.upper + "/work");
+  for (const ScopedFd& lower : lowers)
+    options += (&lower == &lowers[0] ? "" : ":") + fd_path(lower.get());
+  options +=
+      ",upperdir=" + escaped(plan.upper + "/upper") + ",workdir=" + escaped(plan.upper + "/work");
   if (plan.user_namespace) options += ",userxattr";
   if (!plan.mount_label.empty()) options += ",context=\"" + plan.mount_label + "\"";
   mount_new(place, "overlay", 0, options, plan.own_folder + "/" + plan.second);
@@ -160,10 +163,12 @@ void build_own_folder(const Plan& plan) {
   bind_host(plan, own.get(), plan.enter, "/bin/mx-enter", kProgram);
   // Without them a crash is not carried over by the other version's code.
   for (const std::filesystem::path analyzer : plan.analyzers)
-    if (access(analyzer.c_str(), X_OK) == 0) bind_host(plan, own.get(), analyzer, "/bin/" + analyzer.filename().string(), kProgram);
+    if (access(analyzer.c_str(), X_OK) == 0)
+      bind_host(plan, own.get(), analyzer, "/bin/" + analyzer.filename().string(), kProgram);
   bind_host(plan, own.get(), plan.in, "/in", kProgram | MS_NOEXEC);
   // Where the folder cannot be had the monitor looks for the sites itself.
-  if (access(plan.tables.c_str(), R_OK | X_OK) == 0 && open_in_root(own.get(), "/in/sites", O_PATH).valid())
+  if (access(plan.tables.c_str(), R_OK | X_OK) == 0 &&
+      open_in_root(own.get(), "/in/sites", O_PATH).valid())
     bind_host(plan, own.get(), plan.tables, "/in/sites", kProgram | MS_NOEXEC);
   bind_host(plan, own.get(), plan.out, "/out", MS_NOSUID | MS_NODEV | MS_NOEXEC);
   // As the runtime does for the bundle's cwd.

@@ -25,15 +25,17 @@ bool kernel_error(uint64_t result) { return result > ~uint64_t{4095}; }
 
 }  // namespace
 
-/// Stands behind the copy; tells that it is there. `object` is libgcc's (struct object, 48 bytes today).
+/// Stands behind the copy; tells that it is there.
+/// `object` is libgcc's (struct object, 48 bytes today).
 struct BroughtModule::Annex {
   char magic[8];
   uint64_t identity;
   uint64_t object[30];
 };
 
-std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const AddressSpace& space, const Module& own,
-                                                   const Module& other, std::shared_ptr<const SidedMapping> mapping,
+std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const AddressSpace& space,
+                                                   const Module& own, const Module& other,
+                                                   std::shared_ptr<const SidedMapping> mapping,
                                                    Carrier::Imports imports, Outcome& problem) {
   std::unique_ptr<BroughtModule> b(new BroughtModule);
   b->own_ = own, b->other_ = other, b->mapping_ = std::move(mapping);
@@ -42,11 +44,13 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
   auto [frames, frames_end] = other.elf->call_frames();
   b->stub_room_ = b->room_for_stubs();
   uint64_t stub_frames = b->stub_room_ / kStubAlignment * kMostStubUnwinding / 4;
-  uint64_t room = size + b->stub_room_ + pages(sizeof(Annex) + 3 * (frames_end - frames) + stub_frames + kPage);
+  uint64_t room =
+      size + b->stub_room_ + pages(sizeof(Annex) + 3 * (frames_end - frames) + stub_frames + kPage);
   b->start_ = size <= kMostImage ? find_room(space, own, room) : 0;
   if (!b->start_) {
     problem.reason = Reason::kNoRoom;
-    problem.sentence = size > kMostImage ? own.path + " is too large to be copied" : "no free addresses near " + own.path;
+    problem.sentence = size > kMostImage ? own.path + " is too large to be copied"
+                                         : "no free addresses near " + own.path;
     return nullptr;
   }
   b->placement_ = {own.bias, b->start_ - other.elf->first_page()};
@@ -54,7 +58,8 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
   carrier.run();
   b->carried_ = carrier.carried();
   b->plan_stubs(carrier);
-  b->unwinding_ = make_unwinding(carrier, *b->mapping_, target, own, *other.elf, b->placement_, b->stubs_);
+  b->unwinding_ =
+      make_unwinding(carrier, *b->mapping_, target, own, *other.elf, b->placement_, b->stubs_);
   if (b->unwinding_.needed && b->unwinding_.why_not.empty() && !find_register_function(space))
     b->unwinding_.why_not = "the program has no __register_frame_info";
   if (b->unwinding_.needed && !b->unwinding_.why_not.empty()) {
@@ -102,10 +107,12 @@ void BroughtModule::add_stub(const Carrier& carrier, const mapping::CallSite& s,
   plan.leads_to = inward ? other : own;
   plan.address = [&](uint64_t a) { return inward ? carrier.counterpart(a) : own_.bias + a; };
   auto code = make_stub(plan);
-  uint64_t at = next_stub_ + kStubAlignment;  // with a byte in front, for who looks up the one before
+  uint64_t at =
+      next_stub_ + kStubAlignment;  // with a byte in front, for who looks up the one before
   if (!code || at + code->size() > stub_room_) return;
   next_stub_ = (at + code->size() + kStubAlignment - 1) / kStubAlignment * kStubAlignment;
-  stubs_.push_back({stubs_start() + at, inward ? own : other, inward, plan.from, &s, std::move(*code)});
+  stubs_.push_back(
+      {stubs_start() + at, inward ? own : other, inward, plan.from, &s, std::move(*code)});
 }
 
 const FrameStub* BroughtModule::stub_for(const mapping::CallSite& site, bool inward) const {
@@ -134,7 +141,10 @@ void BroughtModule::plan_redirects() {
     // A very short function: the bytes up to the next one are padding.
     bool room = m.own_size(f) >= sizeof r.own;
     for (uint64_t k = std::max<uint32_t>(m.own_size(f), 1); !room && k < sizeof r.own; ++k) {
-      if (m.function_at_own(m.own_address(f) + k) || code.empty() || (code[k] != 0x90 && code[k] != 0xcc && code[k] != 0x0f && code[k] != 0x66 && code[k] != 0x1f && code[k] != 0)) break;
+      if (m.function_at_own(m.own_address(f) + k) || code.empty() ||
+          (code[k] != 0x90 && code[k] != 0xcc && code[k] != 0x0f && code[k] != 0x66 &&
+           code[k] != 0x1f && code[k] != 0))
+        break;
       room = k + 1 == sizeof r.own;
     }
     if (code.empty() || !room) {
@@ -144,7 +154,8 @@ void BroughtModule::plan_redirects() {
     }
     std::memcpy(r.own, code.data(), sizeof r.own);
     r.jump[0] = 0xe9;
-    auto distance = static_cast<int32_t>(placement_.copy_bias + m.other_address(f) - (r.at + sizeof r.jump));
+    auto distance =
+        static_cast<int32_t>(placement_.copy_bias + m.other_address(f) - (r.at + sizeof r.jump));
     std::memcpy(r.jump + 1, &distance, 4);
     redirects_.push_back(r);
   }
@@ -152,11 +163,15 @@ void BroughtModule::plan_redirects() {
   for (size_t i : dropped) carried_.erase(i);
 }
 
-bool BroughtModule::fits(const Module& own, const Module& other, const SidedMapping& mapping) const {
-  return own_.elf == own.elf && own_.bias == own.bias && other_.elf == other.elf && mapping_.get() == &mapping;
+bool BroughtModule::fits(const Module& own, const Module& other,
+                         const SidedMapping& mapping) const {
+  return own_.elf == own.elf && own_.bias == own.bias && other_.elf == other.elf &&
+         mapping_.get() == &mapping;
 }
 
-uint64_t BroughtModule::annex_size() const { return pages(sizeof(Annex) + unwinding_.frames.size()); }
+uint64_t BroughtModule::annex_size() const {
+  return pages(sizeof(Annex) + unwinding_.frames.size());
+}
 
 uint64_t BroughtModule::identity() const {
   uint64_t h = 0xcbf29ce484222325;
@@ -177,8 +192,8 @@ uint64_t BroughtModule::identity() const {
 
 bool BroughtModule::present(const Target& target) const {
   Annex a{};
-  return target.read(annex(), &a, sizeof a) && std::memcmp(a.magic, kAnnexMagic, sizeof kAnnexMagic) == 0 &&
-         a.identity == identity_;
+  return target.read(annex(), &a, sizeof a) &&
+         std::memcmp(a.magic, kAnnexMagic, sizeof kAnnexMagic) == 0 && a.identity == identity_;
 }
 
 bool BroughtModule::has_room(const AddressSpace& space) const {
@@ -197,13 +212,16 @@ std::string BroughtModule::map(Target& target) {
   auto call = [&](long number, uint64_t a, uint64_t b, uint64_t c, uint64_t d) -> std::string {
     uint64_t result = 0;
     const uint64_t arguments[6] = {a, b, c, d, ~uint64_t{0}, 0};
-    if (!target.system_call(number, arguments, result)) return "a call in the process could not be made";
-    if (kernel_error(result)) return std::string("memory for the new code: ") + strerror(static_cast<int>(-result));
+    if (!target.system_call(number, arguments, result))
+      return "a call in the process could not be made";
+    if (kernel_error(result))
+      return std::string("memory for the new code: ") + strerror(static_cast<int>(-result));
     if (number == SYS_mmap && result != a) return "the memory for the new code is taken";
     return "";
   };
-  std::string why = call(SYS_mmap, start_, image_.size() + stub_room_ + annex_size(), PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE);
+  std::string why =
+      call(SYS_mmap, start_, image_.size() + stub_room_ + annex_size(), PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE);
   for (const auto& s : other_.elf->segments()) {
     if (!why.empty()) break;
     if (s.flags & PF_W) continue;
@@ -211,7 +229,8 @@ std::string BroughtModule::map(Target& target) {
     uint64_t to = pages(placement_.copy_bias + s.address + s.memory_size);
     why = call(SYS_mprotect, from, to - from, PROT_READ | (s.flags & PF_X ? PROT_EXEC : 0), 0);
   }
-  if (why.empty() && stub_room_) why = call(SYS_mprotect, stubs_start(), stub_room_, PROT_READ | PROT_EXEC, 0);
+  if (why.empty() && stub_room_)
+    why = call(SYS_mprotect, stubs_start(), stub_room_, PROT_READ | PROT_EXEC, 0);
   return why;
 }
 
@@ -219,7 +238,8 @@ std::string BroughtModule::fill(Target& target) {
   // Runs of pages that hold something; the rest stays untouched and costs nothing.
   uint64_t at = 0;
   auto empty = [&](uint64_t page) {
-    return std::all_of(image_.begin() + static_cast<long>(page), image_.begin() + static_cast<long>(page + kPage),
+    return std::all_of(image_.begin() + static_cast<long>(page),
+                       image_.begin() + static_cast<long>(page + kPage),
                        [](uint8_t b) { return b == 0; });
   };
   while (at < image_.size()) {
@@ -229,12 +249,16 @@ std::string BroughtModule::fill(Target& target) {
     }
     uint64_t end = at + kPage;
     while (end < image_.size() && !empty(end)) end += kPage;
-    if (!target.write(start_ + at, image_.data() + at, end - at)) return "the new code could not be written";
+    if (!target.write(start_ + at, image_.data() + at, end - at))
+      return "the new code could not be written";
     at = end;
   }
   std::vector<uint8_t> stubs(next_stub_, kInt3);
-  for (const FrameStub& s : stubs_) std::copy(s.code.begin(), s.code.end(), stubs.begin() + static_cast<long>(s.at - stubs_start()));
-  if (!stubs.empty() && !target.write(stubs_start(), stubs.data(), stubs.size())) return "the stubs could not be written";
+  for (const FrameStub& s : stubs_)
+    std::copy(s.code.begin(), s.code.end(),
+              stubs.begin() + static_cast<long>(s.at - stubs_start()));
+  if (!stubs.empty() && !target.write(stubs_start(), stubs.data(), stubs.size()))
+    return "the stubs could not be written";
   if (!unwinding_.frames.empty() &&
       !target.write(annex() + sizeof(Annex), unwinding_.frames.data(), unwinding_.frames.size()))
     return "the unwinding data could not be written";
@@ -246,13 +270,15 @@ std::string BroughtModule::write(Target& target, const AddressSpace& space) {
   if (why.empty()) why = fill(target);
   if (!why.empty()) return why;
   uint64_t function = unwinding_.frames.empty() ? 0 : find_register_function(space);
-  if (function && !target.function_call(function, annex() + sizeof(Annex), annex() + offsetof(Annex, object)) &&
+  if (function &&
+      !target.function_call(function, annex() + sizeof(Annex), annex() + offsetof(Annex, object)) &&
       unwinding_.needed)
     return "the unwinding data could not be made known";
   Annex a{};
   std::memcpy(a.magic, kAnnexMagic, sizeof kAnnexMagic);
   a.identity = identity_ = identity();
-  return target.write(annex(), &a, offsetof(Annex, object)) ? "" : "the new code could not be written";
+  return target.write(annex(), &a, offsetof(Annex, object)) ? ""
+                                                            : "the new code could not be written";
 }
 
 std::string BroughtModule::put_redirects(Target& target) const {

@@ -1,4 +1,5 @@
-// One module's copy in one process image: planned once, written once, its redirects put in and taken out at will.
+// One module's copy in one process image: planned once, written once, its redirects put in and
+// taken out at will.
 //
 //   start                                  start + image size         + room of stubs
 //   | the survivor's file: text, constants, filled GOT slots | stubs  | Annex | unwinding data |
@@ -18,13 +19,15 @@ namespace mx::recovery {
 
 class BroughtModule {
  public:
-  /// Plans a copy of `other` for the module `own` of the process. Errors: no room, or nothing to do with exceptions.
-  /// Nothing is changed in the process.
-  static std::unique_ptr<BroughtModule> plan(const Target& target, const AddressSpace& space, const Module& own,
-                                             const Module& other, std::shared_ptr<const SidedMapping> mapping,
+  /// Plans a copy of `other` for the module `own` of the process. Errors: no room, or nothing to do
+  /// with exceptions. Nothing is changed in the process.
+  static std::unique_ptr<BroughtModule> plan(const Target& target, const AddressSpace& space,
+                                             const Module& own, const Module& other,
+                                             std::shared_ptr<const SidedMapping> mapping,
                                              Carrier::Imports imports, Outcome& problem);
 
-  /// The same module at the same place, compared with the same file: the plan holds for this process too.
+  /// The same module at the same place, compared with
+  /// the same file: the plan holds for this process too.
   bool fits(const Module& own, const Module& other, const SidedMapping& mapping) const;
   /// Is the copy in this process already (brought earlier, or inherited by fork)?
   bool present(const Target& target) const;
@@ -39,7 +42,9 @@ class BroughtModule {
   const Placement& placement() const { return placement_; }
   const Module& own() const { return own_; }
   BroughtRange range() const;
-  bool contains(uint64_t address) const { return address >= start_ && address < start_ + image_.size(); }
+  bool contains(uint64_t address) const {
+    return address >= start_ && address < start_ + image_.size();
+  }
 
   /// The stub that rebuilds a frame that waits at this call; null: there is none.
   const FrameStub* stub_for(const mapping::CallSite& site, bool inward) const;
@@ -65,7 +70,9 @@ class BroughtModule {
   void add_stub(const Carrier& carrier, const mapping::CallSite& site, bool inward);
   std::string map(Target& target);
   std::string fill(Target& target);
-  uint64_t stubs_start() const { return start_ + other_.elf->end_page() - other_.elf->first_page(); }
+  uint64_t stubs_start() const {
+    return start_ + other_.elf->end_page() - other_.elf->first_page();
+  }
   uint64_t annex() const { return stubs_start() + stub_room_; }
   uint64_t annex_size() const;
   uint64_t identity() const;
@@ -75,8 +82,9 @@ class BroughtModule {
   Placement placement_;
   uint64_t start_ = 0;
   std::vector<uint8_t> image_;
-  uint64_t stub_room_ = 0, next_stub_ = 0;  // bytes; where the next one may start, from stubs_start()
-  std::vector<FrameStub> stubs_;            // by address
+  uint64_t stub_room_ = 0,
+           next_stub_ = 0;        // bytes; where the next one may start, from stubs_start()
+  std::vector<FrameStub> stubs_;  // by address
   Unwinding unwinding_;
   std::set<size_t> carried_;
   std::map<size_t, std::string> left_;

@@ -19,21 +19,40 @@ std::optional<uint64_t> pointer(ByteCursor& in, uint8_t encoding) {
   if ((encoding & 0x70) > 0x10) return {};
   uint64_t v;
   switch (encoding & 0x0f) {
-    case 0x00: case 0x04: case 0x0c: v = in.number<uint64_t>(); break;
-    case 0x01: v = in.uleb(); break;
-    case 0x02: v = in.number<uint16_t>(); break;
-    case 0x03: v = in.number<uint32_t>(); break;
-    case 0x09: v = static_cast<uint64_t>(in.sleb()); break;
-    case 0x0a: v = static_cast<uint64_t>(int64_t{in.number<int16_t>()}); break;
-    case 0x0b: v = static_cast<uint64_t>(int64_t{in.number<int32_t>()}); break;
-    default: return {};
+    case 0x00:
+    case 0x04:
+    case 0x0c:
+      v = in.number<uint64_t>();
+      break;
+    case 0x01:
+      v = in.uleb();
+      break;
+    case 0x02:
+      v = in.number<uint16_t>();
+      break;
+    case 0x03:
+      v = in.number<uint32_t>();
+      break;
+    case 0x09:
+      v = static_cast<uint64_t>(in.sleb());
+      break;
+    case 0x0a:
+      v = static_cast<uint64_t>(int64_t{in.number<int16_t>()});
+      break;
+    case 0x0b:
+      v = static_cast<uint64_t>(int64_t{in.number<int32_t>()});
+      break;
+    default:
+      return {};
   }
   if (in.failed()) return {};
   return v ? base + v : 0;
 }
 
 /// The instructions that are left in a cursor.
-std::span<const uint8_t> rest(const ElfView& elf, const ByteCursor& in) { return elf.bytes(in.address(), in.left()); }
+std::span<const uint8_t> rest(const ElfView& elf, const ByteCursor& in) {
+  return elf.bytes(in.address(), in.left());
+}
 
 struct Common {
   FrameEntry entry;
@@ -41,7 +60,8 @@ struct Common {
   bool augmented = false;
 };
 
-/// What follows the length of the record at `address` (of either kind); nothing if no record can stand there.
+/// What follows the length of the record at `address` (of
+/// either kind); nothing if no record can stand there.
 std::optional<ByteCursor> record_at(const ElfView& elf, uint64_t address) {
   auto [start, end] = elf.call_frames();
   if (address < start || address >= end) return {};
@@ -75,7 +95,8 @@ std::optional<Common> common_at(const ElfView& elf, uint64_t address) {
         c.lsda_encoding = data.number<uint8_t>();
       } else if (*p == 'P') {
         uint8_t encoding = data.number<uint8_t>();
-        c.entry.personality = pointer(data, encoding & static_cast<uint8_t>(~kIndirect)).value_or(0);
+        c.entry.personality =
+            pointer(data, encoding & static_cast<uint8_t>(~kIndirect)).value_or(0);
         c.entry.personality_indirect = encoding & kIndirect;
       } else {
         break;
@@ -105,7 +126,8 @@ std::optional<FrameEntry> entry_at(const ElfView& elf, uint64_t address) {
   e.start = *first, e.size = *size;
   if (c->augmented) {
     ByteCursor data = body.take(body.uleb());
-    if (c->lsda_encoding != kOmitted) e.lsda = pointer(data, c->lsda_encoding & static_cast<uint8_t>(~kIndirect)).value_or(0);
+    if (c->lsda_encoding != kOmitted)
+      e.lsda = pointer(data, c->lsda_encoding & static_cast<uint8_t>(~kIndirect)).value_or(0);
   }
   if (body.failed()) return {};
   e.own = rest(elf, body);
@@ -138,13 +160,15 @@ void make_index(const ElfView& elf) {
     auto size = pointer(body, encoding & 0x0f);
     if (first && size && *size && !body.failed()) elf.frame_index.push_back({*first, *size, at});
   }
-  std::stable_sort(elf.frame_index.begin(), elf.frame_index.end(), [](auto& a, auto& b) { return a.start < b.start; });
+  std::stable_sort(elf.frame_index.begin(), elf.frame_index.end(),
+                   [](auto& a, auto& b) { return a.start < b.start; });
 }
 
 /// Runs call frame instructions up to one address.
 class Machine {
  public:
-  Machine(const FrameEntry& entry, uint64_t wanted) : entry_(entry), at_(entry.start), wanted_(wanted) {}
+  Machine(const FrameEntry& entry, uint64_t wanted)
+      : entry_(entry), at_(entry.start), wanted_(wanted) {}
   std::optional<FrameRules> run() {
     step_through(entry_.common);
     initial_ = now_;
@@ -197,51 +221,122 @@ class Machine {
 void Machine::step(ByteCursor& in) {
   uint8_t op = in.number<uint8_t>(), low = op & 0x3f;
   switch (op >> 6) {
-    case 1: advance(low); break;
-    case 2: set(low, {Rule::Kind::offset, factored(in), {}}); break;
-    case 3: if (low < 17) set(low, initial_.registers[low]); break;
-    default: extended(in, op);
+    case 1:
+      advance(low);
+      break;
+    case 2:
+      set(low, {Rule::Kind::offset, factored(in), {}});
+      break;
+    case 3:
+      if (low < 17) set(low, initial_.registers[low]);
+      break;
+    default:
+      extended(in, op);
   }
 }
 
 void Machine::extended(ByteCursor& in, uint8_t op) {
   uint64_t r;
   switch (op) {
-    case 0x00: break;
+    case 0x00:
+      break;
     case 0x01: {  // set_loc: the field's own address is not known here, so only absolute ones
       uint64_t a = in.number<uint64_t>();
-      if ((entry_.pointer_encoding & 0x7f) != 0) bad_ = true;
-      else if (a > wanted_) done_ = true;
-      else at_ = a;
+      if ((entry_.pointer_encoding & 0x7f) != 0)
+        bad_ = true;
+      else if (a > wanted_)
+        done_ = true;
+      else
+        at_ = a;
       break;
     }
-    case 0x02: advance(in.number<uint8_t>()); break;
-    case 0x03: advance(in.number<uint16_t>()); break;
-    case 0x04: advance(in.number<uint32_t>()); break;
-    case 0x05: r = in.uleb(); set(r, {Rule::Kind::offset, factored(in), {}}); break;
-    case 0x06: r = in.uleb(); if (r < 17) set(r, initial_.registers[r]); break;
-    case 0x07: set(in.uleb(), {Rule::Kind::undefined, 0, {}}); break;
-    case 0x08: set(in.uleb(), {}); break;
-    case 0x09: r = in.uleb(); set(r, {Rule::Kind::reg, static_cast<int64_t>(in.uleb()), {}}); break;
-    case 0x0a: if (stack_.size() < 64) stack_.push_back(now_); else bad_ = true; break;
+    case 0x02:
+      advance(in.number<uint8_t>());
+      break;
+    case 0x03:
+      advance(in.number<uint16_t>());
+      break;
+    case 0x04:
+      advance(in.number<uint32_t>());
+      break;
+    case 0x05:
+      r = in.uleb();
+      set(r, {Rule::Kind::offset, factored(in), {}});
+      break;
+    case 0x06:
+      r = in.uleb();
+      if (r < 17) set(r, initial_.registers[r]);
+      break;
+    case 0x07:
+      set(in.uleb(), {Rule::Kind::undefined, 0, {}});
+      break;
+    case 0x08:
+      set(in.uleb(), {});
+      break;
+    case 0x09:
+      r = in.uleb();
+      set(r, {Rule::Kind::reg, static_cast<int64_t>(in.uleb()), {}});
+      break;
+    case 0x0a:
+      if (stack_.size() < 64)
+        stack_.push_back(now_);
+      else
+        bad_ = true;
+      break;
     case 0x0b:
-      if (stack_.empty()) { bad_ = true; break; }
+      if (stack_.empty()) {
+        bad_ = true;
+        break;
+      }
       now_ = stack_.back();
       stack_.pop_back();
       break;
-    case 0x0c: r = in.uleb(); define(r, static_cast<int64_t>(in.uleb())); break;
-    case 0x0d: now_.cfa_register = static_cast<uint32_t>(in.uleb()); break;
-    case 0x0e: now_.cfa_offset = static_cast<int64_t>(in.uleb()); break;
-    case 0x0f: now_.cfa_is_expression = true; now_.cfa_expression = block(in); break;
-    case 0x10: r = in.uleb(); set(r, {Rule::Kind::expression, 0, block(in)}); break;
-    case 0x11: r = in.uleb(); set(r, {Rule::Kind::offset, in.sleb() * entry_.data_align, {}}); break;
-    case 0x12: r = in.uleb(); define(r, in.sleb() * entry_.data_align); break;
-    case 0x13: now_.cfa_offset = in.sleb() * entry_.data_align; break;
-    case 0x14: r = in.uleb(); set(r, {Rule::Kind::value_offset, factored(in), {}}); break;
-    case 0x15: r = in.uleb(); set(r, {Rule::Kind::value_offset, in.sleb() * entry_.data_align, {}}); break;
-    case 0x16: r = in.uleb(); set(r, {Rule::Kind::value_expression, 0, block(in)}); break;
-    case 0x2e: in.uleb(); break;  // GNU_args_size
-    default: bad_ = true;
+    case 0x0c:
+      r = in.uleb();
+      define(r, static_cast<int64_t>(in.uleb()));
+      break;
+    case 0x0d:
+      now_.cfa_register = static_cast<uint32_t>(in.uleb());
+      break;
+    case 0x0e:
+      now_.cfa_offset = static_cast<int64_t>(in.uleb());
+      break;
+    case 0x0f:
+      now_.cfa_is_expression = true;
+      now_.cfa_expression = block(in);
+      break;
+    case 0x10:
+      r = in.uleb();
+      set(r, {Rule::Kind::expression, 0, block(in)});
+      break;
+    case 0x11:
+      r = in.uleb();
+      set(r, {Rule::Kind::offset, in.sleb() * entry_.data_align, {}});
+      break;
+    case 0x12:
+      r = in.uleb();
+      define(r, in.sleb() * entry_.data_align);
+      break;
+    case 0x13:
+      now_.cfa_offset = in.sleb() * entry_.data_align;
+      break;
+    case 0x14:
+      r = in.uleb();
+      set(r, {Rule::Kind::value_offset, factored(in), {}});
+      break;
+    case 0x15:
+      r = in.uleb();
+      set(r, {Rule::Kind::value_offset, in.sleb() * entry_.data_align, {}});
+      break;
+    case 0x16:
+      r = in.uleb();
+      set(r, {Rule::Kind::value_expression, 0, block(in)});
+      break;
+    case 0x2e:
+      in.uleb();
+      break;  // GNU_args_size
+    default:
+      bad_ = true;
   }
 }
 
@@ -258,6 +353,8 @@ std::optional<FrameEntry> frame_entry(const ElfView& elf, uint64_t address) {
   return entry_at(elf, it->entry);
 }
 
-std::optional<FrameRules> rules_at(const FrameEntry& entry, uint64_t address) { return Machine(entry, address).run(); }
+std::optional<FrameRules> rules_at(const FrameEntry& entry, uint64_t address) {
+  return Machine(entry, address).run();
+}
 
 }  // namespace mx::recovery

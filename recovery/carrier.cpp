@@ -1,11 +1,11 @@
 #include "recovery/carrier.h"
 
-#include "analyzer/base/hex.h"
-
 #include <elf.h>
 
 #include <algorithm>
 #include <cstring>
+
+#include "analyzer/base/hex.h"
 
 namespace mx::recovery {
 namespace {
@@ -16,8 +16,9 @@ using mapping::FunctionStatus;
 using mapping::Possible;
 
 constexpr uint8_t kInt3 = 0xcc;
-constexpr uint64_t kMostTable = 65536;   // entries of a jump table
-constexpr uint64_t kMostUnsized = 4096;  // bytes looked at in read-only data whose size is not known
+constexpr uint64_t kMostTable = 65536;  // entries of a jump table
+constexpr uint64_t kMostUnsized =
+    4096;  // bytes looked at in read-only data whose size is not known
 
 using analyzer::hex;
 
@@ -27,8 +28,14 @@ bool fits_signed(int64_t v, unsigned size) {
 
 }  // namespace
 
-Carrier::Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement, Imports imports)
-    : m_(mapping), own_(own), other_(other), at_(placement), imports_(std::move(imports)), same_thread_locals_(own.same_thread_locals(other)) {}
+Carrier::Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other,
+                 Placement placement, Imports imports)
+    : m_(mapping),
+      own_(own),
+      other_(other),
+      at_(placement),
+      imports_(std::move(imports)),
+      same_thread_locals_(own.same_thread_locals(other)) {}
 
 void Carrier::run() {
   copy_segments();
@@ -55,11 +62,13 @@ void Carrier::run() {
     put(m_.other_address(f), code.data(), code.size());
     for (const Field& x : t.fields) put(x.at, &x.value, x.size);
     for (auto [slot, value] : t.slots) put(slot, &value, 8);
-    for (auto [stub, size] : t.verbatim) put(stub, other_.bytes(stub, size).data(), other_.bytes(stub, size).size());
+    for (auto [stub, size] : t.verbatim)
+      put(stub, other_.bytes(stub, size).data(), other_.bytes(stub, size).size());
   }
   for (size_t i : carried_)
     for (auto [at, destination] : translations_[i].stubs) {
-      // What comes along is in the copy itself; a jump there to its own entry would come back here for ever.
+      // What comes along is in the copy itself; a jump there
+      // to its own entry would come back here for ever.
       const auto* g = m_.function_at_other(at);
       if (g && carried_.count(m_.index_of(*g))) continue;
       uint8_t jump[5] = {0xe9};
@@ -69,7 +78,8 @@ void Carrier::run() {
     }
 }
 
-// A function comes along only with everything that it needs; whoever needs a function that cannot come stays too.
+// A function comes along only with everything that it needs; whoever needs a function that cannot
+// come stays too.
 void Carrier::close_over_needs() {
   auto functions = m_.functions();
   std::map<size_t, std::string> broken;
@@ -80,7 +90,8 @@ void Carrier::close_over_needs() {
     work.pop_back();
     Translation& t = translations_[i] = translate(functions[i]);
     if (t.why_not.empty()) t.why_not = relocate_constants(t.constants, t.needs);
-    if (t.why_not.empty() && stands_apart(functions[i]) && m_.possible(functions[i]) == Possible::no)
+    if (t.why_not.empty() && stands_apart(functions[i]) &&
+        m_.possible(functions[i]) == Possible::no)
       t.why_not = m_.why_not(functions[i]);
     if (!t.why_not.empty()) broken[i] = t.why_not;
     for (size_t need : t.needs)
@@ -92,7 +103,8 @@ void Carrier::close_over_needs() {
       if (broken.count(i)) continue;
       for (size_t need : translations_[i].needs)
         if (auto it = broken.find(need); it != broken.end() && need != i) {
-          broken[i] = "it needs `" + m_.name(functions[need]) + "`, which cannot be carried: " + it->second;
+          broken[i] =
+              "it needs `" + m_.name(functions[need]) + "`, which cannot be carried: " + it->second;
           again = true;
           break;
         }
@@ -116,7 +128,8 @@ void Carrier::close_over_needs() {
   for (size_t i : carried_) left_.erase(i);
 }
 
-// Both versions have it, but only code of the same version can call it: the copy's callers need the copy's.
+// Both versions have it, but only code of the same version
+// can call it: the copy's callers need the copy's.
 bool Carrier::stands_apart(const SidedMapping::Function& f) {
   return SidedMapping::changed(f) && SidedMapping::parameters_differ(f);
 }
@@ -129,7 +142,8 @@ bool Carrier::imports_what_stands_apart(const Fixup& x) const {
   return !symbol.empty() && apart_.count(symbol.substr(0, symbol.find('@')));
 }
 
-// Everything that is constant, as in the file; functions are blanked, so that nothing runs that was not translated.
+// Everything that is constant, as in the file; functions are
+// blanked, so that nothing runs that was not translated.
 void Carrier::copy_segments() {
   image_.assign(other_.end_page() - other_.first_page(), 0);
   for (const auto& s : other_.segments()) {
@@ -173,17 +187,20 @@ Carrier::Translation Carrier::translate(const SidedMapping::Function& f) const {
   t.why_not = check_thread_local(f);
   for (const Fixup& x : m_.fixups(f)) {
     if (!t.why_not.empty()) return t;
-    if (uint64_t{x.offset} + x.field_size > m_.other_size(f) || (x.field_size != 1 && x.field_size != 2 && x.field_size != 4 && x.field_size != 8)) {
+    if (uint64_t{x.offset} + x.field_size > m_.other_size(f) ||
+        (x.field_size != 1 && x.field_size != 2 && x.field_size != 4 && x.field_size != 8)) {
       t.why_not = "the mapping is damaged";
       return t;
     }
     if (x.kind == FixupKind::thread) {
-      if (!add_thread_field(f, x, t)) t.why_not = "it uses a thread-local variable that the other version has not";
+      if (!add_thread_field(f, x, t))
+        t.why_not = "it uses a thread-local variable that the other version has not";
       continue;
     }
     uint64_t destination = resolve(f, x, t);
     if (!destination) {
-      if (t.why_not.empty()) t.why_not = "what it refers to at " + hex(x.target) + " has no counterpart";
+      if (t.why_not.empty())
+        t.why_not = "what it refers to at " + hex(x.target) + " has no counterpart";
       return t;
     }
     if (!add_field(f, x, destination, t)) t.why_not = "a reference in it does not reach";
@@ -193,22 +210,26 @@ Carrier::Translation Carrier::translate(const SidedMapping::Function& f) const {
 
 uint64_t Carrier::resolve(const SidedMapping::Function& f, const Fixup& x, Translation& t) const {
   switch (x.kind) {
-    case FixupKind::function: return resolve_function(f, x, t);
+    case FixupKind::function:
+      return resolve_function(f, x, t);
     case FixupKind::import:
       if (imports_what_stands_apart(x)) {
         t.why_not = "it calls a function of its own library whose parameters differ";
         return 0;
       }
       return x.other ? at_.own_bias + x.other : resolve_import(x, t);
-    case FixupKind::data: return resolve_data(x, t);
+    case FixupKind::data:
+      return resolve_data(x, t);
     case FixupKind::constant:
       t.constants.insert(x.target);
       return at_.copy_bias + x.target;
     case FixupKind::table:
       if (x.absolute) add_table(f, x.target, t);
       return at_.copy_bias + x.target;
-    case FixupKind::local_got: return resolve_slot(x, t);
-    case FixupKind::thread: break;  // translate() does these
+    case FixupKind::local_got:
+      return resolve_slot(x, t);
+    case FixupKind::thread:
+      break;  // translate() does these
   }
   return 0;
 }
@@ -222,7 +243,8 @@ bool Carrier::is_branch(const SidedMapping::Function& f, const Fixup& x) const {
   return x.offset >= 2 && code[x.offset - 2] == 0x0f && (op & 0xf0) == 0x80;
 }
 
-uint64_t Carrier::resolve_function(const SidedMapping::Function& f, const Fixup& x, Translation& t) const {
+uint64_t Carrier::resolve_function(const SidedMapping::Function& f, const Fixup& x,
+                                   Translation& t) const {
   const auto* g = m_.function_at_other(x.target);
   if (!g) {
     t.why_not = "it refers to code at " + hex(x.target) + " that belongs to no function";
@@ -234,7 +256,8 @@ uint64_t Carrier::resolve_function(const SidedMapping::Function& f, const Fixup&
     uint64_t entry = at_.own_bias + m_.own_address(*g);
     if (x.field_size >= 4 || x.absolute) return entry;
     if (!is_branch(f, x)) return 0;
-    if (g != &f) t.stubs[x.target] = entry;  // a short jump: only the place in the copy is near enough
+    if (g != &f)
+      t.stubs[x.target] = entry;  // a short jump: only the place in the copy is near enough
     return at_.copy_bias + x.target;
   }
   if (g != &f) t.needs.insert(m_.index_of(*g));
@@ -245,11 +268,13 @@ uint64_t Carrier::resolve_data(const Fixup& x, Translation& t) const {
   const mapping::Data* d = m_.data_at_other(x.target);
   bool constant = other_.constant(x.target);
   if (d && constant && d->status == mapping::DataStatus::content && m_.other_size(*d)) {
-    // Read-only and different: the survivor's contents count. With pointers inside it is a table of functions or the
-    // like, whose address may be compared: then the process's own, whose functions lead to the new code.
+    // Read-only and different: the survivor's contents count. With pointers inside it is a table of
+    // functions or the like, whose address may be compared: then the process's own, whose functions
+    // lead to the new code.
     const auto& all = other_.relocations();
-    auto r = std::lower_bound(all.begin(), all.end(), m_.other_address(*d),
-                              [](const ElfView::Relocation& a, uint64_t b) { return a.address < b; });
+    auto r =
+        std::lower_bound(all.begin(), all.end(), m_.other_address(*d),
+                         [](const ElfView::Relocation& a, uint64_t b) { return a.address < b; });
     bool pointers = r != all.end() && r->address < m_.other_address(*d) + m_.other_size(*d);
     if (!pointers) return at_.copy_bias + x.target;
   }
@@ -266,19 +291,26 @@ uint64_t Carrier::resolve_data(const Fixup& x, Translation& t) const {
 uint64_t Carrier::resolve_slot(const Fixup& x, Translation& t) const {
   const ElfView::Relocation* r = other_.relocation_at(x.target);
   if (r && (r->type == R_X86_64_TPOFF64 || r->type == R_X86_64_DTPMOD64)) {
-    // Without a symbol the addend is an offset in the block, which the mapping translates; where it cannot, it must be the same.
-    bool translated = r->symbol.empty() && r->type == R_X86_64_TPOFF64 && mapping::is_thread_local(x.other);
+    // Without a symbol the addend is an offset in the block, which the mapping translates; where it
+    // cannot, it must be the same.
+    bool translated =
+        r->symbol.empty() && r->type == R_X86_64_TPOFF64 && mapping::is_thread_local(x.other);
     int64_t addend = translated ? static_cast<int64_t>(x.other - mapping::kThreadSpace) : r->addend;
     if (r->symbol.empty() && !translated && !same_thread_locals_) {
-      t.why_not = "it uses a thread-local variable of its own library, which may lie elsewhere in the other version";
+      t.why_not =
+          "it uses a thread-local variable of its own library, which may lie elsewhere in the "
+          "other version";
       return 0;
     }
-    for (const auto& own : own_.relocations())  // the loader has filled the process's own slot for the same variable
-      if (own.type == r->type && own.symbol == r->symbol && own.addend == addend) return at_.own_bias + own.address;
+    for (const auto& own :
+         own_.relocations())  // the loader has filled the process's own slot for the same variable
+      if (own.type == r->type && own.symbol == r->symbol && own.addend == addend)
+        return at_.own_bias + own.address;
     t.why_not = "it uses a thread-local variable that the other version does not use in this way";
     return 0;
   }
-  uint64_t means = r ? static_cast<uint64_t>(r->addend) : other_.value<uint64_t>(x.target).value_or(0);
+  uint64_t means =
+      r ? static_cast<uint64_t>(r->addend) : other_.value<uint64_t>(x.target).value_or(0);
   const auto* g = m_.function_at_other(means);
   bool copy_only = g && (!m_.own_address(*g) || stands_apart(*g));
   uint64_t value = x.other && !copy_only ? at_.own_bias + x.other : 0;
@@ -294,7 +326,8 @@ uint64_t Carrier::resolve_slot(const Fixup& x, Translation& t) const {
   return at_.copy_bias + x.target;
 }
 
-// A function of another library that this version does not call: the survivor's stub and slot come along.
+// A function of another library that this version does
+// not call: the survivor's stub and slot come along.
 uint64_t Carrier::resolve_import(const Fixup& x, Translation& t) const {
   const auto* stub = other_.executable(x.target) ? m_.function_at_other(x.target) : nullptr;
   const ElfView::Relocation* r = stub ? nullptr : other_.relocation_at(x.target);
@@ -310,7 +343,9 @@ uint64_t Carrier::resolve_import(const Fixup& x, Translation& t) const {
     return at_.copy_bias + x.target;
   }
   for (const auto& slot : other_.relocations()) {
-    if (slot.symbol != symbol || (slot.type != R_X86_64_JUMP_SLOT && slot.type != R_X86_64_GLOB_DAT)) continue;
+    if (slot.symbol != symbol ||
+        (slot.type != R_X86_64_JUMP_SLOT && slot.type != R_X86_64_GLOB_DAT))
+      continue;
     t.slots[slot.address] = address;
     t.verbatim[m_.other_address(*stub)] = m_.other_size(*stub);
     return at_.copy_bias + x.target;
@@ -321,20 +356,24 @@ uint64_t Carrier::resolve_import(const Fixup& x, Translation& t) const {
 
 uint64_t Carrier::counterpart(uint64_t address) const {
   if (const auto* g = m_.function_at_other(address); g && other_.executable(address)) {
-    if (m_.own_address(*g) && address == m_.other_address(*g)) return at_.own_bias + m_.own_address(*g);
+    if (m_.own_address(*g) && address == m_.other_address(*g))
+      return at_.own_bias + m_.own_address(*g);
     return at_.copy_bias + address;
   }
-  if (const mapping::Data* d = m_.data_at_other(address); d && m_.shared(*d) && own_.segment_at(m_.own_address(*d))) {
+  if (const mapping::Data* d = m_.data_at_other(address);
+      d && m_.shared(*d) && own_.segment_at(m_.own_address(*d))) {
     bool differs = d->status == mapping::DataStatus::content && other_.constant(address);
     if (!differs) return at_.own_bias + m_.own_address(*d) + (address - m_.other_address(*d));
   }
   return other_.constant(address) ? at_.copy_bias + address : 0;
 }
 
-bool Carrier::add_field(const SidedMapping::Function& f, const Fixup& x, uint64_t destination, Translation& t) const {
+bool Carrier::add_field(const SidedMapping::Function& f, const Fixup& x, uint64_t destination,
+                        Translation& t) const {
   Field field{m_.other_address(f) + x.offset, x.field_size, destination};
   if (x.absolute) {
-    // 32-bit addresses are sign-extended as displacements and zero-extended by mov: both hold below 2 GiB only.
+    // 32-bit addresses are sign-extended as displacements and zero-extended by mov: both hold below
+    // 2 GiB only.
     if (x.field_size < 4 || (x.field_size == 4 && destination >> 31)) return false;
   } else {
     uint64_t from = at_.copy_bias + field.at + x.to_end;
@@ -350,7 +389,8 @@ void Carrier::add_table(const SidedMapping::Function& f, uint64_t table, Transla
   uint64_t size = std::min(m_.next_data_other(table) - table, kMostTable * 8);
   for (uint64_t at = table; at < table + size; at += 8) {
     const ElfView::Relocation* r = other_.relocation_at(at);
-    auto v = r ? std::optional<uint64_t>(static_cast<uint64_t>(r->addend)) : other_.value<uint64_t>(at);
+    auto v =
+        r ? std::optional<uint64_t>(static_cast<uint64_t>(r->addend)) : other_.value<uint64_t>(at);
     if (!v) return;
     const auto* g = m_.function_at_other(*v);
     bool here = g && (g == &f || g->kind == mapping::Kind::cold);
@@ -360,18 +400,22 @@ void Carrier::add_table(const SidedMapping::Function& f, uint64_t table, Transla
   }
 }
 
-// In a program, thread-local variables are reached by their distance from fs, which is part of the instruction. The
-// variable's place in this process's own block counts.
-bool Carrier::add_thread_field(const SidedMapping::Function& f, const Fixup& x, Translation& t) const {
-  if (!x.other) return same_thread_locals_;  // nobody knows the variable, but all of them lie where they did
+// In a program, thread-local variables are reached by their distance from fs, which is part of the
+// instruction. The variable's place in this process's own block counts.
+bool Carrier::add_thread_field(const SidedMapping::Function& f, const Fixup& x,
+                               Translation& t) const {
+  if (!x.other)
+    return same_thread_locals_;  // nobody knows the variable, but all of them lie where they did
   uint64_t step = std::max<uint64_t>(own_.tls_align(), 1);
-  uint64_t block = (own_.tls_size() + step - 1) / step * step, offset = x.other - mapping::kThreadSpace;
+  uint64_t block = (own_.tls_size() + step - 1) / step * step,
+           offset = x.other - mapping::kThreadSpace;
   if (offset >= own_.tls_size() || x.field_size != 4) return false;
   t.fields.push_back({m_.other_address(f) + x.offset, 4, offset - block});
   return true;
 }
 
-// What the analyser did not take for a distance from fs, but may be one, must be the same in both versions.
+// What the analyser did not take for a distance from fs,
+// but may be one, must be the same in both versions.
 std::string Carrier::check_thread_local(const SidedMapping::Function& f) const {
   if (other_.tls_size() == 0 || same_thread_locals_) return "";
   auto code = other_.bytes(m_.other_address(f), m_.other_size(f));
@@ -400,13 +444,18 @@ std::string Carrier::relocate_constants(const std::set<uint64_t>& places, std::s
     bool sized = size != 0;
     if (!sized) size = std::min(m_.next_data_other(start) - start, kMostUnsized);
     const auto& all = other_.relocations();
-    for (auto r = std::lower_bound(all.begin(), all.end(), start,
-                                   [](const ElfView::Relocation& a, uint64_t b) { return a.address < b; });
+    for (auto r = std::lower_bound(
+             all.begin(), all.end(), start,
+             [](const ElfView::Relocation&a, uint64_t b) { return a.address < b; });
          r != all.end() && r->address < start + size; ++r) {
       bool good = false;
-      if (r->type == R_X86_64_RELATIVE) good = relocate_word(r->address, static_cast<uint64_t>(r->addend), needs);
-      if (r->type == R_X86_64_64 && r->symbol_value) good = relocate_word(r->address, r->symbol_value + static_cast<uint64_t>(r->addend), needs);
-      if (!good && sized) return "a table that it uses points to `" + std::string(r->symbol) + "` at " + hex(static_cast<uint64_t>(r->addend)) + ", which has no counterpart";
+      if (r->type == R_X86_64_RELATIVE)
+        good = relocate_word(r->address, static_cast<uint64_t>(r->addend), needs);
+      if (r->type == R_X86_64_64 && r->symbol_value)
+        good = relocate_word(r->address, r->symbol_value + static_cast<uint64_t>(r->addend), needs);
+      if (!good && sized)
+        return "a table that it uses points to `" + std::string(r->symbol) + "` at " +
+               hex(static_cast<uint64_t>(r->addend)) + ", which has no counterpart";
     }
     if (other_.position_independent() || !sized || size < 8 || other_.executable(start)) continue;
     for (uint64_t at = (start + 7) & ~uint64_t{7}; at + 8 <= start + size; at += 8) {

@@ -1,14 +1,19 @@
-// Makes the survivor's code fit into a process of the other version: which functions come along, and the bytes of the
-// copy, with every reference fixed.
+// Makes the survivor's code fit into a process of the other version: which functions come along,
+// and the bytes of the copy, with every reference fixed.
 //
-// The copy has the layout of the survivor's file, at another base: its read-only data lies where its code expects it,
-// jump tables and unwinding data keep their distances. What differs is written over:
-//   - calls and pointers to a function that the process has lead to the process's own entry. A changed one has a jump
-//     there for as long as the transplant lives, so code that is still running when it ends falls back by itself;
-//   - functions that only the survivor has, cold parts, and functions whose parameters differ stay in the copy: only code that
+// The copy has the layout of the survivor's file, at another base:
+// its read-only data lies where its code expects it, jump tables and
+// unwinding data keep their distances. What differs is written over:
+//   - calls and pointers to a function that the process has lead to the process's own entry. A
+//   changed one has a jump
+//     there for as long as the transplant lives, so code that is still running when it ends falls
+//     back by itself;
+//   - functions that only the survivor has, cold parts, and functions whose parameters differ stay
+//   in the copy: only code that
 //     comes along calls them;
 //   - variables are the process's own; read-only data that differs is the copy's;
-//   - PLT stubs and GOT slots of imports are the process's own; GOT slots for local things, and for imports that only the
+//   - PLT stubs and GOT slots of imports are the process's own; GOT slots for local things, and for
+//   imports that only the
 //     survivor has, are filled in the copy.
 #pragma once
 
@@ -30,9 +35,11 @@ struct Placement {
 
 class Carrier {
  public:
-  /// `imports` finds a symbol of another library that the process's module does not import itself; 0: not found.
+  /// `imports` finds a symbol of another library that the process's module does not import itself;
+  /// 0: not found.
   using Imports = std::function<uint64_t(std::string_view symbol)>;
-  Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other, Placement placement, Imports imports);
+  Carrier(const SidedMapping& mapping, const ElfView& own, const ElfView& other,
+          Placement placement, Imports imports);
 
   /// Decides and translates. Call once.
   void run();
@@ -43,8 +50,8 @@ class Carrier {
   /// The copy from first_page() to end_page() of the survivor's file.
   const std::vector<uint8_t>& image() const { return image_; }
 
-  /// The address in the process that stands for an address of the survivor's file: its own thing where it has one, else the
-  /// copy's; 0 when it has neither.
+  /// The address in the process that stands for an address of the survivor's file: its own thing
+  /// where it has one, else the copy's; 0 when it has neither.
   uint64_t counterpart(uint64_t other_address) const;
   /// Overwrites a place of the copy. False: outside the image.
   bool put(uint64_t other_address, const void* bytes, size_t size);
@@ -62,18 +69,22 @@ class Carrier {
     std::set<uint64_t> constants;        // read-only places that it refers to
     std::map<uint64_t, uint64_t> slots;  // GOT slots of the copy, with what they must hold
     std::map<uint64_t, uint64_t> stubs;  // jumps to plant in the copy
-    std::map<uint64_t, uint32_t> verbatim;  // PLT stubs of the survivor's file that are used as they are, with sizes
+    std::map<uint64_t, uint32_t>
+        verbatim;  // PLT stubs of the survivor's file that are used as they are, with sizes
   };
   Translation translate(const SidedMapping::Function& f) const;
   uint64_t resolve(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
-  uint64_t resolve_function(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
+  uint64_t resolve_function(const SidedMapping::Function& f, const mapping::Fixup& x,
+                            Translation& t) const;
   uint64_t resolve_data(const mapping::Fixup& x, Translation& t) const;
   uint64_t resolve_slot(const mapping::Fixup& x, Translation& t) const;
   uint64_t resolve_import(const mapping::Fixup& x, Translation& t) const;
   bool is_branch(const SidedMapping::Function& f, const mapping::Fixup& x) const;
-  bool add_field(const SidedMapping::Function& f, const mapping::Fixup& x, uint64_t destination, Translation& t) const;
+  bool add_field(const SidedMapping::Function& f, const mapping::Fixup& x, uint64_t destination,
+                 Translation& t) const;
   std::string check_thread_local(const SidedMapping::Function& f) const;
-  bool add_thread_field(const SidedMapping::Function& f, const mapping::Fixup& x, Translation& t) const;
+  bool add_thread_field(const SidedMapping::Function& f, const mapping::Fixup& x,
+                        Translation& t) const;
   void add_table(const SidedMapping::Function& f, uint64_t table, Translation& t) const;
   std::string relocate_constants(const std::set<uint64_t>& places, std::set<size_t>& needs);
   bool relocate_word(uint64_t at, uint64_t value, std::set<size_t>& needs);

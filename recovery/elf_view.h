@@ -1,5 +1,6 @@
-// An ELF file as the loader sees it: segments, relocations, dynamic symbols, call frame information. Read in place,
-// every offset checked. (The analyser has a fuller reader, but needs LIEF for it.)
+// An ELF file as the loader sees it: segments, relocations, dynamic symbols, call frame
+// information. Read in place, every offset checked. (The analyser has a fuller reader, but needs
+// LIEF for it.)
 #pragma once
 
 #include <cstdint>
@@ -25,7 +26,7 @@ class ElfView {
   struct Relocation {
     uint64_t address = 0;
     uint32_t type = 0;
-    std::string_view symbol;  // "" : none
+    std::string_view symbol;    // "" : none
     uint64_t symbol_value = 0;  // 0: not defined here
     int64_t addend = 0;
   };
@@ -64,15 +65,22 @@ class ElfView {
   const Relocation* relocation_at(uint64_t address) const;
   /// Address of a defined symbol (dynamic ones first, then .symtab); empty when there is none.
   std::optional<uint64_t> symbol(std::string_view name) const;
-  /// Address of an exported function that needs no choice at start-up (not an ifunc); empty when there is none.
-  std::optional<uint64_t> function(std::string_view name) const { return exported(name, 2 /*STT_FUNC*/); }
+  /// Address of an exported function that needs no choice at start-up (not an ifunc); empty when
+  /// there is none.
+  std::optional<uint64_t> function(std::string_view name) const {
+    return exported(name, 2 /*STT_FUNC*/);
+  }
   /// Address of the function that makes that choice for an exported ifunc.
-  std::optional<uint64_t> chooser(std::string_view name) const { return exported(name, 10 /*STT_GNU_IFUNC*/); }
+  std::optional<uint64_t> chooser(std::string_view name) const {
+    return exported(name, 10 /*STT_GNU_IFUNC*/);
+  }
   /// Name and start of the function or object symbol that covers `address`; "" if none.
   std::string symbol_at(uint64_t address) const;
-  /// Start and end of .eh_frame, by section header or through PT_GNU_EH_FRAME; 0,0 when there is none.
+  /// Start and end of .eh_frame, by section header or
+  /// through PT_GNU_EH_FRAME; 0,0 when there is none.
   std::pair<uint64_t, uint64_t> call_frames() const { return {eh_frame_, eh_frame_end_}; }
-  /// Where the entries of .eh_frame lie, sorted by the code they cover; made at the first use by call_frames.cpp.
+  /// Where the entries of .eh_frame lie, sorted by the code
+  /// they cover; made at the first use by call_frames.cpp.
   struct FrameIndex {
     uint64_t start = 0, size = 0, entry = 0;
   };
@@ -102,7 +110,8 @@ class ElfView {
   std::vector<Relocation> relocations_;
   Symbols dynamic_, full_;
   bool position_independent_ = false;
-  uint64_t relro_ = 0, relro_size_ = 0, eh_frame_ = 0, eh_frame_end_ = 0, eh_frame_hdr_ = 0, tls_size_ = 0, tls_align_ = 0;
+  uint64_t relro_ = 0, relro_size_ = 0, eh_frame_ = 0, eh_frame_end_ = 0, eh_frame_hdr_ = 0,
+           tls_size_ = 0, tls_align_ = 0;
 };
 
 }  // namespace mx::recovery

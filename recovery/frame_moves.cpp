@@ -1,22 +1,24 @@
 #include "recovery/frame_moves.h"
 
-#include "analyzer/base/hex.h"
-
 #include <optional>
+
+#include "analyzer/base/hex.h"
 
 namespace mx::recovery {
 namespace {
 
 using analyzer::hex;
 
-const mapping::CallSite* site_of(const BroughtModule& b, const mapping::Function& f, uint64_t own_return) {
+const mapping::CallSite* site_of(const BroughtModule& b, const mapping::Function& f,
+                                 uint64_t own_return) {
   for (const auto& s : b.mapping().sites(f))
     if (b.mapping().own_return(s) == own_return) return &s;
   return nullptr;
 }
 
 /// Does the function (of the process's own code) appear on the crash's stack?
-bool took_part(const BroughtModule& b, const mapping::Function& f, const std::vector<uint64_t>& crash_stack) {
+bool took_part(const BroughtModule& b, const mapping::Function& f,
+               const std::vector<uint64_t>& crash_stack) {
   if (crash_stack.empty()) return true;  // not known: assume so
   for (size_t k = 0; k < crash_stack.size(); ++k) {
     uint64_t address = crash_stack[k] - b.own().bias - (k ? 1 : 0);
@@ -40,16 +42,18 @@ bool has_room(const AddressSpace& space, const StackFrame& frame, const FrameSha
   constexpr uint64_t kScratch = 4096;
   uint64_t lowest = frame.cfa - static_cast<uint64_t>(shape.depth) - kScratch;
   for (const Range& r : space.ranges)
-    if (frame.slot >= r.start && frame.slot < r.end) return r.what == "[stack]" || (lowest >= r.start && lowest < frame.slot);
+    if (frame.slot >= r.start && frame.slot < r.end)
+      return r.what == "[stack]" || (lowest >= r.start && lowest < frame.slot);
   return false;
 }
 
 /// How a frame in the process's own code gets into the copy; empty when it cannot.
-std::optional<Move> way_in(const BroughtModule& b, const AddressSpace& space, const StackFrame& frame,
-                           const mapping::CallSite& site) {
+std::optional<Move> way_in(const BroughtModule& b, const AddressSpace& space,
+                           const StackFrame& frame, const mapping::CallSite& site) {
   if (!frame.slot) return {};
   if (b.mapping().change_in(site) == mapping::FrameChange::same)
-    return Move{frame.slot, frame.address, b.placement().copy_bias + b.mapping().other_return(site), false};
+    return Move{frame.slot, frame.address, b.placement().copy_bias + b.mapping().other_return(site),
+                false};
   const FrameStub* stub = b.stub_for(site, true);
   if (!stub || !frame.cfa || !has_room(space, frame, b.mapping().other_shape(site))) return {};
   return Move{frame.slot, frame.address, stub->at, true};
@@ -64,14 +68,16 @@ std::optional<Move> way_out(const BroughtModule& b, const StackFrame& frame) {
     if (b.mapping().other_return(s) != other) continue;
     if (b.mapping().change_out(s) == mapping::FrameChange::same)
       return Move{frame.slot, frame.address, b.own().bias + b.mapping().own_return(s), false};
-    if (const FrameStub* stub = b.stub_for(s, false)) return Move{frame.slot, frame.address, stub->at, true};
+    if (const FrameStub* stub = b.stub_for(s, false))
+      return Move{frame.slot, frame.address, stub->at, true};
   }
   return {};
 }
 
 }  // namespace
 
-size_t common_outer_frames(const std::vector<StackFrame>& frames, const std::vector<uint64_t>& crash_stack) {
+size_t common_outer_frames(const std::vector<StackFrame>& frames,
+                           const std::vector<uint64_t>& crash_stack) {
   size_t n = 0;
   while (n < frames.size() && n < crash_stack.size() &&
          frames[frames.size() - 1 - n].address == crash_stack[crash_stack.size() - 1 - n])
@@ -79,7 +85,8 @@ size_t common_outer_frames(const std::vector<StackFrame>& frames, const std::vec
   return n;
 }
 
-std::string plan_moves_in(const ThreadStack& stack, const AddressSpace& space, const std::vector<BroughtModule*>& modules,
+std::string plan_moves_in(const ThreadStack& stack, const AddressSpace& space,
+                          const std::vector<BroughtModule*>& modules,
                           const std::vector<uint64_t>& crash_stack, std::vector<Move>& out) {
   for (size_t k = 0; k < stack.frames.size() && k < stack.waiting_from; ++k) {
     const StackFrame& frame = stack.frames[k];
@@ -106,8 +113,8 @@ std::string plan_moves_in(const ThreadStack& stack, const AddressSpace& space, c
   return "";
 }
 
-uint32_t plan_moves_out(const std::vector<StackFrame>& frames, const std::vector<BroughtModule*>& modules,
-                        std::vector<Move>& out) {
+uint32_t plan_moves_out(const std::vector<StackFrame>& frames,
+                        const std::vector<BroughtModule*>& modules, std::vector<Move>& out) {
   uint32_t kept = 0;
   for (const StackFrame& frame : frames)
     for (const BroughtModule* b : modules) {
@@ -124,13 +131,15 @@ uint32_t plan_moves_out(const std::vector<StackFrame>& frames, const std::vector
   return kept;
 }
 
-std::string entries_in_use(const std::vector<StackFrame>& frames, const std::vector<BroughtModule*>& modules) {
+std::string entries_in_use(const std::vector<StackFrame>& frames,
+                           const std::vector<BroughtModule*>& modules) {
   for (const StackFrame& frame : frames)
     for (const BroughtModule* b : modules) {
       if (!b->own().contains(frame.address)) continue;
       for (const auto& r : b->redirects())
         if (frame.address > r.at && frame.address < r.at + sizeof r.jump)
-          return "a thread stands in the first bytes of `" + b->mapping().name(b->mapping().functions()[r.function]) + "`";
+          return "a thread stands in the first bytes of `" +
+                 b->mapping().name(b->mapping().functions()[r.function]) + "`";
     }
   return "";
 }

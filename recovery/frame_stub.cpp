@@ -36,7 +36,8 @@ class Code {
     out_.insert(out_.end(), raw, raw + sizeof v);
   }
   /// op with register `reg` and memory [base + displacement].
-  void memory(int size, int opcode, int reg, int base, int32_t displacement, bool two_bytes = false) {
+  void memory(int size, int opcode, int reg, int base, int32_t displacement,
+              bool two_bytes = false) {
     if (size == 2 && !two_bytes) bytes({0x66});
     int rex = (size == 8 ? 0x48 : 0x40) | (reg >> 3) << 2 | base >> 3;
     bytes({rex});
@@ -77,25 +78,31 @@ class Maker {
 
  private:
   static bool sound(const FrameShape& f) {
-    if (!f.rule || f.rule->expression || f.depth < 8 || f.depth > kDeepest || f.depth % 8) return false;
+    if (!f.rule || f.rule->expression || f.depth < 8 || f.depth > kDeepest || f.depth % 8)
+      return false;
     if (f.rule->cfa_register != kDwarfRsp && f.rule->cfa_register != kDwarfRbp) return false;
     if (f.rule->saved >> 17) return false;
     for (int r = 0; r <= kDwarfReturn; ++r) {
       if (!saves(*f.rule, r)) continue;
       int32_t at = f.rule->where[r];
-      if (r == kDwarfReturn ? at != -8 : !kept(r) || at % 8 || at >= -8 || at < -f.depth) return false;
+      if (r == kDwarfReturn ? at != -8 : !kept(r) || at % 8 || at >= -8 || at < -f.depth)
+        return false;
     }
     bool by_rbp = f.rule->cfa_register == kDwarfRbp;
-    return saves(*f.rule, kDwarfReturn) && (!by_rbp || (saves(*f.rule, kDwarfRbp) && f.rule->cfa_offset >= 16 && f.rule->cfa_offset <= f.depth));
+    return saves(*f.rule, kDwarfReturn) &&
+           (!by_rbp || (saves(*f.rule, kDwarfRbp) && f.rule->cfa_offset >= 16 &&
+                        f.rule->cfa_offset <= f.depth));
   }
   static bool inside(const FrameShape& f, int64_t at, int size) {
     if (at < -f.depth || at > kMostArguments - size) return false;
     for (int r = 0; r <= kDwarfReturn; ++r)
-      if (saves(*f.rule, r) && at < f.rule->where[r] + 8 && f.rule->where[r] < at + size) return false;
+      if (saves(*f.rule, r) && at < f.rule->where[r] + 8 && f.rule->where[r] < at + size)
+        return false;
     return true;
   }
   bool holds_value(const FrameShape& f, int64_t r) const {
-    return kept(r) && saves(*f.rule, static_cast<int>(r)) && !(r == kDwarfRbp && f.rule->cfa_register == kDwarfRbp);
+    return kept(r) && saves(*f.rule, static_cast<int>(r)) &&
+           !(r == kDwarfRbp && f.rule->cfa_register == kDwarfRbp);
   }
   bool add(const Move& m);
   void carry_saved(int r);
@@ -117,12 +124,14 @@ bool Maker::add(const Move& m) {
     case Place::reg:
       if (!holds_value(p_.from, m.from)) return false;
       break;
-    case Place::constant: break;
+    case Place::constant:
+      break;
     case Place::address:
       x.from = static_cast<int64_t>(p_.address ? p_.address(static_cast<uint64_t>(m.from)) : 0);
       if (!x.from) return false;
       break;
-    default: return false;
+    default:
+      return false;
   }
   bool good = m.to_place == Place::frame ? inside(p_.to, m.to, m.size)
                                          : m.to_place == Place::reg && holds_value(p_.to, m.to);
@@ -141,8 +150,8 @@ void Maker::carry_saved(int r) {
   if (m.from_place != m.to_place || m.from != m.to) all_.push_back(m);
 }
 
-// All sources are read before anything is written. The scratch lies below both frames, and rsp below the scratch: a
-// signal handler may run at any instruction.
+// All sources are read before anything is written. The scratch lies below both frames, and rsp
+// below the scratch: a signal handler may run at any instruction.
 void Maker::write() {
   auto slots = static_cast<int32_t>(8 * all_.size());
   int32_t lowest = std::min(0, p_.from.depth - p_.to.depth);
@@ -171,7 +180,8 @@ void Maker::write() {
       code_.load(m.size, to_frame ? kRcx : machine_number(m.to), kRsp, slot);
       if (to_frame) code_.store(m.size, kRcx, kR11, displacement(m.to));
     }
-  if (p_.to.rule->cfa_register == kDwarfRbp) code_.lea(kRbp, kR11, p_.from.depth - p_.to.rule->cfa_offset);
+  if (p_.to.rule->cfa_register == kDwarfRbp)
+    code_.lea(kRbp, kR11, p_.from.depth - p_.to.rule->cfa_offset);
   code_.lea(kRsp, kR11, p_.from.depth - p_.to.depth);
   code_.bytes({0xff, 0x25, 0, 0, 0, 0});  // jmp *(behind it)
   code_.number(p_.leads_to);
@@ -179,7 +189,9 @@ void Maker::write() {
 
 }  // namespace
 
-size_t most_stub_bytes(size_t moves) { return kBytesOfRest + kBytesOfMove * (moves + std::size(kKept)); }
+size_t most_stub_bytes(size_t moves) {
+  return kBytesOfRest + kBytesOfMove * (moves + std::size(kKept));
+}
 
 std::optional<std::vector<uint8_t>> make_stub(const StubPlan& plan) { return Maker(plan).run(); }
 

@@ -1,6 +1,6 @@
-// A piece of code that a call returns to instead of its caller: it makes the caller's frame one of the other version and
-// goes on in that version's code. When it runs, the frames inside are gone, so the frame may grow, and the registers hold
-// the caller's own values.
+// A piece of code that a call returns to instead of its caller: it makes the caller's frame one of
+// the other version and goes on in that version's code. When it runs, the frames inside are gone,
+// so the frame may grow, and the registers hold the caller's own values.
 //
 //     CFA ┬───────────────┐                 ┬───────────────┐
 //         │ return address│                 │ return address│
@@ -35,8 +35,8 @@ struct StubPlan {
 
 /// An upper bound of the size of a stub with so many moves.
 size_t most_stub_bytes(size_t moves);
-/// Position-independent code; empty when the plan asks for something that frames do not have (the mapping is damaged).
-/// Keeps rax, rdx and all vector registers; uses rcx and r11.
+/// Position-independent code; empty when the plan asks for something that frames do not have (the
+/// mapping is damaged). Keeps rax, rdx and all vector registers; uses rcx and r11.
 std::optional<std::vector<uint8_t>> make_stub(const StubPlan& plan);
 
 /// A stub in the process.

@@ -23,14 +23,17 @@ struct Line {
 bool parse_line(const std::string& text, Line& out) {
   int at = 0;
   unsigned major, minor;
-  if (std::sscanf(text.c_str(), "%" SCNx64 "-%" SCNx64 " %*4c %" SCNx64 " %x:%x %" SCNu64 " %n", &out.range.start,
-                  &out.range.end, &out.offset, &major, &minor, &out.inode, &at) < 6)
+  if (std::sscanf(text.c_str(), "%" SCNx64 "-%" SCNx64 " %*4c %" SCNx64 " %x:%x %" SCNu64 " %n",
+                  &out.range.start, &out.range.end, &out.offset, &major, &minor, &out.inode,
+                  &at) < 6)
     return false;
-  out.range.what = at > 0 && static_cast<size_t>(at) < text.size() ? text.substr(static_cast<size_t>(at)) : "";
+  out.range.what =
+      at > 0 && static_cast<size_t>(at) < text.size() ? text.substr(static_cast<size_t>(at)) : "";
   return true;
 }
 
-// Files stay mapped: modules of the same file share one view. Keyed by what identifies a file's contents.
+// Files stay mapped: modules of the same file share one
+// view. Keyed by what identifies a file's contents.
 std::shared_ptr<const ElfView> view_of(const std::string& file) {
   using Key = std::tuple<dev_t, ino_t, off_t, int64_t, int64_t>;
   static std::map<Key, std::shared_ptr<const ElfView>> known;
@@ -40,12 +43,14 @@ std::shared_ptr<const ElfView> view_of(const std::string& file) {
   auto it = known.find(key);
   if (it != known.end()) return it->second;
   auto view = ElfView::open(file);
-  // What is no program may be written to all the time (mx's arena): it would be another file each time.
+  // What is no program may be written to all the time
+  // (mx's arena): it would be another file each time.
   return view ? known[key] = view.value() : nullptr;
 }
 
-// The kernel writes paths as the reader sees them, where it can (a version in another root tree); in another mount
-// namespace they are relative to the process's root. The inode tells which it is, except on some overlay mounts.
+// The kernel writes paths as the reader sees them, where it can (a version in another root tree);
+// in another mount namespace they are relative to the process's root. The inode tells which it is,
+// except on some overlay mounts.
 std::string file_of(pid_t pid, const Line& line) {
   const Range& r = line.range;
   std::string base = "/proc/" + std::to_string(pid);
@@ -65,7 +70,8 @@ struct File {
   std::string path;
   std::shared_ptr<const ElfView> elf;
 };
-using Files = std::map<std::pair<std::string, uint64_t>, File>;  // by the name in maps, and the inode
+using Files =
+    std::map<std::pair<std::string, uint64_t>, File>;  // by the name in maps, and the inode
 
 const File& file_behind(pid_t pid, const Line& line, Files& files) {
   const auto [at, fresh] = files.try_emplace({line.range.what, line.inode});
@@ -76,7 +82,8 @@ const File& file_behind(pid_t pid, const Line& line, Files& files) {
   return at->second;
 }
 
-void add_to_modules(pid_t pid, const Line& line, const std::string& program, Files& files, std::vector<Module>& out) {
+void add_to_modules(pid_t pid, const Line& line, const std::string& program, Files& files,
+                    std::vector<Module>& out) {
   if (line.inode == 0 || line.range.what.empty() || line.range.what[0] != '/') return;
   if (!out.empty() && out.back().path == line.range.what && out.back().elf) {
     out.back().end = std::max(out.back().end, line.range.end);
@@ -125,8 +132,10 @@ analyzer::Result<AddressSpace> address_space(pid_t pid) {
     out.ranges.push_back(line.range);
     add_to_modules(pid, line, program, files, out.modules);
   }
-  if (out.ranges.empty()) return analyzer::Error{"process " + std::to_string(pid) + " has no memory: it has ended"};
-  std::stable_sort(out.modules.begin(), out.modules.end(), [](auto& a, auto& b) { return a.main > b.main; });
+  if (out.ranges.empty())
+    return analyzer::Error{"process " + std::to_string(pid) + " has no memory: it has ended"};
+  std::stable_sort(out.modules.begin(), out.modules.end(),
+                   [](auto& a, auto& b) { return a.main > b.main; });
   return out;
 }
 

@@ -33,11 +33,12 @@ struct AddressSpace {
   const Module* module_at(uint64_t address) const;
 };
 
-/// Reads /proc/PID/maps and opens every ELF file in it (kept open between calls). Errors: the process is gone or
-/// may not be read. A file that cannot be read any more is left out.
+/// Reads /proc/PID/maps and opens every ELF file in it (kept open between calls). Errors: the
+/// process is gone or may not be read. A file that cannot be read any more is left out.
 analyzer::Result<AddressSpace> address_space(pid_t pid);
 
-/// Part of the path that stays the same over an update: the file name, up to ".so" and the first number behind it
+/// Part of the path that stays the same over an update: the file name, up to ".so" and the first
+/// number behind it
 /// ("/usr/lib/libfoo.so.1.2.3" → "libfoo.so.1").
 std::string library_key(const std::string& path);
 

@@ -6,10 +6,10 @@ namespace mx::recovery {
 namespace {
 
 constexpr uint64_t kReach = (uint64_t{1} << 31) - (1 << 20);
-constexpr uint64_t kGuard = 1 << 20;          // to anything else
-constexpr uint64_t kHeapGrowth = 512 << 20;   // left free above the heap
-constexpr uint64_t kStackGrowth = 64 << 20;   // left free below the stack
-constexpr uint64_t kLowest = 0x1000000;       // null pointers with an offset must go on to fault
+constexpr uint64_t kGuard = 1 << 20;         // to anything else
+constexpr uint64_t kHeapGrowth = 512 << 20;  // left free above the heap
+constexpr uint64_t kStackGrowth = 64 << 20;  // left free below the stack
+constexpr uint64_t kLowest = 0x1000000;      // null pointers with an offset must go on to fault
 constexpr uint64_t kHighest = 0x7ffffffff000;
 
 struct Gap {

@@ -9,8 +9,9 @@ SidedMapping::SidedMapping(std::shared_ptr<const mapping::MappingFile> file, Sid
   auto data = file_->data();
   for (uint32_t i = 0; i < data.size(); ++i)
     if (other_address(data[i])) other_data_.push_back(i);
-  std::stable_sort(other_data_.begin(), other_data_.end(),
-                   [&](uint32_t a, uint32_t b) { return other_address(data[a]) < other_address(data[b]); });
+  std::stable_sort(other_data_.begin(), other_data_.end(), [&](uint32_t a, uint32_t b) {
+    return other_address(data[a]) < other_address(data[b]);
+  });
 }
 
 const mapping::Data* SidedMapping::data_at_other(uint64_t address) const {

@@ -1,5 +1,5 @@
-// A mapping read from the point of view of a process: `own` is the version that it runs, `other` the survivor's, whose
-// code it is to get.
+// A mapping read from the point of view of a process: `own` is the version that it runs, `other`
+// the survivor's, whose code it is to get.
 #pragma once
 
 #include <memory>
@@ -41,12 +41,20 @@ class SidedMapping {
     return old_ ? file_->function_at_new(address) : file_->function_at_old(address);
   }
   std::span<const mapping::CallSite> sites(const Function& f) const { return file_->sites_of(f); }
-  uint64_t own_return(const mapping::CallSite& s) const { return old_ ? s.old_return : s.new_return; }
-  uint64_t other_return(const mapping::CallSite& s) const { return old_ ? s.new_return : s.old_return; }
+  uint64_t own_return(const mapping::CallSite& s) const {
+    return old_ ? s.old_return : s.new_return;
+  }
+  uint64_t other_return(const mapping::CallSite& s) const {
+    return old_ ? s.new_return : s.old_return;
+  }
   /// How a frame that waits at this call in the process's own code becomes one of the survivor's.
-  mapping::FrameChange change_in(const mapping::CallSite& s) const { return old_ ? s.to_new : s.to_old; }
+  mapping::FrameChange change_in(const mapping::CallSite& s) const {
+    return old_ ? s.to_new : s.to_old;
+  }
   /// And how one in the survivor's code becomes one of the process's own.
-  mapping::FrameChange change_out(const mapping::CallSite& s) const { return old_ ? s.to_old : s.to_new; }
+  mapping::FrameChange change_out(const mapping::CallSite& s) const {
+    return old_ ? s.to_old : s.to_new;
+  }
   std::span<const mapping::Move> moves_in(const mapping::CallSite& s) const {
     return old_ ? file_->moves_to_new(s) : file_->moves_to_old(s);
   }
@@ -64,12 +72,18 @@ class SidedMapping {
   }
   /// Callers of the process's own code cannot call the survivor's body, nor the other way round.
   static bool parameters_differ(const Function& f) { return f.parameters_differ; }
-  /// The variable of the survivor that covers `address` (known size), or starts there; nullptr if none.
+  /// The variable of the survivor that covers `address`
+  /// (known size), or starts there; nullptr if none.
   const mapping::Data* data_at_other(uint64_t address) const;
-  /// Start of the first variable of the survivor behind `address`; the largest number if there is none.
+  /// Start of the first variable of the survivor behind
+  /// `address`; the largest number if there is none.
   uint64_t next_data_other(uint64_t address) const;
-  uint64_t own_address(const mapping::Data& d) const { return old_ ? d.old_address : d.new_address; }
-  uint64_t other_address(const mapping::Data& d) const { return old_ ? d.new_address : d.old_address; }
+  uint64_t own_address(const mapping::Data& d) const {
+    return old_ ? d.old_address : d.new_address;
+  }
+  uint64_t other_address(const mapping::Data& d) const {
+    return old_ ? d.new_address : d.old_address;
+  }
   uint64_t other_size(const mapping::Data& d) const { return old_ ? d.new_size : d.old_size; }
   std::string name(const mapping::Data& d) const { return std::string(file_->text(d.name)); }
   /// Both versions have it, with the same size.

@@ -28,7 +28,8 @@ class Walker {
 
   std::vector<StackFrame> walk(const Registers& start, size_t most) {
     RegisterSet regs;
-    const uint64_t saved[] = {start.rbx, start.rbp, start.rsp, start.r12, start.r13, start.r14, start.r15, start.rip};
+    const uint64_t saved[] = {start.rbx, start.rbp, start.rsp, start.r12,
+                              start.r13, start.r14, start.r15, start.rip};
     const int number[] = {kRbx, kRbp, kRsp, kR12, 13, 14, 15, kReturn};
     for (size_t i = 0; i < 8; ++i) regs.set(number[i], saved[i]);
     std::vector<StackFrame> out;
@@ -41,7 +42,8 @@ class Walker {
       bool more = step(frame, regs, caller, slot);
       bool signal = signal_;
       out.push_back(frame);
-      // A stack grows towards lower addresses; what does not is no stack (a signal stack may lie anywhere).
+      // A stack grows towards lower addresses; what does
+      // not is no stack (a signal stack may lie anywhere).
       if (!more || (!signal && caller.value[kRsp] <= regs.value[kRsp])) break;
       frame = {};
       frame.address = caller.value[kReturn];
@@ -56,9 +58,11 @@ class Walker {
  private:
   bool step(StackFrame& frame, const RegisterSet& regs, RegisterSet& caller, uint64_t& slot);
   bool locate(StackFrame& frame, const ElfView*& elf) const;
-  bool apply(const Rule& rule, int r, uint64_t cfa, const RegisterSet& regs, RegisterSet& caller, uint64_t& slot);
+  bool apply(const Rule& rule, int r, uint64_t cfa, const RegisterSet& regs, RegisterSet& caller,
+             uint64_t& slot);
   std::optional<uint64_t> word(uint64_t at);
-  std::optional<uint64_t> evaluate(std::span<const uint8_t> code, const RegisterSet& regs, std::optional<uint64_t> first);
+  std::optional<uint64_t> evaluate(std::span<const uint8_t> code, const RegisterSet& regs,
+                                   std::optional<uint64_t> first);
 
   pid_t pid_;
   const AddressSpace& space_;
@@ -113,7 +117,8 @@ bool Walker::step(StackFrame& frame, const RegisterSet& regs, RegisterSet& calle
   // A return address may lie behind the function's last instruction (a call that does not return).
   uint64_t look = frame.in_module - (frame.interrupted ? 0 : 1);
   auto entry = frame_entry(*elf, look);
-  if ((!entry || !entry->signal) && !frame.interrupted) {  // a signal frame's restorer is looked up as it is
+  if ((!entry || !entry->signal) &&
+      !frame.interrupted) {  // a signal frame's restorer is looked up as it is
     auto here = frame_entry(*elf, frame.in_module);
     if (here && here->signal) entry = here, look = frame.in_module;
   }
@@ -139,7 +144,8 @@ bool Walker::step(StackFrame& frame, const RegisterSet& regs, RegisterSet& calle
   return caller.has(kReturn);
 }
 
-bool Walker::apply(const Rule& rule, int r, uint64_t cfa, const RegisterSet& regs, RegisterSet& caller, uint64_t& slot) {
+bool Walker::apply(const Rule& rule, int r, uint64_t cfa, const RegisterSet& regs,
+                   RegisterSet& caller, uint64_t& slot) {
   auto load = [&](uint64_t at) {
     auto v = word(at);
     if (!v) return false;
@@ -148,10 +154,16 @@ bool Walker::apply(const Rule& rule, int r, uint64_t cfa, const RegisterSet& reg
     return true;
   };
   switch (rule.kind) {
-    case Rule::Kind::same: return true;
-    case Rule::Kind::undefined: caller.known &= ~(1u << r); return true;
-    case Rule::Kind::offset: return load(cfa + static_cast<uint64_t>(rule.offset));
-    case Rule::Kind::value_offset: caller.set(r, cfa + static_cast<uint64_t>(rule.offset)); return true;
+    case Rule::Kind::same:
+      return true;
+    case Rule::Kind::undefined:
+      caller.known &= ~(1u << r);
+      return true;
+    case Rule::Kind::offset:
+      return load(cfa + static_cast<uint64_t>(rule.offset));
+    case Rule::Kind::value_offset:
+      caller.set(r, cfa + static_cast<uint64_t>(rule.offset));
+      return true;
     case Rule::Kind::reg:
       if (regs.has(static_cast<uint64_t>(rule.offset))) caller.set(r, regs.value[rule.offset]);
       return true;
@@ -168,8 +180,10 @@ bool Walker::apply(const Rule& rule, int r, uint64_t cfa, const RegisterSet& reg
   return false;
 }
 
-/// The operations that call frame information uses: glibc's signal frame, PLT stubs, gcc's realigned frames.
-std::optional<uint64_t> Walker::evaluate(std::span<const uint8_t> code, const RegisterSet& regs, std::optional<uint64_t> first) {
+/// The operations that call frame information uses: glibc's
+/// signal frame, PLT stubs, gcc's realigned frames.
+std::optional<uint64_t> Walker::evaluate(std::span<const uint8_t> code, const RegisterSet& regs,
+                                         std::optional<uint64_t> first) {
   analyzer::ByteCursor in(code, 0);
   std::vector<uint64_t> s;
   if (first) s.push_back(*first);
@@ -198,20 +212,51 @@ std::optional<uint64_t> Walker::evaluate(std::span<const uint8_t> code, const Re
           if (good) s.back() = *v;
           break;
         }
-        case 0x08: s.push_back(in.number<uint8_t>()); break;
-        case 0x09: s.push_back(static_cast<uint64_t>(int64_t{in.number<int8_t>()})); break;
-        case 0x0a: s.push_back(in.number<uint16_t>()); break;
-        case 0x0b: s.push_back(static_cast<uint64_t>(int64_t{in.number<int16_t>()})); break;
-        case 0x10: s.push_back(in.uleb()); break;
-        case 0x11: s.push_back(static_cast<uint64_t>(in.sleb())); break;
-        case 0x12: good = !s.empty(); if (good) s.push_back(s.back()); break;
-        case 0x1a: good = binary([](uint64_t a, uint64_t b) { return a & b; }); break;
-        case 0x1c: good = binary([](uint64_t a, uint64_t b) { return a - b; }); break;
-        case 0x22: good = binary([](uint64_t a, uint64_t b) { return a + b; }); break;
-        case 0x23: good = !s.empty(); if (good) s.back() += in.uleb(); break;
-        case 0x24: good = binary([](uint64_t a, uint64_t b) { return b < 64 ? a << b : 0; }); break;
-        case 0x2a: good = binary([](uint64_t a, uint64_t b) { return uint64_t{static_cast<int64_t>(a) >= static_cast<int64_t>(b)}; }); break;
-        default: good = false;
+        case 0x08:
+          s.push_back(in.number<uint8_t>());
+          break;
+        case 0x09:
+          s.push_back(static_cast<uint64_t>(int64_t{in.number<int8_t>()}));
+          break;
+        case 0x0a:
+          s.push_back(in.number<uint16_t>());
+          break;
+        case 0x0b:
+          s.push_back(static_cast<uint64_t>(int64_t{in.number<int16_t>()}));
+          break;
+        case 0x10:
+          s.push_back(in.uleb());
+          break;
+        case 0x11:
+          s.push_back(static_cast<uint64_t>(in.sleb()));
+          break;
+        case 0x12:
+          good = !s.empty();
+          if (good) s.push_back(s.back());
+          break;
+        case 0x1a:
+          good = binary([](uint64_t a, uint64_t b) { return a & b; });
+          break;
+        case 0x1c:
+          good = binary([](uint64_t a, uint64_t b) { return a - b; });
+          break;
+        case 0x22:
+          good = binary([](uint64_t a, uint64_t b) { return a + b; });
+          break;
+        case 0x23:
+          good = !s.empty();
+          if (good) s.back() += in.uleb();
+          break;
+        case 0x24:
+          good = binary([](uint64_t a, uint64_t b) { return b < 64 ? a << b : 0; });
+          break;
+        case 0x2a:
+          good = binary([](uint64_t a, uint64_t b) {
+            return uint64_t{static_cast<int64_t>(a) >= static_cast<int64_t>(b)};
+          });
+          break;
+        default:
+          good = false;
       }
     }
     if (!good || in.failed()) return {};

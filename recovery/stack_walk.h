@@ -13,7 +13,8 @@ struct BroughtRange {
   uint64_t start = 0, end = 0, bias = 0;
   std::shared_ptr<const ElfView> elf;
   std::string path;
-  /// Return addresses of stubs that rebuild a frame → the return address that such a frame would have.
+  /// Return addresses of stubs that rebuild a frame →
+  /// the return address that such a frame would have.
   std::map<uint64_t, uint64_t> stands_for = {};
 };
 

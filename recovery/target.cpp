@@ -25,7 +25,8 @@ class SavedThread {
  public:
   explicit SavedThread(pid_t tid) : tid_(tid), vectors_(kMostVectorState) {
     iovec io{vectors_.data(), vectors_.size()};
-    good_ = ptrace(PTRACE_GETREGS, tid, 0, &registers) == 0 && ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &io) == 0;
+    good_ = ptrace(PTRACE_GETREGS, tid, 0, &registers) == 0 &&
+            ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &io) == 0;
     vectors_.resize(good_ ? io.iov_len : 0);
   }
   ~SavedThread() {
@@ -79,7 +80,8 @@ bool Target::write(uint64_t at, const void* from, size_t size) {
   return done == size;
 }
 
-PtraceTarget::PtraceTarget(pid_t pid, pid_t tid, uint64_t syscall_instruction, uint64_t cookie, uint64_t scratch_stack)
+PtraceTarget::PtraceTarget(pid_t pid, pid_t tid, uint64_t syscall_instruction, uint64_t cookie,
+                           uint64_t scratch_stack)
     : pid_(pid), tid_(tid), syscall_(syscall_instruction), cookie_(cookie), stack_(scratch_stack) {}
 
 bool PtraceTarget::system_call(long number, const uint64_t (&a)[6], uint64_t& result) {
@@ -89,9 +91,11 @@ bool PtraceTarget::system_call(long number, const uint64_t (&a)[6], uint64_t& re
   r.rip = syscall_;
   r.rax = static_cast<uint64_t>(number);
   r.orig_rax = ~0ull;  // the kernel must not restart anything
-  r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4], r.r9 = cookie_ ? cookie_ : a[5];
+  r.rdi = a[0], r.rsi = a[1], r.rdx = a[2], r.r10 = a[3], r.r8 = a[4],
+  r.r9 = cookie_ ? cookie_ : a[5];
   if (ptrace(PTRACE_SETREGS, tid_, 0, &r) != 0) return false;
-  // A signal that arrives meanwhile stops the thread before the instruction: it is left for later by stepping again.
+  // A signal that arrives meanwhile stops the thread before the instruction: it is left for later
+  // by stepping again.
   for (int stop = 0; stop < kMostStops; ++stop) {
     int signal;
     if (ptrace(PTRACE_SINGLESTEP, tid_, 0, 0) != 0 || !wait_for_stop(tid_, &signal)) return false;
@@ -124,7 +128,8 @@ bool PtraceTarget::function_call(uint64_t function, uint64_t first, uint64_t sec
     int signal;
     if (ptrace(PTRACE_CONT, tid_, 0, 0) != 0 || !wait_for_stop(tid_, &signal)) return false;
     if (signal == SIGSEGV) return ptrace(PTRACE_GETREGS, tid_, 0, &r) == 0 && r.rip == 0;
-    if (signal == SIGSYS || signal == SIGTRAP || signal == SIGILL || signal == SIGBUS || signal == SIGFPE || signal == SIGABRT)
+    if (signal == SIGSYS || signal == SIGTRAP || signal == SIGILL || signal == SIGBUS ||
+        signal == SIGFPE || signal == SIGABRT)
       return false;
     if (signal != 0) kill_later_ |= uint64_t{1} << signal;
   }

@@ -1,4 +1,5 @@
-// Orchestrates a transplant: which modules, what can be done, then the changes, each of which can be undone.
+// Orchestrates a transplant: which modules, what can be
+// done, then the changes, each of which can be undone.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -40,9 +41,11 @@ struct ModulePair {
   const Module* other;
 };
 
-// The loader and libc hold the state of the process itself (threads, the heap) and the agent's rewritten system calls.
+// The loader and libc hold the state of the process itself (threads, the heap) and the agent's
+// rewritten system calls.
 bool runtime_library(const std::string& path) {
-  static const char* const names[] = {"ld-linux-x86-64.so.2", "libc.so.6", "libpthread.so.0", "libc.so", "libgcc_s.so.1"};
+  static const char* const names[] = {"ld-linux-x86-64.so.2", "libc.so.6", "libpthread.so.0",
+                                      "libc.so", "libgcc_s.so.1"};
   std::string key = library_key(path);
   for (const char* n : names)
     if (key == n) return true;
@@ -78,7 +81,8 @@ std::vector<ModulePair> differing_modules(const AddressSpace& own, const Address
 }
 
 uint32_t rebuilt(const std::vector<Move>& moves) {
-  return static_cast<uint32_t>(std::count_if(moves.begin(), moves.end(), [](const Move& m) { return m.rebuilds; }));
+  return static_cast<uint32_t>(
+      std::count_if(moves.begin(), moves.end(), [](const Move& m) { return m.rebuilds; }));
 }
 
 std::string list_of(const std::map<size_t, std::string>& left, const SidedMapping& m, size_t f) {
@@ -89,8 +93,9 @@ std::string list_of(const std::map<size_t, std::string>& left, const SidedMappin
 }  // namespace
 
 const char* to_string(Reason r) {
-  static const char* const names[] = {"done",          "no mapping",    "nothing changed", "unreadable",      "no room",
-                                      "not carried",   "frame differs", "code in use",     "unwinding",       "process refused"};
+  static const char* const names[] = {
+      "done",        "no mapping",    "nothing changed", "unreadable", "no room",
+      "not carried", "frame differs", "code in use",     "unwinding",  "process refused"};
   return names[static_cast<size_t>(r)];
 }
 
@@ -102,14 +107,17 @@ struct Transplanter::State {
   std::vector<std::unique_ptr<BroughtModule>> known;
   std::map<const mapping::MappingFile*, std::shared_ptr<const SidedMapping>> sided[2];
 
-  std::shared_ptr<const SidedMapping> view(std::shared_ptr<const mapping::MappingFile> file, Side side) {
+  std::shared_ptr<const SidedMapping> view(std::shared_ptr<const mapping::MappingFile> file,
+                                           Side side) {
     auto& v = sided[static_cast<int>(side)][file.get()];
     if (!v) v = std::make_shared<SidedMapping>(file, side);
     return v;
   }
-  std::shared_ptr<const mapping::MappingFile> mapping_of(const ModulePair& p, Side own, std::string& why) {
+  std::shared_ptr<const mapping::MappingFile> mapping_of(const ModulePair& p, Side own,
+                                                         std::string& why) {
     bool old = own == Side::kOld;
-    auto answer = mappings.get(old ? p.own->file : p.other->file, old ? p.other->file : p.own->file);
+    auto answer =
+        mappings.get(old ? p.own->file : p.other->file, old ? p.other->file : p.own->file);
     why = answer.why;
     return answer.mapping;
   }
@@ -139,7 +147,9 @@ class Application {
   bool plan_frames(const AddressSpace& space, const std::vector<BroughtRange>& ranges);
   bool change(const AddressSpace& space);
   const std::vector<BroughtModule*>& modules() const { return modules_; }
-  void note_unmapped(const Module& m, std::string why) { unmapped_.emplace_back(m, std::move(why)); }
+  void note_unmapped(const Module& m, std::string why) {
+    unmapped_.emplace_back(m, std::move(why));
+  }
 
  private:
   size_t waiting_in_crash() const { return waiting_; }
@@ -154,17 +164,19 @@ class Application {
   size_t waiting_ = 0;  // outer frames of the crash's stack that did not run
 };
 
-bool Application::plan_module(const AddressSpace& space, const AddressSpace& other, const ModulePair& p,
-                              std::shared_ptr<const SidedMapping> mapping) {
+bool Application::plan_module(const AddressSpace& space, const AddressSpace& other,
+                              const ModulePair& p, std::shared_ptr<const SidedMapping> mapping) {
   for (auto& b : known_)
-    if (b->fits(*p.own, *p.other, *mapping) && (b->present(request_.target) || b->has_room(space))) {
+    if (b->fits(*p.own, *p.other, *mapping) &&
+        (b->present(request_.target) || b->has_room(space))) {
       modules_.push_back(b.get());
       return true;
     }
   auto imports = [&](std::string_view symbol) {
     return find_import(request_.target.pid(), space, request_.survivor, other, *p.other, symbol);
   };
-  auto b = BroughtModule::plan(request_.target, space, *p.own, *p.other, mapping, imports, outcome_);
+  auto b =
+      BroughtModule::plan(request_.target, space, *p.own, *p.other, mapping, imports, outcome_);
   if (!b) return false;
   modules_.push_back(b.get());
   known_.push_back(std::move(b));
@@ -183,8 +195,11 @@ bool Application::check_crash() {
     for (const BroughtModule* b : modules_) {
       if (!b->own().contains(address)) continue;
       const auto* f = b->mapping().function_at_own(address - b->own().bias);
-      if (!f || !SidedMapping::changed(*f) || b->carried().count(b->mapping().index_of(*f))) continue;
-      return refuse(Reason::kNotCarried, "`" + b->mapping().name(*f) + "`: " + list_of(b->left(), b->mapping(), b->mapping().index_of(*f)));
+      if (!f || !SidedMapping::changed(*f) || b->carried().count(b->mapping().index_of(*f)))
+        continue;
+      return refuse(Reason::kNotCarried,
+                    "`" + b->mapping().name(*f) +
+                        "`: " + list_of(b->left(), b->mapping(), b->mapping().index_of(*f)));
     }
   }
   return true;
@@ -206,8 +221,10 @@ bool Application::plan_frames(const AddressSpace& space, const std::vector<Broug
   if (crashed) crashed->waiting_from = crashed->frames.size() - waiting_;
   if (!check_crash()) return false;
   for (ThreadStack& s : stacks_) {
-    if (std::string why = entries_in_use(s.frames, modules_); !why.empty()) return refuse(Reason::kCodeInUse, why);
-    if (std::string why = plan_moves_in(s, space, modules_, request_.crash_stack, moves_); !why.empty())
+    if (std::string why = entries_in_use(s.frames, modules_); !why.empty())
+      return refuse(Reason::kCodeInUse, why);
+    if (std::string why = plan_moves_in(s, space, modules_, request_.crash_stack, moves_);
+        !why.empty())
       return refuse(Reason::kFrameDiffers, why);
   }
   return true;
@@ -217,13 +234,16 @@ bool Application::change(const AddressSpace& space) {
   Target& target = request_.target;
   for (BroughtModule* b : modules_) {
     if (b->present(target)) continue;
-    if (std::string why = b->write(target, space); !why.empty()) return refuse(Reason::kProcessRefused, why);
+    if (std::string why = b->write(target, space); !why.empty())
+      return refuse(Reason::kProcessRefused, why);
   }
   std::string why;
   size_t moved = 0;
   for (; moved < moves_.size() && why.empty(); ++moved)
-    if (!target.write(moves_[moved].slot, &moves_[moved].to, 8)) why = "a return address could not be written";
-  for (size_t i = 0; i < modules_.size() && why.empty(); ++i) why = modules_[i]->put_redirects(target);
+    if (!target.write(moves_[moved].slot, &moves_[moved].to, 8))
+      why = "a return address could not be written";
+  for (size_t i = 0; i < modules_.size() && why.empty(); ++i)
+    why = modules_[i]->put_redirects(target);
   if (why.empty()) {
     outcome_.frames_moved = static_cast<uint32_t>(moves_.size());
     outcome_.frames_rebuilt = rebuilt(moves_);
@@ -236,8 +256,10 @@ bool Application::change(const AddressSpace& space) {
 
 void report_functions(const std::vector<BroughtModule*>& modules, Outcome& o) {
   for (const BroughtModule* b : modules) {
-    for (const auto& r : b->redirects()) o.functions.push_back(b->mapping().name(b->mapping().functions()[r.function]));
-    for (const auto& [f, why] : b->left()) o.left.push_back(b->mapping().name(b->mapping().functions()[f]) + ": " + why);
+    for (const auto& r : b->redirects())
+      o.functions.push_back(b->mapping().name(b->mapping().functions()[r.function]));
+    for (const auto& [f, why] : b->left())
+      o.left.push_back(b->mapping().name(b->mapping().functions()[f]) + ": " + why);
   }
 }
 
@@ -314,7 +336,8 @@ Outcome Transplanter::apply(const Request& request) {
       o.left.push_back(p.own->path + ": " + why);
       continue;
     }
-    if (!a.plan_module(own.value(), other.value(), p, state_->view(mapping, request.side))) return o;
+    if (!a.plan_module(own.value(), other.value(), p, state_->view(mapping, request.side)))
+      return o;
   }
   clock.step("plan");
   if (!a.plan_frames(own.value(), state_->ranges())) return o;
@@ -348,7 +371,8 @@ Outcome Transplanter::revert(const Request& request) {
   auto ranges = state_->ranges();
   for (const ThreadState& t : request.threads)
     o.frames_kept += plan_moves_out(
-        walk_stack(request.target.pid(), t.registers, space.value(), ranges, kMostFrames), modules, moves);
+        walk_stack(request.target.pid(), t.registers, space.value(), ranges, kMostFrames), modules,
+        moves);
   clock.step("stack");
   for (const Move& m : moves)
     if (!request.target.write(m.slot, &m.to, 8)) {

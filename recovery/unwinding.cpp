@@ -51,7 +51,8 @@ class Writer {
 
 class Maker {
  public:
-  Maker(Carrier& carrier, const SidedMapping& m, const Target& target, const Module& own, const ElfView& other, Placement at)
+  Maker(Carrier& carrier, const SidedMapping& m, const Target& target, const Module& own,
+        const ElfView& other, Placement at)
       : carrier_(carrier), m_(m), target_(target), own_(own), other_(other), at_(at) {}
 
   Unwinding run(const std::vector<FrameStub>& stubs) {
@@ -111,7 +112,8 @@ uint64_t Maker::personality(const FrameEntry& e) const {
 }
 
 std::string Maker::add(const FrameEntry& e, uint64_t start, uint64_t size) {
-  if (e.start != start || e.size > size + 16) return "its unwinding data covers more than the function";
+  if (e.start != start || e.size > size + 16)
+    return "its unwinding data covers more than the function";
   uint64_t routine = 0;
   if (e.personality) {
     routine = personality(e);
@@ -123,7 +125,8 @@ std::string Maker::add(const FrameEntry& e, uint64_t start, uint64_t size) {
   Writer common;
   common.number<uint32_t>(0);
   common.number<uint8_t>(1);
-  const char* augmentation = e.personality ? (e.signal ? "zPLRS" : "zPLR") : (e.signal ? "zRS" : "zR");
+  const char* augmentation =
+      e.personality ? (e.signal ? "zPLRS" : "zPLR") : (e.signal ? "zRS" : "zR");
   common.bytes({reinterpret_cast<const uint8_t*>(augmentation), std::strlen(augmentation) + 1});
   common.uleb(e.code_align);
   common.sleb(e.data_align);
@@ -152,7 +155,8 @@ std::string Maker::add(const FrameEntry& e, uint64_t start, uint64_t size) {
   return "";
 }
 
-// The stub's first instruction copies rsp to r11, which stays as it is. Unwinders look up the byte before a return address.
+// The stub's first instruction copies rsp to r11, which stays as it is. Unwinders look up the byte
+// before a return address.
 void Maker::add_stub(const FrameStub& s) {
   constexpr uint8_t kDefineCfa = 0x0c, kAdvance = 0x40, kOffset = 0x80, kFirstInstruction = 3;
   size_t common_at = out_.bytes_.size();
@@ -188,7 +192,8 @@ void Maker::add_stub(const FrameStub& s) {
   out_.record(entry);
 }
 
-// Walks the call-site table and its actions for the types that they name (Itanium C++ ABI, exception handling tables).
+// Walks the call-site table and its actions for the types that they name (Itanium C++ ABI,
+// exception handling tables).
 std::string Maker::types(uint64_t lsda) {
   constexpr const char* kDamaged = "its exception tables are not understood";
   auto all = other_.bytes_from(lsda);
@@ -202,7 +207,9 @@ std::string Maker::types(uint64_t lsda) {
   uint8_t site_encoding = in.number<uint8_t>();
   ByteCursor sites = in.take(in.uleb());
   uint64_t actions = in.address();
-  auto number = [&] { return site_encoding == 0x01 ? sites.uleb() : uint64_t{sites.number<uint32_t>()}; };
+  auto number = [&] {
+    return site_encoding == 0x01 ? sites.uleb() : uint64_t{sites.number<uint32_t>()};
+  };
   if (in.failed() || (site_encoding != 0x01 && site_encoding != 0x03)) return kDamaged;
   std::set<uint64_t> first, wanted;
   while (!sites.at_end()) {
@@ -225,7 +232,9 @@ std::string Maker::types(uint64_t lsda) {
       if (!next) break;
       at = link + static_cast<uint64_t>(next);
     }
-  unsigned size = (encoding & 0x0f) == 0x03 || (encoding & 0x0f) == 0x0b ? 4 : (encoding & 0x0f) == 0 ? 8 : 0;
+  unsigned size = (encoding & 0x0f) == 0x03 || (encoding & 0x0f) == 0x0b ? 4
+                  : (encoding & 0x0f) == 0                               ? 8
+                                                                         : 0;
   if (!size) return kDamaged;
   for (uint64_t index : wanted)
     if (std::string why = type_entry(base - index * size, encoding); !why.empty()) return why;
@@ -244,17 +253,20 @@ std::string Maker::type_entry(uint64_t at, uint8_t encoding) {
   if (relative) v += at;
   uint64_t type = encoding & kIndirect ? slot_value(v) : carrier_.counterpart(v);
   if (!type) return "a type that it catches is not known in the process";
-  if (encoding & kIndirect) return carrier_.put(v, &type, 8) ? "" : "its types lie outside the file";
+  if (encoding & kIndirect)
+    return carrier_.put(v, &type, 8) ? "" : "its types lie outside the file";
   uint64_t field = relative ? type - (at_.copy_bias + at) : type;
-  if (!wide && (relative ? static_cast<uint64_t>(int64_t{static_cast<int32_t>(field)}) != field : field >> 32))
+  if (!wide && (relative ? static_cast<uint64_t>(int64_t{static_cast<int32_t>(field)}) != field
+                         : field >> 32))
     return "a type that it catches is out of reach";
   return carrier_.put(at, &field, wide ? 8 : 4) ? "" : "its types lie outside the file";
 }
 
 }  // namespace
 
-Unwinding make_unwinding(Carrier& carrier, const SidedMapping& mapping, const Target& target, const Module& own,
-                         const ElfView& other, Placement placement, const std::vector<FrameStub>& stubs) {
+Unwinding make_unwinding(Carrier& carrier, const SidedMapping& mapping, const Target& target,
+                         const Module& own, const ElfView& other, Placement placement,
+                         const std::vector<FrameStub>& stubs) {
   return Maker(carrier, mapping, target, own, other, placement).run(stubs);
 }
 

@@ -41,7 +41,7 @@ struct Instruction {
   Ref ref : 3 = Ref::none;
   uint8_t absolute : 1 = 0;    // the field holds the address itself, not a distance from the next
   uint8_t field_size : 4 = 0;  // 1, 2, 4 or 8 bytes; 0 none
-  uint32_t token = 0;  // hash of its bytes without address fields and without branch width
+  uint32_t token = 0;          // hash of its bytes without address fields and without branch width
   int32_t distance = 0;  // from the start of its function (or the thread pointer) to the target
 };
 static_assert(sizeof(Instruction) == 16);

@@ -134,7 +134,8 @@ class Tracker {
     if (!r || r->cfa_is_expression || r->cfa_register != 7) return {};
     return r->cfa_offset;
   }
-  // A function starts with its return address on the stack; a cold part where its function jumps to it.
+  // A function starts with its return address on the
+  // stack; a cold part where its function jumps to it.
   int32_t at_start() const {
     if (f_.parent == kNone) return 8;
     const Function& whole = program_.functions()[f_.parent];

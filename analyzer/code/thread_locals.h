@@ -1,6 +1,6 @@
-// Finds the distances of thread-local variables in the code of a program (TLS models local-exec, and
-// what the linker makes of the others). They lie in displacements and immediates: nothing else tells
-// them from numbers.
+// Finds the distances of thread-local variables in the code of a program (TLS models local-exec,
+// and what the linker makes of the others). They lie in displacements and immediates: nothing else
+// tells them from numbers.
 #pragma once
 
 #include "analyzer/code/program.h"

@@ -23,8 +23,8 @@ Symbol convert(const LIEF::ELF::Symbol& from, bool dynamic) {
   return s;
 }
 
-// Sections that are not loaded have symbols too (link-time optimisation names the start of each unit
-// in .debug_info); their values are no addresses.
+// Sections that are not loaded have symbols too (link-time optimisation names the start of each
+// unit in .debug_info); their values are no addresses.
 std::vector<bool> loaded_sections(const LIEF::ELF::Binary& binary) {
   constexpr uint64_t kAllocated = 2;  // SHF_ALLOC
   std::vector<bool> loaded;

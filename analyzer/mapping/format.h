@@ -55,8 +55,8 @@ struct Function {
   MatchedBy matched_by = MatchedBy::name;
   Possible old_to_new = Possible::yes, new_to_old = Possible::yes;
   Kind kind = Kind::normal;
-  uint8_t confidence = 0;  // per cent
-  uint8_t damaged = 0;     // 1: some bytes are no known instructions
+  uint8_t confidence = 0;         // per cent
+  uint8_t damaged = 0;            // 1: some bytes are no known instructions
   uint8_t parameters_differ = 0;  // 1: callers of one version cannot call the other's code
   uint32_t reserved2 = 0;
 };
@@ -75,8 +75,8 @@ struct CallSite {
   uint32_t old_frame = kNothing, new_frame = kNothing;  // index in frames
   int32_t old_depth = -1,
           new_depth = -1;  // bytes from the stack pointer to the CFA; -1 not certain
-  uint32_t first_move_to_new = 0, first_move_to_old = 0;    // of rebuild
-  uint32_t why_not_to_new = 0, why_not_to_old = 0;          // offsets in strings; "" unless no
+  uint32_t first_move_to_new = 0, first_move_to_old = 0;  // of rebuild
+  uint32_t why_not_to_new = 0, why_not_to_old = 0;        // offsets in strings; "" unless no
   uint16_t moves_to_new = 0, moves_to_old = 0;
   uint8_t confidence = 0;  // per cent
   FrameChange to_new = FrameChange::no, to_old = FrameChange::no;
@@ -128,11 +128,11 @@ enum class FixupKind : uint8_t {
   constant,   // read-only bytes (text, numbers): may be read from a copy of this version's bytes
   table,      // a jump table: must be read from a copy; its targets lie in this code
   local_got,  // a GOT slot that holds the address of something local; `other` is what it must hold
-  thread,  // the field is a distance from the thread pointer; target and other: see kThreadSpace
+  thread,     // the field is a distance from the thread pointer; target and other: see kThreadSpace
 };
 
-// One address field in the code of a changed, added or removed function or of a cold part. Sorted by offset within a
-// function.
+// One address field in the code of a changed, added or removed function or of a cold part. Sorted
+// by offset within a function.
 struct Fixup {
   uint32_t offset = 0;     // of the field, from the start of the function
   uint8_t field_size = 0;  // 1, 2, 4 or 8 bytes

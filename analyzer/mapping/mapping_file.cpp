@@ -83,8 +83,8 @@ analyzer::Status MappingFile::verify(const std::string& what) const {
   bool fits = table_fits(h.functions, sizeof(Function)) && table_fits(h.by_new_address, 4) &&
               table_fits(h.call_sites, sizeof(CallSite)) && table_fits(h.frames, sizeof(Frame)) &&
               table_fits(h.data, sizeof(Data)) && table_fits(h.fixups, sizeof(Fixup)) &&
-              table_fits(h.moves, sizeof(Move)) && table_fits(h.strings, 1) && h.strings.count > 0 &&
-              bytes_[h.strings.offset + h.strings.count - 1] == 0 &&
+              table_fits(h.moves, sizeof(Move)) && table_fits(h.strings, 1) &&
+              h.strings.count > 0 && bytes_[h.strings.offset + h.strings.count - 1] == 0 &&
               h.old_file.id_size <= sizeof h.old_file.id &&
               h.new_file.id_size <= sizeof h.new_file.id;
   if (!fits) return Error{what + " is damaged: a table lies outside the file"};

@@ -158,8 +158,9 @@ void Writer::function(const an::FunctionResult& r) {
   std::sort(sites_.begin() + f.first_call_site, sites_.end(),
             [](const CallSite& x, const CallSite& y) { return x.old_return < y.old_return; });
   // A cold part goes with its function, so it has fixups even when nothing in it changed.
-  bool same = (r.status == an::FunctionStatus::identical || r.status == an::FunctionStatus::moved) &&
-              (o ? o : n)->kind != an::FunctionKind::cold;
+  bool same =
+      (r.status == an::FunctionStatus::identical || r.status == an::FunctionStatus::moved) &&
+      (o ? o : n)->kind != an::FunctionKind::cold;
   f.first_old_fixup = static_cast<uint32_t>(fixups_.size());
   if (o && !same) fixup_maker_.append(true, r.old_index, fixups_);
   f.old_fixups = static_cast<uint32_t>(fixups_.size()) - f.first_old_fixup;

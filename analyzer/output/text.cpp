@@ -77,8 +77,8 @@ std::string frames_line(const FunctionResult& r) {
   size_t rebuilt = 0, refused = 0;
   for (const CallSite& s : r.call_sites) {
     FrameChange worst = std::min(s.old_to_new->change, s.new_to_old->change);
-    bool rebuilds =
-        s.old_to_new->change == FrameChange::rebuild || s.new_to_old->change == FrameChange::rebuild;
+    bool rebuilds = s.old_to_new->change == FrameChange::rebuild ||
+                    s.new_to_old->change == FrameChange::rebuild;
     if (worst == FrameChange::no)
       ++refused;
     else if (rebuilds)

@@ -39,8 +39,9 @@ std::vector<std::string> split(const std::string& text, char separator) {
   return parts;
 }
 
-// The folders of which a mount is a read-only overlay; none if it is anything else. CRI-O's image volumes are overlays over
-// overlays, and the kernel stacks no third: the second root is made of what they are made of.
+// The folders of which a mount is a read-only overlay; none if it is anything else. CRI-O's image
+// volumes are overlays over overlays, and the kernel stacks no third: the second root is made of
+// what they are made of.
 std::vector<std::string> layers_of(const Json& config, const std::string& destination) {
   std::vector<std::string> layers;
   for (const Json& mount : array_at(config, "mounts")) {
@@ -49,7 +50,8 @@ std::vector<std::string> layers_of(const Json& config, const std::string& destin
     if (string_at(mount, "type", "") != "overlay") continue;
     for (const std::string& option : strings_at(mount, "options")) {
       if (option.starts_with("upperdir=")) return {};
-      if (option.starts_with("lowerdir=") && option.find('\\') == std::string::npos) layers = split(option.substr(9), ':');
+      if (option.starts_with("lowerdir=") && option.find('\\') == std::string::npos)
+        layers = split(option.substr(9), ':');
     }
   }
   for (const std::string& layer : layers)

@@ -10,8 +10,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdlib>
+#include <iterator>
 #include <memory>
 #include <set>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "oci/base/failure.hpp"
 #include "oci/base/files.hpp"
@@ -115,8 +119,8 @@ int highest_call(const Json& profile) {
   return highest;
 }
 
-// runc lets calls above highest_call() fail with ENOSYS where the profile's default is an error: glibc falls back on that
-// only (clone3).
+// runc lets calls above highest_call() fail with ENOSYS where the profile's default is an error:
+// glibc falls back on that only (clone3).
 bool has_enosys_rule(const Json& profile) {
   const std::string name = string_at(profile, "defaultAction", "");
   return highest_call(profile) >= 0 && name != "SCMP_ACT_ALLOW" &&
@@ -134,33 +138,36 @@ std::set<std::string> named_calls(const Json& profile) {
 bool allows(const Json& profile, const std::string& call) {
   for (const Json& rule : array_at(profile, "syscalls"))
     for (const std::string& name : strings_at(rule, "names"))
-      if (name == call) return string_at(rule, "action", "") == "SCMP_ACT_ALLOW" && array_at(rule, "args").empty();
+      if (name == call)
+        return string_at(rule, "action", "") == "SCMP_ACT_ALLOW" && array_at(rule, "args").empty();
   return string_at(profile, "defaultAction", "") == "SCMP_ACT_ALLOW";
 }
 
 // What every program of some size uses, and a profile made for one small program need not name.
 const std::vector<std::string>& ordinary_calls() {
-  static const std::vector<std::string> kCalls = {
-      "accept", "accept4", "access", "arch_prctl", "bind", "brk", "clock_getres", "clock_gettime", "clock_nanosleep",
-      "close", "connect", "copy_file_range", "dup", "dup2", "dup3", "epoll_create1", "epoll_ctl", "epoll_pwait",
-      "epoll_wait", "eventfd2", "exit", "exit_group", "faccessat", "fallocate", "fchmod", "fchmodat", "fchown",
-      "fchownat", "fcntl", "flock", "fork", "fstat", "fstatfs", "fsync", "ftruncate", "futex", "getcwd", "getdents64",
-      "getegid", "geteuid", "getgid", "getpeername", "getpid", "getppid", "getpriority", "getrandom", "getrlimit",
-      "getrusage", "getsid", "getsockname", "getsockopt", "gettid", "gettimeofday", "getuid", "ioctl", "kill", "listen",
-      "lseek", "lstat", "madvise", "mincore", "mkdir", "mkdirat", "mmap", "mprotect", "mremap", "munmap", "nanosleep", "newfstatat",
-      "open", "openat", "pipe", "pipe2", "poll", "ppoll", "pread64", "pselect6", "pwrite64", "read", "readlink",
-      "readlinkat", "readv", "recvfrom", "recvmsg", "rename", "renameat", "renameat2", "restart_syscall", "rmdir",
-      "rseq", "rt_sigaction", "rt_sigprocmask", "rt_sigqueueinfo", "rt_sigreturn", "rt_sigtimedwait",
-      "rt_tgsigqueueinfo", "sched_getaffinity", "sched_getparam", "sched_getscheduler", "sched_setaffinity",
-      "sched_setattr", "sched_setscheduler", "sched_yield", "select", "sendfile", "sendmsg", "sendto", "set_robust_list",
-      "set_tid_address", "setpgid", "setpriority", "setsid", "setsockopt", "shutdown", "sigaltstack", "signalfd4",
-      "socket", "socketpair", "stat", "statfs", "statx", "sysinfo", "tgkill", "timerfd_create", "timerfd_settime",
-      "tkill", "umask", "uname", "unlink", "unlinkat", "vfork", "wait4", "waitid", "write", "writev"};
+  std::istringstream names(
+      "accept accept4 access arch_prctl bind brk clock_getres clock_gettime clock_nanosleep close "
+      "connect copy_file_range dup dup2 dup3 epoll_create1 epoll_ctl epoll_pwait epoll_wait "
+      "eventfd2 exit exit_group faccessat fallocate fchmod fchmodat fchown fchownat fcntl flock "
+      "fork fstat fstatfs fsync ftruncate futex getcwd getdents64 getegid geteuid getgid "
+      "getpeername getpid getppid getpriority getrandom getrlimit getrusage getsid getsockname "
+      "getsockopt gettid gettimeofday getuid ioctl kill listen lseek lstat madvise mincore mkdir "
+      "mkdirat mmap mprotect mremap munmap nanosleep newfstatat open openat pipe pipe2 poll ppoll "
+      "pread64 pselect6 pwrite64 read readlink readlinkat readv recvfrom recvmsg rename renameat "
+      "renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigprocmask rt_sigqueueinfo "
+      "rt_sigreturn rt_sigtimedwait rt_tgsigqueueinfo sched_getaffinity sched_getparam "
+      "sched_getscheduler sched_setaffinity sched_setattr sched_setscheduler sched_yield select "
+      "sendfile sendmsg sendto set_robust_list set_tid_address setpgid setpriority setsid "
+      "setsockopt shutdown sigaltstack signalfd4 socket socketpair stat statfs statx sysinfo "
+      "tgkill "
+      "timerfd_create timerfd_settime tkill umask uname unlink unlinkat vfork wait4 waitid write "
+      "writev ");
+  static const std::vector<std::string> kCalls{std::istream_iterator<std::string>(names), {}};
   return kCalls;
 }
 
-// A profile that says something else of one of them knows why; the others the monitor may make. New namespaces stay
-// what the profile has them be.
+// A profile that says something else of one of them knows why; the others the monitor may make. New
+// namespaces stay what the profile has them be.
 void allow_ordinary_calls(const Json& profile, Json& rules) {
   constexpr uint64_t kNewNamespaces = 0x7E020000;
   const std::set<std::string> named = named_calls(profile);
@@ -171,7 +178,11 @@ void allow_ordinary_calls(const Json& profile, Json& rules) {
   if (!named.contains("clone"))
     rules.push_back({{"names", {"clone"}},
                      {"action", "SCMP_ACT_ALLOW"},
-                     {"args", {{{"index", 0}, {"value", kNewNamespaces}, {"valueTwo", 0}, {"op", "SCMP_CMP_MASKED_EQ"}}}}});
+                     {"args",
+                      {{{"index", 0},
+                        {"value", kNewNamespaces},
+                        {"valueTwo", 0},
+                        {"op", "SCMP_CMP_MASKED_EQ"}}}}});
 }
 
 // Calls that runc's rule answers before the profile names the monitor's, and no more after it.
@@ -181,7 +192,8 @@ Json calls_that_grew_old(const Json& profile) {
     last = std::max(last, seccomp_syscall_resolve_name(name.c_str()));
   Json names = Json::array();
   for (int number = highest_call(profile) + 1; number < last; ++number) {
-    const std::unique_ptr<char, void (*)(void*)> name(seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number), free);
+    const std::unique_ptr<char, void (*)(void*)> name(
+        seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number), free);
     if (name && !is_monitor_call(name.get())) names.push_back(name.get());
   }
   return names;
@@ -260,8 +272,10 @@ Json widen_profile(const Json& profile) {
     allow_ordinary_calls(profile, rules);
   }
   Json young = has_enosys_rule(profile) ? calls_that_grew_old(profile) : Json::array();
-  if (hide_clone3 && std::find(young.begin(), young.end(), "clone3") == young.end()) young.push_back("clone3");
-  if (!young.empty()) rules.push_back({{"names", young}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", ENOSYS}});
+  if (hide_clone3 && std::find(young.begin(), young.end(), "clone3") == young.end())
+    young.push_back("clone3");
+  if (!young.empty())
+    rules.push_back({{"names", young}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", ENOSYS}});
   widened["syscalls"] = rules;
   return widened;
 }
@@ -276,7 +290,8 @@ std::string compile_profile(const Json& profile, bool unknown_is_enosys) {
   add_architectures(filter.get(), profile);
   add_rules(filter.get(), profile, default_action);
   std::string program = exported(filter.get());
-  if (unknown_is_enosys && has_enosys_rule(profile)) program = with_enosys(program, highest_call(profile));
+  if (unknown_is_enosys && has_enosys_rule(profile))
+    program = with_enosys(program, highest_call(profile));
   check_length(program);
   return program;
 }
@@ -299,7 +314,8 @@ std::string with_takeover(const std::string& program) {
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, static_cast<uint32_t>(kCodeEnd & 0xffffffff), 1, 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  const std::string widened = std::string(reinterpret_cast<const char*>(stub), sizeof stub) + program;
+  const std::string widened =
+      std::string(reinterpret_cast<const char*>(stub), sizeof stub) + program;
   check_length(widened);
   return widened;
 }

@@ -17,8 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// A version's program in its tree, as two words for mx-tables; nothing where the tree is not on the host yet.
-void add_version(const fs::path& tree, const start::VersionSettings& version, std::vector<std::string>& words) {
+// A version's program in its tree, as two words for
+// mx-tables; nothing where the tree is not on the host yet.
+void add_version(const fs::path& tree, const start::VersionSettings& version,
+                 std::vector<std::string>& words) {
   const ScopedFd root(open(tree.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root.valid()) return;
   const std::string program = find_program_in(root.get(), version);
@@ -48,16 +50,20 @@ void start_unwatched(const std::vector<std::string>& words) {
 
 }  // namespace
 
-void make_tables(const Config& config, const Json& original, const start::ContainerSettings& settings,
-                 const ContainerState& state, const std::optional<StoredImage>& image) {
+void make_tables(const Config& config, const Json& original,
+                 const start::ContainerSettings& settings, const ContainerState& state,
+                 const std::optional<StoredImage>& image) {
   const fs::path program = config.tables_path();
   if (access(program.c_str(), X_OK) != 0) return;
   std::error_code error;
-  fs::create_directories(config.tables(), error);  // the hook mounts it before mx-tables may have run
+  fs::create_directories(config.tables(),
+                         error);  // the hook mounts it before mx-tables may have run
   std::vector<std::string> words = {program.string(), config.tables().string()};
   for (const start::VersionSettings& version : settings.versions) {
-    if (version.name == state.first) add_version(rootfs_of(original, state.bundle), version, words);
-    else if (image) add_version(image->rootfs, version, words);
+    if (version.name == state.first)
+      add_version(rootfs_of(original, state.bundle), version, words);
+    else if (image)
+      add_version(image->rootfs, version, words);
   }
   if (words.size() > 2) start_unwatched(words);
 }

@@ -68,20 +68,23 @@ void drop_engine_init(std::vector<std::string>& args) {
     }
 }
 
-// Limits of time, sizes and stacks are the program's, not the monitor's, which would end of them one day. It keeps what lets a version,
-// without CAP_SYS_RESOURCE, set them for itself: no hard limit is below the asked one, and that of address space has room for the arena.
+// Limits of time, sizes and stacks are the program's, not the monitor's, which would end of them
+// one day. It keeps what lets a version, without CAP_SYS_RESOURCE, set them for itself: no hard
+// limit is below the asked one, and that of address space has room for the arena.
 Json limits_for_monitor(const Json& process) {
   Json out = Json::array();
   for (Json limit : array_at(process, "rlimits")) {
     const auto resource = start::limit_by_name(string_at(limit, "type", ""));
     bool programs = false;
-    for (const int one : {RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_RSS})
+    for (const int one :
+         {RLIMIT_AS, RLIMIT_DATA, RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK, RLIMIT_RSS})
       programs = programs || resource == one;
     rlimit now{};
     if (programs && getrlimit(static_cast<__rlimit_resource>(*resource), &now) == 0) {
       const Json* asked = find_member(limit, "hard");
       uint64_t wanted = asked != nullptr ? asked->get<uint64_t>() : 0;
-      if (resource == RLIMIT_AS && wanted < RLIM_INFINITY - start::kAddressSpaceOfMx) wanted += start::kAddressSpaceOfMx;
+      if (resource == RLIMIT_AS && wanted < RLIM_INFINITY - start::kAddressSpaceOfMx)
+        wanted += start::kAddressSpaceOfMx;
       const uint64_t hard = std::max<uint64_t>(now.rlim_max, wanted);
       limit["soft"] = hard;
       limit["hard"] = hard;

@@ -55,7 +55,8 @@ Json asked_process(const ContainerState& state, const CommandLine& line) {
   return process_from_flags(state, line);
 }
 
-// The version's root as the host sees it, through the container's first process. Invalid: cannot tell.
+// The version's root as the host sees it, through the
+// container's first process. Invalid: cannot tell.
 ScopedFd open_root_of(const ContainerState& state, const start::VersionSettings& version) {
   const std::string path = "/proc/" + std::to_string(state.pid) + "/root";
   const ScopedFd container(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

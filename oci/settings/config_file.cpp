@@ -74,9 +74,7 @@ const std::map<std::string, Setter>& setters() {
          c.lockstep = one_of(n, k, {"window", "full"});
        }},
       {"defaults.recovery",
-       [](Config& c, const Node& n, const Key& k) {
-         c.recovery = on_or_off(n, k);
-       }},
+       [](Config& c, const Node& n, const Key& k) { c.recovery = on_or_off(n, k); }},
       {"defaults.hang-timeout",
        [](Config& c, const Node& n, const Key& k) {
          const auto seconds = n.value<double>();

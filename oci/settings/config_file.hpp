@@ -37,8 +37,8 @@ struct Config {
   std::filesystem::path hook_path() const;
   std::filesystem::path enter_path() const;
   std::vector<std::string> analyzer_paths() const;  // mx-analyze and what it becomes
-  std::filesystem::path tables_path() const;  // the program that makes site tables
-  std::filesystem::path tables() const;       // the folder it puts them into
+  std::filesystem::path tables_path() const;        // the program that makes site tables
+  std::filesystem::path tables() const;             // the folder it puts them into
 };
 
 // Root of the first user namespace; rootless podman runs as uid 0 of another one.

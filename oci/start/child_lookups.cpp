@@ -16,8 +16,8 @@ int can_execute(const char* path) {
   struct stat info {};
   if (stat(path, &info) != 0) return errno == EACCES ? EACCES : ENOENT;
   if (S_ISDIR(info.st_mode)) return EACCES;
-  // Effective ids decide at execve; access(2) would take the real ones. A profile that does not know faccessat2 answers
-  // with its own error: then execve has the word.
+  // Effective ids decide at execve; access(2) would take the real ones. A profile that does not
+  // know faccessat2 answers with its own error: then execve has the word.
   return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 || errno != EACCES ? 0 : EACCES;
 }
 

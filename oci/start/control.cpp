@@ -43,7 +43,8 @@ Control take_control(const std::string& settings_path) {
   Control control;
   control.settings = container_settings_from_json(text);
   control.state_fd = open_folder(control.settings.state_folder);
-  control.tables_fd = open((folder_of(settings_path) + "/sites").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  control.tables_fd =
+      open((folder_of(settings_path) + "/sites").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   for (const VersionSettings& version : control.settings.versions) {
     if (version.root != "/") control.root_fds[version.name] = open_folder(version.root);
     if (!version.seccomp_file.empty())

@@ -15,7 +15,7 @@ namespace mx::start {
 struct Control {
   ContainerSettings settings;
   int tables_fd = -1;  // folder of site tables made by the host, if there is one
-  int state_fd = -1;  // O_PATH of the writable state folder; a detached mount, ".." stays in it
+  int state_fd = -1;   // O_PATH of the writable state folder; a detached mount, ".." stays in it
   std::map<std::string, int> root_fds;  // version name to O_PATH of its root; absent for "/"
   std::map<std::string, std::vector<sock_filter>> filters;  // version name to the user's profile
   bool hidden = false;  // false: the kernel or a policy refused umount2; say so in the report

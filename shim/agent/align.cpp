@@ -45,8 +45,8 @@ bool own_affair(uint64_t nr, uint64_t request) {
 }
 
 bool signals_thread(const Thread* t, uint64_t nr, uint64_t process, uint64_t thread) {
-  return nr == __NR_tgkill && t->proc->multi_threaded && static_cast<int32_t>(process) == t->proc->vpid &&
-         static_cast<int32_t>(thread) != t->vtid;
+  return nr == __NR_tgkill && t->proc->multi_threaded &&
+         static_cast<int32_t>(process) == t->proc->vpid && static_cast<int32_t>(thread) != t->vtid;
 }
 
 bool passing(const EventHeader& h) {
@@ -90,11 +90,13 @@ bool is_own_affair(Thread* t, uint64_t offset, const EventHeader& h) {
 bool is_leaders_wake(Thread* t, uint64_t offset, const EventHeader& h) {
   Compared leader;
   return h.nr == __NR_write && (h.kind == EventKind::kCall || h.kind == EventKind::kIntent) &&
-         peek_compared(t, offset + sizeof h, h.nr, leader) && wakes_itself(t, h.nr, leader.values[0], leader.values[2]);
+         peek_compared(t, offset + sizeof h, h.nr, leader) &&
+         wakes_itself(t, h.nr, leader.values[0], leader.values[2]);
 }
 
 bool may_pass(Thread* t, uint64_t offset, const EventHeader& h, OnTheWay& way) {
-  return may_skip(h) || is_own_affair(t, offset, h) || is_empty_wait(h) || is_leaders_look(t, offset, h, way);
+  return may_skip(h) || is_own_affair(t, offset, h) || is_empty_wait(h) ||
+         is_leaders_look(t, offset, h, way);
 }
 
 bool may_pass(Thread* t, const EventHeader& h) {
@@ -228,7 +230,8 @@ void skip_event(Thread* t, const EventHeader& h) {
 }
 
 namespace {
-// The leader has taken a lock next, and this version is to take it, too. (A wait for a condition may be none here.)
+// The leader has taken a lock next, and this version is to take it, too. (A wait for a condition
+// may be none here.)
 bool is_lock_ahead(const EventHeader& h) {
   return h.kind == EventKind::kLock && !sites::is_condition(h.nr);
 }
@@ -278,7 +281,8 @@ Match follower_match(Call& c, EventHeader& h) {
     if (distance >= 0) {
       skip_bytes_to(c, distance);
     } else if (harmless(*c.d) || own_affair(c.nr, c.args[1]) || polls_child(c) ||
-               signals_thread(t, c.nr, c.args[0], c.args[1]) || wakes_itself(c) || may_look_alone(c, look)) {
+               signals_thread(t, c.nr, c.args[0], c.args[1]) || wakes_itself(c) ||
+               may_look_alone(c, look)) {
       return Match::kOnOwn;
     } else if (may_pass(t, h)) {
       skip_event(t, h);

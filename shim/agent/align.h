@@ -13,12 +13,13 @@ bool harmless(const sys::Desc& d);
 /// close-on-exec once more, its fork has masks of its own).
 bool own_affair(uint64_t nr, uint64_t request);
 
-/// pthread_kill and pthread_cancel: whether they send a signal to a thread that is about to end is decided under a lock of
-/// libc's own, which such a thread takes, too. What comes of it in the leader is told where the thread takes it.
+/// pthread_kill and pthread_cancel: whether they send a signal to a thread that is about to end is
+/// decided under a lock of libc's own, which such a thread takes, too. What comes of it in the
+/// leader is told where the thread takes it.
 bool signals_thread(const Thread* t, uint64_t nr, uint64_t process, uint64_t thread);
 
-/// Of the leader's event `offset` bytes behind the cursor: a write by which threads wake each other, see wakes_itself(). The follower may
-/// lack it.
+/// Of the leader's event `offset` bytes behind the cursor: a write by which threads wake each
+/// other, see wakes_itself(). The follower may lack it.
 bool is_leaders_wake(Thread* t, uint64_t offset, const EventHeader& h);
 
 /// An event that the follower may lack, whatever it is about to do (queries, private opens, locks,

@@ -8,9 +8,10 @@
 
 namespace mx::agent {
 
-/// While it lives, this thread may have a file of the agent's under any number; waits first while another thread of
-/// the process puts descriptors in place. May be held within another one. Must not live while this thread waits for
-/// another one or for an event: what it has then it puts aside().
+/// While it lives, this thread may have a file of the agent's under any
+/// number; waits first while another thread of the process puts descriptors
+/// in place. May be held within another one. Must not live while this thread
+/// waits for another one or for an event: what it has then it puts aside().
 class BorrowsNumber {
  public:
   explicit BorrowsNumber(Thread* t);
@@ -24,8 +25,9 @@ class BorrowsNumber {
   Thread* thread_;
 };
 
-/// While it lives, no other thread of this process begins to borrow a number, and none has one: it waits for those that
-/// do, but not for ever (300 ms), for a thread may be stopped. By a thread that puts a file under a given number.
+/// While it lives, no other thread of this process begins to borrow a number, and none has one: it
+/// waits for those that do, but not for ever (300 ms), for a thread may be stopped. By a thread
+/// that puts a file under a given number.
 class OwnsAllNumbers {
  public:
   explicit OwnsAllNumbers(Thread* t);

@@ -19,8 +19,8 @@ uint64_t bulk_digest(uint64_t seed, const void* bytes, uint64_t n);
 /// Whether `n` bytes, a multiple of kBulkStep, are the same.
 bool bulk_equal(const void* a, const void* b, uint64_t n);
 
-/// The agent has faulted (maybe in one of these, which have touched memory that is not there): where
-/// the fault's handler returns to, the program's registers are as they were.
+/// The agent has faulted (maybe in one of these, which have touched memory that is not there):
+/// where the fault's handler returns to, the program's registers are as they were.
 void restore_vectors(Thread* t, Ucontext* uc);
 
 }  // namespace mx::agent

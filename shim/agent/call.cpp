@@ -40,8 +40,8 @@ bool full_lockstep() { return control()->settings.full_lockstep; }
 
 // It brings something in, or says what shall be brought in: nobody outside sees anything of it.
 bool lets_nothing_out(const Call& c) {
-  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) || c.nr == __NR_epoll_ctl || looks_only(c) ||
-         signals_thread(c.t, c.nr, c.args[0], c.args[1]);
+  return harmless(*c.d) || own_affair(c.nr, c.args[1]) || begins_work(c.d->nr) ||
+         c.nr == __NR_epoll_ctl || looks_only(c) || signals_thread(c.t, c.nr, c.args[0], c.args[1]);
 }
 
 // Digest and sample of what the program hands to the kernel. Pointers may be bad (the kernel
@@ -71,7 +71,8 @@ static bool waits_for_futex(uint64_t op) {
   constexpr uint64_t kWait = 0, kLockPi = 6, kWaitBitset = 9, kWaitRequeuePi = 11, kLockPi2 = 13;
   constexpr uint64_t kCommand = 0x7f;  // FUTEX_CMD_MASK
   op &= kCommand;
-  return op == kWait || op == kLockPi || op == kWaitBitset || op == kWaitRequeuePi || op == kLockPi2;
+  return op == kWait || op == kLockPi || op == kWaitBitset || op == kWaitRequeuePi ||
+         op == kLockPi2;
 }
 
 bool may_block(const Call& c) {
@@ -142,9 +143,10 @@ void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_
 namespace {
 void announce(Call& c);
 
-// Another thread may have read what this call writes, and its event may be there, before this one's.
-// So the place in the order is from before; but nobody may be kept waiting for a call that waits,
-// so that publishes an event which has the place, and its end has none: a reader may wait for that (own_words.h).
+// Another thread may have read what this call writes, and its event may be there, before this
+// one's. So the place in the order is from before; but nobody may be kept waiting for a call that
+// waits, so that publishes an event which has the place, and its end has none: a reader may wait
+// for that (own_words.h).
 void come_before_others(Call& c) {
   Thread* t = c.t;
   const Process* p = t->proc->shared;
@@ -253,7 +255,9 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
   e.h.nr = static_cast<uint16_t>(c.nr);
   e.h.kind = kind;
   if (c.ret > 0 && c.d->in_mask && c.ret == handed_over(c)) flags |= stream::kWhole;
-  if (c.d->fd_arg >= 0 && c.nr != __NR_close && is_regular(t, static_cast<int>(c.args[c.d->fd_arg]))) flags |= stream::kRegular;
+  if (c.d->fd_arg >= 0 && c.nr != __NR_close &&
+      is_regular(t, static_cast<int>(c.args[c.d->fd_arg])))
+    flags |= stream::kRegular;
   e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
   if (!c.began) take_order(t, e.h);
@@ -382,16 +386,18 @@ long on_own(Call& c) {
   if (c.nr == __NR_write) return static_cast<long>(c.args[2]);  // wakes_itself()
   if (c.d->ret == sys::RetKind::kFd) return open_alone(c);
   if (c.nr == __NR_tgkill) return 0;  // for a thread that the leader's found at its end
-  if (c.nr == __NR_wait4) return 0;  // a poll of a child, of which nothing is known yet
+  if (c.nr == __NR_wait4) return 0;   // a poll of a child, of which nothing is known yet
   // The number may not exist here.
   const auto fd = static_cast<int>(c.args[0]);
-  if (c.nr == __NR_fcntl && fd_known_open(c.t, fd)) return c.args[1] == 1 /*F_GETFD*/ && (fd_bits(c.t, fd) & kFdCloexec);
+  if (c.nr == __NR_fcntl && fd_known_open(c.t, fd))
+    return c.args[1] == 1 /*F_GETFD*/ && (fd_bits(c.t, fd) & kFdCloexec);
   const long ret = execute_plain(c);
   if (ret != kEbadf || c.d->fd_arg != 0 || c.t->replays || !fd_known_open(c.t, fd)) return ret;
   const BorrowsNumber borrows(c.t);
   const int leaders = fetch_descriptor(c.t, fd);  // (if it still has it)
   if (is_error(leaders)) return ret;
-  const long answer = raw6(c.nr, static_cast<uint64_t>(leaders), c.exec[1], c.exec[2], c.exec[3], c.exec[4], c.exec[5]);
+  const long answer = raw6(c.nr, static_cast<uint64_t>(leaders), c.exec[1], c.exec[2], c.exec[3],
+                           c.exec[4], c.exec[5]);
   sys(__NR_close, leaders);
   return answer;
 }
@@ -462,15 +468,16 @@ long execute_plain(const Call& c) {
 
 namespace {
 
-// By the time a follower comes to it there may be a folder where its leader found none; and where there was one the leader
-// waits, for its next calls may remove it.
+// By the time a follower comes to it there may be a folder where its leader found none; and where
+// there was one the leader waits, for its next calls may remove it.
 long follow_both(Call& c) {
   Thread* t = c.t;
   EventHeader h;
   long own;
   switch (follower_match(c, h)) {
     case Match::kMatched:
-      own = c.d->path_arg >= 0 && is_error(h.result) ? static_cast<long>(h.result) : execute_plain(c);
+      own =
+          c.d->path_arg >= 0 && is_error(h.result) ? static_cast<long>(h.result) : execute_plain(c);
       follower_take(c, h);
       if (is_error(own) != is_error(c.ret)) report_result_divergence(c, own);
       return c.ret;

@@ -18,9 +18,10 @@ bool gives_descriptors(int pidfd) {
   return !is_error(one);
 }
 
-// Once the stand-in has told its list (and is the survivor's user for the kernel). A process whose first thread has ended has no
-// descriptors for the kernel (pidfd_getfd(2)): another thread has, since Linux 6.9, and so has the keeper as long as the program
-// has not changed its user. `pidfd` if there is no better one.
+// Once the stand-in has told its list (and is the survivor's user for the kernel). A process whose
+// first thread has ended has no descriptors for the kernel (pidfd_getfd(2)): another thread has,
+// since Linux 6.9, and so has the keeper as long as the program has not changed its user. `pidfd`
+// if there is no better one.
 int one_that_gives(Thread* t, int pidfd) {
   constexpr uint64_t kOfThread = 0200;  // PIDFD_THREAD
   const BorrowsNumber borrows(t);
@@ -35,7 +36,9 @@ int one_that_gives(Thread* t, int pidfd) {
     else
       sys(__NR_close, other);
   };
-  each_lane(t->proc->shared, [&](const Lane& l) { look(l.real_tid[index_of(stream::other(t->proc->version))], kOfThread); });
+  each_lane(t->proc->shared, [&](const Lane& l) {
+    look(l.real_tid[index_of(stream::other(t->proc->version))], kOfThread);
+  });
   look(t->proc->shared->keeper_pid, 0);
   if (best < 0) return pidfd;
   sys(__NR_close, pidfd);
@@ -97,7 +100,8 @@ FdHolder list_descriptors(Thread* t) {
   if (is_error(pidfd)) return {dead, -1};
   pidfd = aside(static_cast<int>(pidfd));
   borrows.give_back();
-  if (ask_for_list(t, dead)) return {dead, dead ? static_cast<int>(pidfd) : one_that_gives(t, static_cast<int>(pidfd))};
+  if (ask_for_list(t, dead))
+    return {dead, dead ? static_cast<int>(pidfd) : one_that_gives(t, static_cast<int>(pidfd))};
   sys(__NR_close, pidfd);
   return {dead, -1};
 }
@@ -109,7 +113,8 @@ int take_descriptors(Thread* t, FdHolder from) {
   constexpr uint32_t kMostListed = stream::kLaneScratch / sizeof *list;
   const uint32_t listed = p->fd_count;
   p->fd_count = leave_out_private(t, list, listed < kMostListed ? listed : kMostListed);
-  const int pidfd = in_list(list, p->fd_count, from.pidfd) ? clear_of(list, p->fd_count, from.pidfd) : from.pidfd;
+  const int pidfd =
+      in_list(list, p->fd_count, from.pidfd) ? clear_of(list, p->fd_count, from.pidfd) : from.pidfd;
   int taken = 0;
   forget_carried();
   const bool clear = !in_list(list, p->fd_count, pidfd);

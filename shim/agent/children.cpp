@@ -42,9 +42,11 @@ void await_end(Thread* t, int32_t real, int limit_ms) {
   sys(__NR_close, ended.fd);
 }
 
-// What the program does after its wait relies on what the child has done, in shared memory for one. The
-// follower's child may be behind.
-void await_own_end(Thread* t, int32_t real) { await_end(t, real, static_cast<int>(control()->settings.hang_timeout_ms)); }
+// What the program does after its wait relies on what the child has done, in shared memory for one.
+// The follower's child may be behind.
+void await_own_end(Thread* t, int32_t real) {
+  await_end(t, real, static_cast<int>(control()->settings.hang_timeout_ms));
+}
 
 // A signal to a process whose leader was killed is for the survivor, once it has taken over.
 void await_takeover(Process* pair) {
@@ -79,11 +81,13 @@ namespace {
 void await_twin(Thread* t, int32_t vpid) {
   constexpr int kLongestMs = 500, kReapedMs = 100;
   const Process* pair = find_former(vpid);
-  const bool led = pair && (pair->taker.load() || pair->leader.load() != static_cast<uint32_t>(t->proc->version));
+  const bool led = pair && (pair->taker.load() ||
+                            pair->leader.load() != static_cast<uint32_t>(t->proc->version));
   int32_t twin = led ? pair->real_pid[1 - version_index(t)] : 0;
   if (twin <= 0) return;
   await_end(t, twin, kLongestMs);
-  // Its number is the program's: the program may look whether there is still a process of that name.
+  // Its number is the program's: the program may look
+  // whether there is still a process of that name.
   Word never{0};
   Process* own = t->proc->shared;
   own->to_reap.store(static_cast<uint32_t>(twin));
@@ -97,7 +101,8 @@ void await_twin(Thread* t, int32_t vpid) {
 
 void child_born(Thread* t, int32_t vpid, int32_t real) {
   LocalProcess* p = t->proc;
-  if (Child* known = find_child(t, vpid))  // by note_children(), before this version came to its birth
+  if (Child* known =
+          find_child(t, vpid))  // by note_children(), before this version came to its birth
     known->real = real;
   else if (p->n_children < kMaxChildren)
     p->children[p->n_children++] = {vpid, real, 0};
@@ -111,11 +116,13 @@ namespace {
 
 constexpr uint64_t kAll = 0, kPid = 1;  // P_ALL, P_PID
 
-// One of these children has ended, and nobody has waited for it; it stays so. (The kernel has sent its signal, then.)
+// One of these children has ended, and nobody has waited for it; it stays so. (The kernel has sent
+// its signal, then.)
 bool find_ended(uint64_t which, int32_t real, Siginfo& info) {
   constexpr uint64_t kExited = 4, kNoWait = 0x01000000;
   info = {};
-  return sys(__NR_waitid, which, real, &info, kExited | kNoHang | kNoWait, 0) == 0 && info.signo != 0;
+  return sys(__NR_waitid, which, real, &info, kExited | kNoHang | kNoWait, 0) == 0 &&
+         info.signo != 0;
 }
 
 }  // namespace
@@ -127,7 +134,8 @@ void await_told_ends(Thread* t) {
     if (!c.told) continue;
     await_end(t, c.real, kLongestMs);
     Siginfo info;
-    find_ended(kPid, c.real, info);  // (its end shows a moment before the kernel has sent the signal: this waits for that)
+    find_ended(kPid, c.real, info);  // (its end shows a moment before the kernel has sent the
+                                     // signal: this waits for that)
   }
 }
 
@@ -147,7 +155,8 @@ bool untold_child_has_ended(const Thread* t, Siginfo& info) {
 
 void note_children(Thread* t) {
   for (const Process& p : stream::processes_taken(*control())) {
-    if (p.vpid && lives(p) && &p != t->proc->shared && p.vppid == t->proc->vpid && !find_child(t, p.vpid))
+    if (p.vpid && lives(p) && &p != t->proc->shared && p.vppid == t->proc->vpid &&
+        !find_child(t, p.vpid))
       child_born(t, p.vpid, p.vpid);
   }
 }
@@ -160,7 +169,8 @@ void child_reaped(Thread* t, int32_t vpid) {
 
 namespace {
 
-// Of a process that has ended and may have been adopted by this one: nobody has told its number since.
+// Of a process that has ended and may have been adopted
+// by this one: nobody has told its number since.
 int32_t ended_id(const Thread* t, int32_t vpid) {
   const Process* p = find_former(vpid);
   return p ? p->real_pid[version_index(t)] : 0;
@@ -219,7 +229,8 @@ int32_t virtual_id(Thread* t, int32_t real) {
     if (p->children[i].real == real) return p->children[i].vpid;
   for (Process& pair : stream::processes_taken(*control()))
     for (int v : {0, 1})
-      if (pair.real_pid[v] == real && pair.vpid && pair.alive[v].load() && pair.state.load()) return pair.vpid;
+      if (pair.real_pid[v] == real && pair.vpid && pair.alive[v].load() && pair.state.load())
+        return pair.vpid;
   for (Process& pair : stream::processes_taken(*control()))
     if (pair.real_pid[version_index(t)] == real && pair.vpid && pair.state.load()) return pair.vpid;
   return real;
@@ -227,7 +238,8 @@ int32_t virtual_id(Thread* t, int32_t real) {
 
 int32_t virtual_group(Thread* t, int32_t real, bool session) {
   const stream::Settings& s = control()->settings;
-  const uint32_t own = control()->processes[0].on_its_own.load() & (session ? stream::kOwnSession : stream::kOwnGroup);
+  const uint32_t own = control()->processes[0].on_its_own.load() &
+                       (session ? stream::kOwnSession : stream::kOwnGroup);
   if (real == s.apart && !own) return session ? s.first_session : s.first_group;
   return virtual_id(t, real);
 }
@@ -238,10 +250,12 @@ namespace {
 bool goes_on(const Process& p) {
   const uint32_t leader = p.leader.load() & 1;
   if (p.alive[leader].load()) return true;
-  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) && p.alive[1 - leader].load();
+  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) &&
+         p.alive[1 - leader].load();
 }
 
-// Whose child the process would be if no leader had been killed: its parent, or the nearest above that adopts orphans.
+// Whose child the process would be if no leader had been killed: its parent, or the nearest above
+// that adopts orphans.
 int32_t parent_above(const Process& child) {
   constexpr int kDeepest = 64;
   int32_t vpid = child.vppid;
@@ -293,8 +307,8 @@ void await_children(Thread* t) {
     Process* behind = nullptr;
     for (Process& p : stream::processes_taken(*control())) {
       auto state = static_cast<PairState>(p.state.load());
-      // (A child that has just been made is not alive yet, and a leader that hands over may count as gone before the other
-      // one leads. Neither takes signals then.)
+      // (A child that has just been made is not alive yet, and a leader that hands over may count
+      // as gone before the other one leads. Neither takes signals then.)
       const bool changes = state == PairState::kPaired || state == PairState::kFailover;
       if (changes && static_cast<int>(p.leader.load()) != v) behind = &p;
     }

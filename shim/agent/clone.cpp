@@ -7,7 +7,6 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
-#include "shim/agent/serialized.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_io.h"
@@ -16,6 +15,7 @@
 #include "shim/agent/patch.h"
 #include "shim/agent/processes.h"
 #include "shim/agent/report.h"
+#include "shim/agent/serialized.h"
 #include "shim/agent/settle.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
@@ -95,11 +95,12 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   Process* parent = p->shared;
   p->shared = &control()->processes[born.process];
   p->shared->shared_slot[v].store(parent->shared_slot[v].load());
-  p->shared->vpid = vpid;  // its maker may have been killed in the call
+  p->shared->vpid = vpid;        // its maker may have been killed in the call
   p->shared->alive[v].store(1);  // before the pid: who sees the pid may judge by this
   std::atomic_thread_fence(std::memory_order_seq_cst);
   // A maker that is killed at this moment may come back, and make it once more: one of the two.
-  if (int32_t none = 0; !__atomic_compare_exchange_n(&p->shared->real_pid[v], &none, p->real_pid, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+  if (int32_t none = 0; !__atomic_compare_exchange_n(&p->shared->real_pid[v], &none, p->real_pid,
+                                                     false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
     sys(__NR_exit_group, 0);
   use_lane(t, born.lane);
   if (t->gives_way) p->shared->gives_way.store(1);
@@ -206,18 +207,22 @@ long make_child(Call& c, const Request& q, const Born& born, int32_t vpid) {
   return q.flags & kVm ? fork_shared(c, q, born, vpid) : fork_plain(c, q, born, vpid);
 }
 
-// A checkpoint stays good: a copy that catches up comes to the birth, and makes no other child (is_due()). Who shares memory has
-// checkpoints together with the child, and what a child does in its parent's memory is in no event.
+// A checkpoint stays good: a copy that catches up comes to the birth, and makes no other child
+// (is_due()). Who shares memory has checkpoints together with the child, and what a child does in
+// its parent's memory is in no event.
 bool outlives_birth(Thread* t, const Request& q) {
-  const bool shares = t->proc->shared->sharing[static_cast<int>(t->proc->version)].load() || maps_memory_of_its_own(t);
+  const bool shares = t->proc->shared->sharing[static_cast<int>(t->proc->version)].load() ||
+                      maps_memory_of_its_own(t);
   return !(q.flags & kVm) && !shares;
 }
 
-// In a version that catches up: whether its process of the pair, which the leader has made, has yet to be made. It is there if the
-// version had come this far before it failed; and may have ended since.
+// In a version that catches up: whether its process of the pair, which
+// the leader has made, has yet to be made. It is there if the version
+// had come this far before it failed; and may have ended since.
 bool is_due(const Process& pair, int version) {
   const auto state = static_cast<PairState>(pair.state.load());
-  return pair.real_pid[version] == 0 && (state == PairState::kPaired || state == PairState::kFailover);
+  return pair.real_pid[version] == 0 &&
+         (state == PairState::kPaired || state == PairState::kFailover);
 }
 
 // The other version has made a child and this one knows its id, c.ret: makes its own, which follows

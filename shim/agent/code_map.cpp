@@ -155,11 +155,13 @@ const sites::SiteTable* site_table(Thread* t, CodeRegion& region, int wait_ms) {
     m->number[1] = static_cast<int64_t>(region.begin);
     send(m);
   }
-  for (int waited = 0; e.state.load(std::memory_order_acquire) == 1 && waited < wait_ms; waited += 10)
+  for (int waited = 0; e.state.load(std::memory_order_acquire) == 1 && waited < wait_ms;
+       waited += 10)
     futex_wait(&e.state, 1, 10);
   if (e.state.load(std::memory_order_acquire) != 2) return nullptr;
   if (e.offset > stream::kSitesSize || e.size > stream::kSitesSize - e.offset) return nullptr;
-  auto* table = reinterpret_cast<const sites::SiteTable*>(stream::kArenaBase + stream::kSitesOffset + e.offset);
+  auto* table = reinterpret_cast<const sites::SiteTable*>(stream::kArenaBase +
+                                                          stream::kSitesOffset + e.offset);
   return sites::plausible(table, e.size) ? table : nullptr;
 }
 

@@ -22,7 +22,8 @@ struct File {
 File files[kMostFiles];  // of a copy, until they are open again
 int file_count;
 
-// Notes a file of this version, while the descriptor is still there. What was opened for writing is memory.
+// Notes a file of this version, while the descriptor is
+// still there. What was opened for writing is memory.
 void note_file(Thread* t, int fd) {
   OpenAs as;
   if (file_count == kMostFiles || !describe(fd, as)) return;
@@ -33,9 +34,11 @@ void note_file(Thread* t, int fd) {
 
 // (The source's own description: whatever is read from it, the original's offset stays.)
 bool open_memory_anew(const char* path, const OpenAs& f) {
-  const long high = move_high(sys(__NR_open, path, kCloexec, 0));  // it must not stand where it is to go
+  const long high =
+      move_high(sys(__NR_open, path, kCloexec, 0));  // it must not stand where it is to go
   if (is_error(high)) return false;
-  const bool placed = place_memory(static_cast<int>(high), {f.fd, static_cast<int>(f.cloexec), f.offset});
+  const bool placed =
+      place_memory(static_cast<int>(high), {f.fd, static_cast<int>(f.cloexec), f.offset});
   sys(__NR_close, high);
   return placed;
 }
@@ -51,7 +54,8 @@ bool open_copy(int32_t pid, const File& f) {
 bool describe(int fd, OpenAs& as) {
   const long flags = sys(__NR_fcntl, fd, kGetfl, 0), own = sys(__NR_fcntl, fd, kGetfd, 0);
   if (is_error(flags) || is_error(own)) return false;
-  as = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags), sys(__NR_lseek, fd, 0, 1)};
+  as = {fd, static_cast<uint32_t>(own & 1), static_cast<uint64_t>(flags),
+        sys(__NR_lseek, fd, 0, 1)};
   return true;
 }
 

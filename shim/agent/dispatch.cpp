@@ -1,7 +1,7 @@
 // Every intercepted call comes through dispatch().
 #include "shim/agent/align.h"
-#include "shim/agent/call.h"
 #include "shim/agent/astray.h"
+#include "shim/agent/call.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/epoll.h"
 #include "shim/agent/failover.h"
@@ -49,7 +49,8 @@ constexpr HookTable make_hooks() {
   run(__NR_mmap, run_mmap);
   run(__NR_munmap, run_munmap);
   run(__NR_mremap, run_mremap);
-  for (int nr : {__NR_write, __NR_writev, __NR_pwrite64, __NR_pwritev, __NR_pwritev2, __NR_ftruncate, __NR_fallocate}) {
+  for (int nr : {__NR_write, __NR_writev, __NR_pwrite64, __NR_pwritev, __NR_pwritev2,
+                 __NR_ftruncate, __NR_fallocate}) {
     h.at[nr].measure = measure_file_write;
     h.at[nr].perform = perform_file_write;
     h.at[nr].in_turn = write_to_shadow;
@@ -77,26 +78,11 @@ constexpr HookTable make_hooks() {
     localise(nr, localise_sendfile);
   }
   for (int nr : {__NR_pipe, __NR_pipe2, __NR_socketpair}) localise(nr, localise_fd_pair);
-  for (int nr : {__NR_socket,
-                 __NR_accept,
-                 __NR_accept4,
-                 __NR_eventfd,
-                 __NR_eventfd2,
-                 __NR_epoll_create,
-                 __NR_epoll_create1,
-                 __NR_timerfd_create,
-                 __NR_inotify_init,
-                 __NR_inotify_init1,
-                 __NR_signalfd,
-                 __NR_signalfd4,
-                 __NR_pidfd_getfd,
-                 __NR_mq_open,
-                 __NR_fanotify_init,
-                 __NR_open_by_handle_at,
-                 __NR_open_tree,
-                 __NR_fsopen,
-                 __NR_fsmount,
-                 __NR_fspick})
+  for (int nr : {__NR_socket,       __NR_accept,        __NR_accept4,       __NR_eventfd,
+                 __NR_eventfd2,     __NR_epoll_create,  __NR_epoll_create1, __NR_timerfd_create,
+                 __NR_inotify_init, __NR_inotify_init1, __NR_signalfd,      __NR_signalfd4,
+                 __NR_pidfd_getfd,  __NR_mq_open,       __NR_fanotify_init, __NR_open_by_handle_at,
+                 __NR_open_tree,    __NR_fsopen,        __NR_fsmount,       __NR_fspick})
     localise(nr, localise_new_fd);
   h.at[__NR_ioctl].measure = measure_ioctl;
   h.at[__NR_ioctl].perform = perform_ioctl;
@@ -106,7 +92,8 @@ constexpr HookTable make_hooks() {
   h.at[__NR_sendmmsg].perform = perform_sendmmsg;
   run(__NR_vmsplice, run_vmsplice);
   // Waiting
-  h.at[__NR_epoll_ctl] = {nullptr, begin_epoll_ctl, prepare_epoll_ctl, nullptr, finish_epoll_ctl, localise_epoll_ctl};
+  h.at[__NR_epoll_ctl] = {nullptr, begin_epoll_ctl,  prepare_epoll_ctl,
+                          nullptr, finish_epoll_ctl, localise_epoll_ctl};
   for (int nr : {__NR_epoll_wait, __NR_epoll_pwait, __NR_epoll_pwait2}) {
     h.at[nr].perform = perform_epoll_wait;
     h.at[nr].localise = localise_epoll_wait;
@@ -207,7 +194,8 @@ bool on_private_descriptor(const Call& c) {
 // What modifies a private file is the leader's, for it is one file; not so memory.
 bool each_makes_it(const Call& c) {
   if (!on_private_descriptor(c)) return false;
-  return !sys::has(*c.d, sys::attr::kModifies) || (fd_bits(c.t, static_cast<int>(c.args[c.d->fd_arg])) & kFdMemory);
+  return !sys::has(*c.d, sys::attr::kModifies) ||
+         (fd_bits(c.t, static_cast<int>(c.args[c.d->fd_arg])) & kFdMemory);
 }
 
 long refuse(Call& c) {
@@ -240,11 +228,15 @@ bool is_event(const Call& c) { return c.d->treatment != Treatment::kLocal; }
 bool passes_by(Call& c) {
   switch (c.nr) {
     case __NR_rt_sigaction:
-    case __NR_sigaltstack: return true;
-    case __NR_rt_sigprocmask: return !unblocks(c);
+    case __NR_sigaltstack:
+      return true;
+    case __NR_rt_sigprocmask:
+      return !unblocks(c);
     case __NR_fcntl:
-    case __NR_flock: return false;  // may wait for a lock
-    default: break;
+    case __NR_flock:
+      return false;  // may wait for a lock
+    default:
+      break;
   }
   if (long own; own_identity(c, own)) return true;
   if (each_makes_it(c)) return true;
@@ -260,7 +252,8 @@ void remember(const Call& c, long ret) {
   for (int i = 0; i < 6; i++) p.args[i] = c.args[i];
 }
 
-// Different roots: which names the program has changed, and what of it this version does in its own root.
+// Different roots: which names the program has changed,
+// and what of it this version does in its own root.
 void follow_changes(Call& c, long ret) {
   if (ret < 0 || c.d->path_arg < 0 || !control()->settings.different_roots) return;
   note_changes(c);
@@ -305,7 +298,8 @@ void dispatch(Thread* t, Regs* r) {
                  deliver_pending(t, r, SignalPoint::kCallStart);
   if (!entered) {
     if (d.out_mask) read_size_words(c);
-    if (d.path_arg >= 0 && (t->proc->promoted || t->role == Role::kFollower)) own_proc_path(c, d.path_arg);
+    if (d.path_arg >= 0 && (t->proc->promoted || t->role == Role::kFollower))
+      own_proc_path(c, d.path_arg);
     long ret = is_astray(t) && event ? stray_call(c) : route(c);
     t->localises.store(0, std::memory_order_relaxed);
     if (!t->regs_redirected) {

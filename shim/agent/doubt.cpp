@@ -160,7 +160,8 @@ bool leader_fails_soon(Thread* t) {
       take_over(t);
       return true;
     } else {
-      // (Its thread that waits for the verdict of this version's stands behind this one in the order.)
+      // (Its thread that waits for the verdict of this
+      // version's stands behind this one in the order.)
       if (fails_elsewhere(t)) skip_to(t, position);
       await_more(t, position);
       int64_t now = monotonic_ns();

@@ -51,8 +51,10 @@ void forget(const Call& c) {
   EpollEntry* e = entry_of(c, false);
   if (!e) return;
   const auto fd = static_cast<int>(c.args[2]);
-  if (e == &c.t->proc->epoll[fd]) c.t->proc->fds[fd] &= ~kFdEpoll;
-  else e->fd = -1;
+  if (e == &c.t->proc->epoll[fd])
+    c.t->proc->fds[fd] &= ~kFdEpoll;
+  else
+    e->fd = -1;
 }
 
 void set_data(const Call& c) {
@@ -78,7 +80,8 @@ void prepare_epoll_ctl(Call& c) {
     before_of(c) = {e->data, 1};
     forget(c);
   }
-  if (op == kDel || !c.args[3] || !readable(reinterpret_cast<void*>(c.args[3]), sizeof(Event))) return;
+  if (op == kDel || !c.args[3] || !readable(reinterpret_cast<void*>(c.args[3]), sizeof(Event)))
+    return;
   // The kernel copies the event at once, so a copy on the agent's stack will do: it lives in Call.
   auto* given = reinterpret_cast<const Event*>(c.args[3]);
   auto* own = reinterpret_cast<Event*>(c.scratch);
@@ -101,25 +104,32 @@ void finish_epoll_ctl(Call& c) {
 
 void localise_epoll_ctl(Call& c) {
   if (c.ret < 0) return;
-  if (c.args[1] == kDel) forget(c);
-  else set_data(c);
+  if (c.args[1] == kDel)
+    forget(c);
+  else
+    set_data(c);
 }
 
 bool is_registered(const Call& c) { return entry_of(c, false) != nullptr; }
 
 bool note_registration(Thread* t, const Regs& r) {
   Event given;
-  if (r.call_arg(1) == kDel || !copy_guarded(&given, reinterpret_cast<void*>(r.call_arg(3)), sizeof given)) return false;
+  if (r.call_arg(1) == kDel ||
+      !copy_guarded(&given, reinterpret_cast<void*>(r.call_arg(3)), sizeof given))
+    return false;
   const auto epfd = static_cast<int>(r.call_arg(0)), fd = static_cast<int>(r.call_arg(2));
   EpollEntry* e = find(t, epfd, fd, false);
-  if ((r.call_arg(1) == kMod) != (e != nullptr)) return false;  // the kernel is to say that it cannot
+  if ((r.call_arg(1) == kMod) != (e != nullptr))
+    return false;  // the kernel is to say that it cannot
   if (!e) e = find(t, epfd, fd, true);
   if (e) e->data = given.data;
   return e != nullptr;
 }
 
 void settle_registration(Call& c) {
-  const auto is_gone = [&c] { return !entry_of(c, false); };  // as prepare_epoll_ctl() of another thread's EPOLL_CTL_DEL leaves it
+  const auto is_gone = [&c] {
+    return !entry_of(c, false);
+  };  // as prepare_epoll_ctl() of another thread's EPOLL_CTL_DEL leaves it
   const bool was_there = !is_gone();
   prepare_epoll_ctl(c);
   bool gone = !was_there || (c.args[1] == kAdd && before_of(c).changed);
@@ -151,9 +161,9 @@ struct EventWait {
   int timeout_arg;
 };
 
-// Before a leader blocks, its follower has to be woken: dear, if the next event comes at once. So a busy
-// server first looks without waiting, then waits a millisecond with the follower left asleep. A server whose
-// waits end by timeout is idle and blocks right away.
+// Before a leader blocks, its follower has to be woken: dear, if the next event comes at once. So a
+// busy server first looks without waiting, then waits a millisecond with the follower left asleep.
+// A server whose waits end by timeout is idle and blocks right away.
 bool look_first(Call& c, EventWait w, int64_t timeout_ms, long& result) {
   Thread* t = c.t;
   if (t->busy == 0 || t->pending) return false;
@@ -184,9 +194,10 @@ long wait_for_events(Call& c, const EventWait& w, int64_t timeout_ms) {
 long perform_epoll_wait(Call& c) {
   stage_events(c);
   bool plain = c.nr == __NR_epoll_wait || (c.nr == __NR_epoll_pwait && !c.args[4]);
-  long n = plain ? wait_for_events(c, {__NR_epoll_wait, {c.exec[0], c.exec[1], c.exec[2], 0, 0, 0}, 3},
-                                   static_cast<int>(c.args[3]))
-                 : execute(c);
+  long n =
+      plain ? wait_for_events(c, {__NR_epoll_wait, {c.exec[0], c.exec[1], c.exec[2], 0, 0, 0}, 3},
+                              static_cast<int>(c.args[3]))
+            : execute(c);
   return unstage_events(c, n);
 }
 
@@ -195,7 +206,8 @@ void localise_epoll_wait(Call& c) {
   for (long i = 0; i < c.ret; i++) {
     auto epfd = static_cast<int>(c.args[0]), fd = static_cast<int>(events[i].data);
     EpollEntry* e = find(c.t, epfd, fd, false);
-    // The number was closed but the file is open under another one: what was registered last still counts.
+    // The number was closed but the file is open under
+    // another one: what was registered last still counts.
     if (!e && valid_fd(fd) && c.t->proc->epoll[fd].epfd == epfd) e = &c.t->proc->epoll[fd];
     if (e) events[i].data = e->data;
   }
@@ -203,7 +215,8 @@ void localise_epoll_wait(Call& c) {
 
 namespace {
 
-// A registration as /proc/self/fdinfo shows it: "tfd: FD events: MASK data: DATA …", the last two hexadecimal.
+// A registration as /proc/self/fdinfo shows it: "tfd: FD
+// events: MASK data: DATA …", the last two hexadecimal.
 bool parse_registration(const char* line, Event& e, int& fd) {
   if (!starts_with(line, "tfd:")) return false;
   auto after = [&line](const char* word) {
@@ -223,7 +236,8 @@ bool parse_registration(const char* line, Event& e, int& fd) {
 constexpr int kMostSignalfds = 16;
 
 // The registrations of signalfds at epfd.
-int signal_registrations(Thread* t, int epfd, Event (&events)[kMostSignalfds], int (&fds)[kMostSignalfds]) {
+int signal_registrations(Thread* t, int epfd, Event (&events)[kMostSignalfds],
+                         int (&fds)[kMostSignalfds]) {
   char path[48] = "/proc/self/fdinfo/";
   append_number(path, string_length(path, sizeof path), static_cast<uint64_t>(epfd));
   long file = sys(__NR_openat, -100 /*AT_FDCWD*/, path, 02000000);
@@ -231,7 +245,9 @@ int signal_registrations(Thread* t, int epfd, Event (&events)[kMostSignalfds], i
   LineReader reader{static_cast<int>(file), {}};
   int n = 0;
   for (char* line; n < kMostSignalfds && (line = reader.next());)
-    if (parse_registration(line, events[n], fds[n]) && valid_fd(fds[n]) && (fd_bits(t, fds[n]) & kFdSignalfd)) n++;
+    if (parse_registration(line, events[n], fds[n]) && valid_fd(fds[n]) &&
+        (fd_bits(t, fds[n]) & kFdSignalfd))
+      n++;
   sys(__NR_close, file);
   return n;
 }
@@ -263,7 +279,8 @@ void restore_signalfds(Thread* t) {
 }
 
 long perform_poll(Call& c) {
-  return wait_for_events(c, {__NR_poll, {c.args[0], c.args[1], 0, 0, 0, 0}, 2}, static_cast<int>(c.args[2]));
+  return wait_for_events(c, {__NR_poll, {c.args[0], c.args[1], 0, 0, 0, 0}, 2},
+                         static_cast<int>(c.args[2]));
 }
 
 }  // namespace mx::agent

@@ -18,12 +18,15 @@ long perform_poll(Call& c);
 
 /// Whether what an epoll_ctl(2) is about to change is registered.
 bool is_registered(const Call& c);
-/// Survivor, for a call of epoll_ctl which its leader's kernel may have executed, before the call is settled: what it registers is
-/// known from now on, for other threads have events of it. False if it registers nothing.
+/// Survivor, for a call of epoll_ctl which its leader's kernel may have executed, before the call
+/// is settled: what it registers is known from now on, for other threads have events of it. False
+/// if it registers nothing.
 bool note_registration(Thread* t, const Regs& r);
-/// … and that call, settled: another thread may have taken the registration away since, or may do so now.
+/// … and that call, settled: another thread may have
+/// taken the registration away since, or may do so now.
 void settle_registration(Call& c);
-/// Survivor: an epoll set hears of a signalfd through the process that has registered it: this one does so again.
+/// Survivor: an epoll set hears of a signalfd through the process that has registered it: this one
+/// does so again.
 void restore_signalfds(Thread* t);
 
 }  // namespace mx::agent

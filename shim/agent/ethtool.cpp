@@ -12,10 +12,12 @@ struct Command {
 };
 // ETHTOOL_G… and their structures, linux/ethtool.h.
 constexpr Command kCommands[] = {
-    {0x01, 44}, {0x03, 196}, {0x05, 20}, {0x07, 8},  {0x0a, 8},  {0x0e, 92}, {0x10, 36}, {0x12, 16}, {0x14, 8}, {0x16, 8},
-    {0x18, 8},  {0x1e, 8},   {0x21, 8},  {0x23, 8},  {0x25, 8},  {0x2b, 8},  {0x3c, 36}, {0x41, 44}, {0x4c, 48},
+    {0x01, 44}, {0x03, 196}, {0x05, 20}, {0x07, 8},  {0x0a, 8},  {0x0e, 92}, {0x10, 36},
+    {0x12, 16}, {0x14, 8},   {0x16, 8},  {0x18, 8},  {0x1e, 8},  {0x21, 8},  {0x23, 8},
+    {0x25, 8},  {0x2b, 8},   {0x3c, 36}, {0x41, 44}, {0x4c, 48},
 };
-constexpr uint32_t kLinkSettings = 0x4c;  // three masks follow, of so many words each as stands at …
+constexpr uint32_t kLinkSettings =
+    0x4c;  // three masks follow, of so many words each as stands at …
 constexpr uint64_t kMaskWords = 15;
 
 // struct ifconf
@@ -43,13 +45,15 @@ void measure_interfaces(Call& c) {
 void finish_interfaces(Call& c) {
   List list;
   if (!c.blob_size || c.ret < 0 || !read_list(c, list) || !list.at || list.size < 0) return;
-  if (static_cast<uint64_t>(list.size) < c.blob_size) c.blob_size = static_cast<uint64_t>(list.size);
+  if (static_cast<uint64_t>(list.size) < c.blob_size)
+    c.blob_size = static_cast<uint64_t>(list.size);
 }
 
 void localise_interfaces(const Call& c) {
   List list;
   const auto size = static_cast<int32_t>(c.blob_size);
-  if (c.consumed && read_list(c, list) && list.at) copy_guarded(reinterpret_cast<void*>(c.args[2]), &size, sizeof size);
+  if (c.consumed && read_list(c, list) && list.at)
+    copy_guarded(reinterpret_cast<void*>(c.args[2]), &size, sizeof size);
 }
 
 void measure_ethtool(Call& c) {
@@ -67,7 +71,9 @@ void measure_ethtool(Call& c) {
   for (const Command& known : kCommands)
     if (known.number == number) c.blob_size = known.size;
   c.blob = request.data;
-  if (number != kLinkSettings || !copy_guarded(start, reinterpret_cast<void*>(request.data), sizeof start)) return;
+  if (number != kLinkSettings ||
+      !copy_guarded(start, reinterpret_cast<void*>(request.data), sizeof start))
+    return;
   const auto words = static_cast<int8_t>(start[kMaskWords]);
   if (words > 0) c.blob_size += 3 * sizeof(uint32_t) * static_cast<uint64_t>(words);
 }

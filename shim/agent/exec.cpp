@@ -26,8 +26,8 @@ bool program_has_ended() {
   return !first.alive[0].load() && !first.alive[1].load();
 }
 
-// The monitor may have a lot to do, and no processor to do it. (A process in a name space of its own
-// does not see it.)
+// The monitor may have a lot to do, and no processor to do it. (A process in a name space of its
+// own does not see it.)
 bool attach_monitor(Thread* t) {
   constexpr int kLookMs = 100, kPatience = 100;
   Word& state = t->proc->shared->exec_state[static_cast<int>(t->proc->version)];
@@ -85,14 +85,18 @@ void hold_signals(Thread* t) {
   t->pending = 0;
 }
 
-// From here on no other thread's fault ends the leader: either it is told before, or its thread goes with the image.
+// From here on no other thread's fault ends the leader: either it is told before, or its thread
+// goes with the image.
 bool begins_image(Thread* t) {
   Word& failing = t->proc->shared->failing;
   uint32_t now = stream::kNotFailing;
   while (t->role == Role::kLeader && !failing.compare_exchange_strong(now, stream::kExecutes)) {
-    if (now == stream::kIsFailing) return t->proc->shared->handover.load() != 0;  // (a planned change awaits the new image)
-    if (now == stream::kIsDecided && !follower_alive(t)) failing.compare_exchange_strong(now, stream::kNotFailing);
-    else futex_wait(&failing, now, 1);
+    if (now == stream::kIsFailing)
+      return t->proc->shared->handover.load() != 0;  // (a planned change awaits the new image)
+    if (now == stream::kIsDecided && !follower_alive(t))
+      failing.compare_exchange_strong(now, stream::kNotFailing);
+    else
+      futex_wait(&failing, now, 1);
     now = stream::kNotFailing;
   }
   return true;
@@ -150,8 +154,9 @@ long follow_exec(Call& c, bool at) {
     finish_event(t, h);
     if (!at || !fd_private(t, static_cast<int>(c.args[0]))) close_all_private(t);
     const long ret = replace_image(c, at);
-    leave_as_follower(t, ret == kEagain ? "the follower could not start the program: it was not attached to"
-                                        : "the follower could not start the program");
+    leave_as_follower(t, ret == kEagain
+                             ? "the follower could not start the program: it was not attached to"
+                             : "the follower could not start the program");
   }
 }
 
@@ -170,7 +175,8 @@ long execve(Call& c, bool at) {
 void note_image_decided(const Thread* t) {
   Word& failing = t->proc->shared->failing;
   uint32_t now = stream::kExecutes;
-  if (t->role == Role::kLeader && failing.compare_exchange_strong(now, stream::kNotFailing)) futex_wake(&failing, 1 << 30);
+  if (t->role == Role::kLeader && failing.compare_exchange_strong(now, stream::kNotFailing))
+    futex_wake(&failing, 1 << 30);
 }
 
 long run_execve(Call& c) { return execve(c, false); }

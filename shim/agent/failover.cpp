@@ -60,7 +60,8 @@ bool follower_alive(Thread* t) {
   Process* p = t->proc->shared;
   int v = index_of(other(t->proc->version));
   int pid = p->real_pid[v];
-  if (pid == 0) {  // not started yet, and never will be if its parent's version has been given up meanwhile
+  if (pid == 0) {  // not started yet, and never will be if its parent's version has been given up
+                   // meanwhile
     const Process* parent = p->is_root ? nullptr : find_pair(p->vppid);
     return !parent || !is(parent, PairState::kSolo);
   }
@@ -96,7 +97,8 @@ void wait_for_agreement(Thread* t) {
   constexpr int64_t kStepMs = 100, kGraceMs = 10;
   Patience patience;
   const int64_t limit = control()->settings.hang_timeout_ms;
-  // Both versions may be dying, of the same fault in another thread: this process then ends, too, and nobody was dropped.
+  // Both versions may be dying, of the same fault in another thread: this process then ends, too,
+  // and nobody was dropped.
   constexpr int kGrace = 5;
   int64_t step = kStepMs;
   int seen_dead = 0;
@@ -131,7 +133,9 @@ static bool replaced(Thread* t) {
   Process* p = t->proc->shared;
   const Version v = t->proc->version;
   const int32_t stands = p->real_pid[index_of(v)];
-  if (__builtin_expect(p->leader.load() == static_cast<uint32_t>(v) && stands == t->proc->real_pid, 1)) return false;
+  if (__builtin_expect(p->leader.load() == static_cast<uint32_t>(v) && stands == t->proc->real_pid,
+                       1))
+    return false;
   if (pair_damaged(p)) return false;
   return p->leader.load() == static_cast<uint32_t>(other(v)) ||
          (stands > 0 && stands != t->proc->real_pid && sys(__NR_kill, stands, 0) != kEsrch);
@@ -178,8 +182,9 @@ void stop_failed(Thread* t) {
   stand_for_good();
 }
 
-// Stands in for the process until that ends, then ends with its status. A child that has ended keeps its number, which the
-// program knows, until the program has waited for it: the survivor says when.
+// Stands in for the process until that ends, then ends with its
+// status. A child that has ended keeps its number, which the program
+// knows, until the program has waited for it: the survivor says when.
 [[noreturn]] static void end_with_process(const Thread* t) {
   constexpr uint64_t kNoHang = 1;
   Process* p = t->proc->shared;
@@ -224,8 +229,8 @@ bool leader_is_gone(Thread* t) {
   return p->leader.load() == static_cast<uint32_t>(t->proc->version);
 }
 
-// A thread of the leader that was in a call when another one failed still publishes what came of it,
-// and then parks. When the list of descriptors is there all have, or had their time.
+// A thread of the leader that was in a call when another one failed still publishes what came of
+// it, and then parks. When the list of descriptors is there all have, or had their time.
 static bool lane_is_final(Thread* t) {
   Process* p = t->proc->shared;
   const auto a = static_cast<Activity>(t->lane->activity.load());
@@ -256,7 +261,8 @@ bool is_last_one(Thread* t) {
 void end_follower(Thread* t) {
   Process* p = t->proc->shared;
   int v = index_of(t->proc->version);
-  if (p->real_pid[v] == t->proc->real_pid && is_last_one(t)) die_of(t, 9);  // as the killed leader has
+  if (p->real_pid[v] == t->proc->real_pid && is_last_one(t))
+    die_of(t, 9);  // as the killed leader has
   if (p->real_pid[v] == t->proc->real_pid) p->alive[v].store(0);
   wake_producer(t);
   if (p->spare_keeper) wake_keepers(p);  // it looks whether there is a follower
@@ -307,8 +313,9 @@ int64_t crash_lane(const Thread* t) { return t->history ? int64_t{t->lane_index}
 
 void save_registers(Thread* t, const Regs& r) {
   if (!t->history) return;
-  t->history->registers = {1,    r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx, r.r11,    r.r10, r.r9,
-                           r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, original(r.rip), r.eflags, r.rsp};
+  t->history->registers = {
+      1,    r.r15, r.r14, r.r13, r.r12, r.rbp, r.rbx,           r.r11,    r.r10, r.r9,
+      r.r8, r.rax, r.rcx, r.rdx, r.rsi, r.rdi, original(r.rip), r.eflags, r.rsp};
 }
 
 // The leader has failed while it runs: where this thread stands, and that the leader's threads
@@ -323,12 +330,14 @@ static void note_failure(Thread* t, uint64_t parted) {
   p->failing.store(stream::kIsFailing);
 }
 
-// Whether another thread of the leader has executed a program, and its fault came to nothing. If not, none will.
+// Whether another thread of the leader has executed a program, and its fault came to nothing. If
+// not, none will.
 static bool fault_is_undone(const Thread* t) {
   constexpr int kLookMs = 10;
   Process* p = t->proc->shared;
   const int leader = index_of(other(t->proc->version)), own = index_of(t->proc->version);
-  for (uint32_t now = stream::kNotFailing; !p->failing.compare_exchange_strong(now, stream::kIsDecided); now = stream::kNotFailing) {
+  for (uint32_t now = stream::kNotFailing;
+       !p->failing.compare_exchange_strong(now, stream::kIsDecided); now = stream::kNotFailing) {
     if (now != stream::kExecutes || !p->alive[leader].load()) return false;
     futex_wait(&p->failing, stream::kExecutes, kLookMs);
   }

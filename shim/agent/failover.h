@@ -22,18 +22,19 @@ void park_for_handover(Thread* t);
 bool handover_committed(Process* p);
 /// Kicks the other threads of a leader until all are parked, for a while. True if they are.
 bool gather_threads(Thread* t);
-/// True for one thread of a process that has failed or is to be changed: the others stay parked. Two
-/// would answer for its descriptors twice, the second time in the next change of leader.
+/// True for one thread of a process that has failed or is to be changed: the others stay parked.
+/// Two would answer for its descriptors twice, the second time in the next change of leader.
 bool becomes_stand_in(Thread* t);
-/// That thread: hands over the descriptors, then stands in for the process (its pid, its signals, its
-/// exit status) until the survivor ends.
+/// That thread: hands over the descriptors, then stands in for the process (its pid, its signals,
+/// its exit status) until the survivor ends.
 [[noreturn]] void become_husk(Thread* t);
 /// A thread of a leader that has failed: is its stand-in, or parks.
 [[noreturn]] void stop_failed(Thread* t);
 
 // --- follower -------------------------------------------------------------------------------
 
-/// Follower: the leader was killed, and this version has not taken over: when it fails now, the program ends.
+/// Follower: the leader was killed, and this version has
+/// not taken over: when it fails now, the program ends.
 bool is_last_one(Thread* t);
 bool leader_is_gone(Thread* t);
 /// It is: waits until there is something to read in this thread's lane, or nothing more will come.
@@ -66,9 +67,9 @@ bool leader_is_stopped(Thread* t);
 /// This thread has consumed all events of its lane; it goes on for real. The first one carries over
 /// the process's descriptors.
 void take_over(Thread* t);
-/// A follower's thread, before it waits in a call that it makes by itself (a futex): such a thread would hear of a new
-/// leader at its next event only, and until then have every signal blocked. Takes over, or waits until another thread
-/// has, if the leader is gone and its lane read.
+/// A follower's thread, before it waits in a call that it makes by itself (a futex): such a thread
+/// would hear of a new leader at its next event only, and until then have every signal blocked.
+/// Takes over, or waits until another thread has, if the leader is gone and its lane read.
 void lead_if_due(Thread* t);
 /// This version's copy of the leader's descriptor, close-on-exec; or an error.
 int fetch_descriptor(Thread* t, int fd);

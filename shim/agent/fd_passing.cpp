@@ -49,7 +49,8 @@ bool send_some(int socket, const int32_t* list, uint32_t first, uint32_t count) 
 
 // All that fit stand in the socket when the survivor opens it.
 void send_descriptors(Process* p) {
-  const auto* list = reinterpret_cast<const int32_t*>(lane_scratch(p->fd_list_lane % stream::kMaxLanes));
+  const auto* list =
+      reinterpret_cast<const int32_t*>(lane_scratch(p->fd_list_lane % stream::kMaxLanes));
   const uint32_t n = p->fd_count;
   int32_t ends[2];
   p->fd_socket = -1;
@@ -137,8 +138,7 @@ uint32_t receive_descriptors(Thread* t, int holder, const int32_t* list, uint32_
     l.rights.size = 0;
     const uint32_t wanted = count - at < kMost ? count - at : kMost;
     const bool flag = mostly_cloexec(list + at, wanted);
-    const long n =
-        sys(__NR_recvmsg, socket, &l.header, kDontWait | (flag ? kCmsgCloexec : 0));
+    const long n = sys(__NR_recvmsg, socket, &l.header, kDontWait | (flag ? kCmsgCloexec : 0));
     if (n != sizeof l.first || l.rights.size <= kRightsHeader || l.first != at) break;
     const auto came = static_cast<uint32_t>((l.rights.size - kRightsHeader) / 4);
     place(list + at, l.rights.fd, came < wanted ? came : wanted, flag);

@@ -69,8 +69,8 @@ void grow_table(Thread* t, int fd) {
   if (!is_error(grown)) sys(__NR_close, grown);
 }
 
-// The leader's thread that had this number for a file of its own has closed it, which is no event: the follower's may be
-// about to.
+// The leader's thread that had this number for a file of its own has closed it, which is no event:
+// the follower's may be about to.
 void await_private_closed(Thread* t, int fd) {
   constexpr int kYields = 50, kStepMs = 1, kSteps = 2000;
   if (t->role != Role::kFollower || !t->proc->multi_threaded) return;
@@ -85,7 +85,8 @@ void await_private_closed(Thread* t, int fd) {
 
 constexpr int kCarriedLimit = 4096;
 uint64_t carried[kCarriedLimit / 64];
-// Of each number: the place in the order of events, + 1, at which the leader's threads opened it last.
+// Of each number: the place in the order of events,
+// + 1, at which the leader's threads opened it last.
 uint32_t opened_at[kCarriedLimit];
 }  // namespace
 
@@ -110,8 +111,10 @@ void fd_was_closed(Thread* t, int fd) {
 
 void fd_closed(Thread* t, int fd) {
   fd_was_closed(t, fd);
-  // Who looks for what the killed leader has opened last must not find what is opened here from now on.
-  if (fd < kCarriedLimit) __atomic_fetch_and(&carried[fd / 64], ~(uint64_t{1} << (fd % 64)), __ATOMIC_RELAXED);
+  // Who looks for what the killed leader has opened
+  // last must not find what is opened here from now on.
+  if (fd < kCarriedLimit)
+    __atomic_fetch_and(&carried[fd / 64], ~(uint64_t{1} << (fd % 64)), __ATOMIC_RELAXED);
 }
 
 bool fd_opened_since(int fd, uint64_t ticket) {
@@ -136,7 +139,9 @@ void note_carried(int fd) {
 }
 
 // Higher numbers are not noted: they count as carried.
-bool fd_carried(int fd) { return fd >= kCarriedLimit || (fd >= 0 && (carried[fd / 64] >> (fd % 64) & 1)); }
+bool fd_carried(int fd) {
+  return fd >= kCarriedLimit || (fd >= 0 && (carried[fd / 64] >> (fd % 64) & 1));
+}
 
 void note_inherited(Thread* t) {
   uint64_t* const inherited = image_of(t).inherited;
@@ -222,7 +227,8 @@ void localise_new_fd(Call& c) {
   bool classified = c.nr == __NR_accept || c.nr == __NR_accept4 || c.nr == __NR_socket;
   bool signals = c.nr == __NR_signalfd || c.nr == __NR_signalfd4;
   fd_opened(c.t, c.ret,
-            flags_to_bits(flags) | (classified ? kFdClassified | kFdSocket : 0) | (signals ? kFdSignalfd : 0));
+            flags_to_bits(flags) | (classified ? kFdClassified | kFdSocket : 0) |
+                (signals ? kFdSignalfd : 0));
   if (c.nr == __NR_eventfd || c.nr == __NR_eventfd2) note_counter(static_cast<int>(c.ret));
 }
 
@@ -231,22 +237,25 @@ void localise_fd_pair(Call& c) {
   bool pair = c.nr == __NR_socketpair;
   auto* fds = reinterpret_cast<int*>(c.args[pair ? 3 : 0]);
   uint64_t flags = pair ? c.args[1] : c.nr == __NR_pipe2 ? c.args[1] : 0;
-  for (int i : {0, 1}) fd_opened(c.t, fds[i], static_cast<uint16_t>(flags_to_bits(flags) | kFdPair));
+  for (int i : {0, 1})
+    fd_opened(c.t, fds[i], static_cast<uint16_t>(flags_to_bits(flags) | kFdPair));
   note_pair(fds[0], fds[1]);
 }
 
-// In a version that acts the number is free, for another thread too, as soon as the kernel has closed it: its place in the
-// order is from before.
+// In a version that acts the number is free, for another thread too, as soon as the kernel has
+// closed it: its place in the order is from before.
 void prepare_close(Call& c) {
   Thread* t = c.t;
-  if (t->role == Role::kLeader && !t->ticket && t->proc->shared->threads.load(std::memory_order_relaxed) > 1)
+  if (t->role == Role::kLeader && !t->ticket &&
+      t->proc->shared->threads.load(std::memory_order_relaxed) > 1)
     take_ticket(t);
   if (t->lane) t->lane->flight.ticket = t->ticket;
   fd_closed(t, static_cast<int>(c.args[0]));
 }
 
 void localise_close(Call& c) {
-  if (c.t->role != Role::kFollower) return;  // settle_numbers() has done it: the number may be another's by now
+  if (c.t->role != Role::kFollower)
+    return;  // settle_numbers() has done it: the number may be another's by now
   // Even with an error (EINTR, EIO) the number is free afterwards; EBADF changes nothing.
   if (c.ret != kEbadf) fd_closed(c.t, static_cast<int>(c.args[0]));
 }
@@ -415,8 +424,7 @@ long run_memfd(Call& c) {
   bool cloexec = c.args[1] & 1;
   if (t->role != Role::kFollower) {
     long ret = run_event(c);
-    if (ret >= 0)
-      fd_opened(t, ret, kMemory | (cloexec ? kFdCloexec : 0));
+    if (ret >= 0) fd_opened(t, ret, kMemory | (cloexec ? kFdCloexec : 0));
     return ret;
   }
   long ret = run_event(c);

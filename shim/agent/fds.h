@@ -27,7 +27,8 @@ bool waits_for_lock(const Call& c);
 /// Records a new descriptor (bits) and raises the process's highest number.
 void fd_opened(Thread* t, int fd, uint16_t bits);
 void fd_closed(Thread* t, int fd);
-/// The killed leader's kernel has closed it; the number may be of what another of its threads has opened since.
+/// The killed leader's kernel has closed it; the number
+/// may be of what another of its threads has opened since.
 void fd_was_closed(Thread* t, int fd);
 /// A thread of the leader's opened this number after that place in the order of events (+ 1).
 bool fd_opened_since(int fd, uint64_t ticket);

@@ -54,8 +54,9 @@ bool own_proc_file(const char* p, int32_t vpid) {
 }
 
 bool image_path(const char* p, const LocalProcess& proc) {
-  static constexpr const char* kImage[] = {"/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin",
-                                           "/etc/ld.so.cache", "/etc/ld.so.preload"};
+  static constexpr const char* kImage[] = {
+      "/usr", "/lib",  "/lib64",           "/lib32",
+      "/bin", "/sbin", "/etc/ld.so.cache", "/etc/ld.so.preload"};
   if (own_proc_file(p, proc.vpid)) return true;
   for (const char* folder : kImage)
     if (under(p, folder)) return !under(p, "/usr/local") || under(p, "/usr/local/lib");
@@ -64,9 +65,7 @@ bool image_path(const char* p, const LocalProcess& proc) {
          string_equal(p, s.program[static_cast<int>(proc.version)]);
 }
 
-std::atomic<uint64_t>& written_slot(uint64_t d) {
-  return control()->written_paths[d % 256];
-}
+std::atomic<uint64_t>& written_slot(uint64_t d) { return control()->written_paths[d % 256]; }
 
 bool was_written(const char* p) {
   uint64_t d = digest(1, p, string_length(p, 1024)) | 1;
@@ -91,9 +90,12 @@ struct OpenRequest {
 
 OpenRequest describe_open(const Call& c) {
   switch (c.nr) {
-    case __NR_open: return {0, -1, c.args[1]};
-    case __NR_creat: return {0, -1, 1 | kCreat | kTrunc};
-    case __NR_openat: return {1, 0, c.args[2]};
+    case __NR_open:
+      return {0, -1, c.args[1]};
+    case __NR_creat:
+      return {0, -1, 1 | kCreat | kTrunc};
+    case __NR_openat:
+      return {1, 0, c.args[2]};
     default: {
       uint64_t flags = 0;
       if (c.args[2] && readable(reinterpret_cast<void*>(c.args[2]), 8))
@@ -128,8 +130,8 @@ void use_own_program(Call& c, int path_arg) {
 
 enum class PrivateMatch : uint8_t { kFound, kNone, kTakeover };
 
-// Finds the leader's kPrivateOpen of the same path in sight; skips to it. `own` is this version's descriptor: closed
-// before a take-over, for the leader may have its number.
+// Finds the leader's kPrivateOpen of the same path in sight; skips to it. `own` is this version's
+// descriptor: closed before a take-over, for the leader may have its number.
 PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h) {
   Thread* t = c.t;
   for (;;) {
@@ -147,8 +149,10 @@ PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h)
       if (!lane_more(t, offset + sizeof h)) break;
       lane_peek(t, offset, &h, sizeof h);
       if (!may_pass(t, offset, h, way)) break;
-      if (h.kind == EventKind::kPrivateOpen && h.digest == want) found = true;
-      else offset += sizeof h + stream::padded(h.size);
+      if (h.kind == EventKind::kPrivateOpen && h.digest == want)
+        found = true;
+      else
+        offset += sizeof h + stream::padded(h.size);
     }
     if (!found) return PrivateMatch::kNone;
     uint64_t target = t->pos + offset;
@@ -161,9 +165,9 @@ PrivateMatch match_private_open(Call& c, uint64_t want, int own, EventHeader& h)
   }
 }
 
-// A new name (O_EXCL, mkdir): programs make them up from addresses and the like (glibc's mkstemp), so
-// the versions' proposals differ in the last part. The file has the leader's: the follower's program,
-// which goes on to use its own buffer, finds the leader's name there.
+// A new name (O_EXCL, mkdir): programs make them up from addresses and the like (glibc's mkstemp),
+// so the versions' proposals differ in the last part. The file has the leader's: the follower's
+// program, which goes on to use its own buffer, finds the leader's name there.
 constexpr uint64_t kLongestName = 512;
 
 void adopt_name(Call& c, int path_arg, const char* leader) {
@@ -173,8 +177,10 @@ void adopt_name(Call& c, int path_arg, const char* leader) {
   size_t folder = n;
   while (folder && leader[folder - 1] != '/') folder--;
   bool alike = string_length(own, kLongestName) == n && memcmp(own, leader, folder) == 0;
-  if (alike && writable(own, n)) memcpy(own, leader, n);
-  else report_name_divergence(c, leader, own);
+  if (alike && writable(own, n))
+    memcpy(own, leader, n);
+  else
+    report_name_divergence(c, leader, own);
 }
 
 long run_new_name(Call& c, int path_arg) {
@@ -311,13 +317,15 @@ namespace {
 // Follower: into the folder that the leader is in.
 void follow_into_folder(Thread* t) {
   char link[32] = "/proc/";
-  size_t n = append_number(link, 6, t->proc->shared->real_pid[static_cast<int>(stream::other(t->proc->version))]);
+  size_t n = append_number(
+      link, 6, t->proc->shared->real_pid[static_cast<int>(stream::other(t->proc->version))]);
   copy_string(link + n, "/cwd", 8);
   sys(__NR_chdir, link);
 }
 }  // namespace
 
-// Each version goes to its own folder of that name; to the leader's if it has none (the program made it).
+// Each version goes to its own folder of that name; to
+// the leader's if it has none (the program made it).
 long run_chdir(Call& c) {
   if (c.t->role != Role::kFollower) return run_both(c);
   EventHeader h;

@@ -5,12 +5,13 @@
 namespace mx::agent {
 
 /// True if looking at the path (argument path_arg, relative to its directory descriptor) concerns
-/// this version's own image. With equal roots: executables, libraries, what belongs to the program; with
-/// different ones see own_root.h. /proc/self/maps and the like in both cases.
+/// this version's own image. With equal roots: executables, libraries, what belongs to the program;
+/// with different ones see own_root.h. /proc/self/maps and the like in both cases.
 bool private_path(Call& c, int path_arg);
 /// A call of treatment kFile other than open.
 long run_file(Call& c);
-/// A path below /proc/PID of this process, or of another one of the program, gets this version's id in exec[].
+/// A path below /proc/PID of this process, or of another
+/// one of the program, gets this version's id in exec[].
 void own_proc_path(Call& c, int path_arg);
 long run_open(Call& c);
 long run_mkdir(Call& c);

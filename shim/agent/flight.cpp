@@ -12,8 +12,8 @@ using stream::Flight;
 using stream::FlightPhase;
 using stream::kNoMessage;
 using stream::kStageBytes;
-using stream::Staging;
 using stream::StageShape;
+using stream::Staging;
 
 namespace {
 
@@ -54,7 +54,8 @@ void set_shape(Call& c, StageShape s, uint32_t messages = 0) {
 }
 
 bool load_pieces(uint64_t iov, uint64_t n, Target& to) {
-  if (n > kMaxPieces || !copy_guarded(to.piece, reinterpret_cast<void*>(iov), n * sizeof(Iovec))) return false;
+  if (n > kMaxPieces || !copy_guarded(to.piece, reinterpret_cast<void*>(iov), n * sizeof(Iovec)))
+    return false;
   to.pieces = n;
   to.total = 0;
   for (uint64_t k = 0; k < n; k++) {
@@ -77,7 +78,8 @@ bool find_target(const Call& c, Target& to) {
       return load_pieces(c.args[1], c.args[2], to);
     case __NR_recvmsg: {
       Msghdr m;
-      return copy_guarded(&m, reinterpret_cast<void*>(c.args[1]), sizeof m) && load_pieces(m.iov, m.iovlen, to);
+      return copy_guarded(&m, reinterpret_cast<void*>(c.args[1]), sizeof m) &&
+             load_pieces(m.iov, m.iovlen, to);
     }
     default:
       return false;
@@ -96,7 +98,8 @@ bool target_writable(const Target& to) {
 // What is larger than the staging area may be received in parts, unless it is one packet.
 bool may_split(int fd) {
   int type = 0, size = sizeof type;
-  if (sys(__NR_getsockopt, fd, 1 /*SOL_SOCKET*/, 3 /*SO_TYPE*/, &type, &size) == 0) return type == 1;
+  if (sys(__NR_getsockopt, fd, 1 /*SOL_SOCKET*/, 3 /*SO_TYPE*/, &type, &size) == 0)
+    return type == 1;
   uint32_t st[36];
   return !is_error(sys(__NR_fstat, fd, st)) && (st[6] & 0170000) == 0010000;
 }
@@ -139,8 +142,8 @@ bool is_regular(const Call& c) {
   return !valid_fd(fd) || is_regular(c.t, fd);
 }
 
-// What several threads read and write at a moment is one count of the kernel's, when they are killed. Of a message it tells
-// each one's length.
+// What several threads read and write at a moment is one count of the kernel's, when they are
+// killed. Of a message it tells each one's length.
 bool counts_alone(const Call& c) {
   const auto fd = static_cast<int64_t>(c.args[0]);
   if (c.t->proc->shared->threads.load(std::memory_order_relaxed) <= 1 || !valid_fd(fd)) return true;
@@ -187,7 +190,8 @@ long send_staged(Call& c, uint32_t messages, uint64_t flags) {
     if (c.done && !leave_out(c, s.message[0].hdr)) return static_cast<long>(c.done);
     for (uint32_t k = 0; k < messages; k++) s.message[k].len = kNoMessage;
     set_shape(c, StageShape::kSent, messages);
-    const uint64_t args[6] = {c.exec[0], reinterpret_cast<uint64_t>(s.message), messages, flags, 0, 0};
+    const uint64_t args[6] = {c.exec[0], reinterpret_cast<uint64_t>(s.message), messages, flags, 0,
+                              0};
     long ret = enter_kernel(c, __NR_sendmmsg, args);
     if (ret > 0) ret = deliver_sent(c);
     if (ret <= 0 || !goes_on(c, ret)) return with_done(c, ret);
@@ -201,7 +205,8 @@ long run_send(Call& c) {
   if (c.nr == __NR_sendmmsg) {
     uint64_t n = static_cast<uint32_t>(c.args[2]);
     if (n > kMaxMessages - 1) n = kMaxMessages - 1;
-    if (!n || !copy_guarded(s.message, reinterpret_cast<void*>(c.args[1]), n * sizeof(Mmsghdr))) return execute(c);
+    if (!n || !copy_guarded(s.message, reinterpret_cast<void*>(c.args[1]), n * sizeof(Mmsghdr)))
+      return execute(c);
     return send_staged(c, static_cast<uint32_t>(n), c.args[3]);
   }
   Msghdr& m = s.message[0].hdr;
@@ -242,7 +247,8 @@ long run_receive(Call& c) {
   return read_staged(c, to);
 }
 
-// write and writev. (Of no bytes, or of more pieces than it takes, the kernel says another thing about a message.)
+// write and writev. (Of no bytes, or of more pieces than it takes, the kernel says another thing
+// about a message.)
 long run_write(Call& c) {
   constexpr uint64_t kMostPieces = 1024;
   const bool odd = !c.args[2] || (c.nr == __NR_writev && c.args[2] > kMostPieces);
@@ -253,11 +259,21 @@ long run_write(Call& c) {
 int path_to_note(long nr, int& dir) {
   dir = -1;
   switch (nr) {
-    case __NR_unlink: case __NR_rmdir: case __NR_rename: case __NR_mkdir: case __NR_mknod: case __NR_open:
+    case __NR_unlink:
+    case __NR_rmdir:
+    case __NR_rename:
+    case __NR_mkdir:
+    case __NR_mknod:
+    case __NR_open:
       return 0;
-    case __NR_link: case __NR_symlink:
+    case __NR_link:
+    case __NR_symlink:
       return 1;
-    case __NR_unlinkat: case __NR_renameat: case __NR_renameat2: case __NR_mkdirat: case __NR_mknodat:
+    case __NR_unlinkat:
+    case __NR_renameat:
+    case __NR_renameat2:
+    case __NR_mkdirat:
+    case __NR_mknodat:
     case __NR_openat:
       dir = 0;
       return 1;
@@ -275,7 +291,9 @@ int path_to_note(long nr, int& dir) {
 uint64_t inode_of(const Call& c, int path, int dir) {
   uint64_t st[18];
   long fd = dir < 0 ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[dir]);
-  return is_error(sys(__NR_newfstatat, fd, c.args[path], st, 0x100 /*AT_SYMLINK_NOFOLLOW*/)) ? 0 : st[1];
+  return is_error(sys(__NR_newfstatat, fd, c.args[path], st, 0x100 /*AT_SYMLINK_NOFOLLOW*/))
+             ? 0
+             : st[1];
 }
 
 }  // namespace
@@ -290,7 +308,8 @@ namespace {
 uint64_t sight_before(const Call& c) {
   constexpr uint64_t kExclusive = 0200;
   long nr = c.nr;
-  if (nr == __NR_close) return c.t->proc->multi_threaded ? identity_of(static_cast<int>(c.args[0])) : 0;
+  if (nr == __NR_close)
+    return c.t->proc->multi_threaded ? identity_of(static_cast<int>(c.args[0])) : 0;
   if (nr == __NR_lseek || nr == __NR_getdents || nr == __NR_getdents64) {
     if (nr == __NR_lseek && (c.args[2] != 1 || !c.args[1])) return 0;
     long at = sys(__NR_lseek, c.args[0], 0, 1 /*SEEK_CUR*/);
@@ -318,7 +337,8 @@ void begin_flight(Call& c) {
   f.child = 0;
   f.ticket = c.t->ticket;
   f.shape.store(0, std::memory_order_relaxed);
-  if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.nr == __NR_close || c.d->nr == __NR_getdents || c.d->nr == __NR_getdents64)
+  if (c.d->path_arg >= 0 || c.nr == __NR_lseek || c.nr == __NR_close || c.d->nr == __NR_getdents ||
+      c.d->nr == __NR_getdents64)
     f.note = sight_before(c);
   stage_own_words(c);
   f.phase.store(static_cast<uint32_t>(FlightPhase::kBegun), std::memory_order_release);
@@ -373,7 +393,9 @@ long deliver_message(const Call& c) {
     out->namelen = name ? got.namelen : out->namelen;
     out->controllen = got.controllen;
     out->flags = got.flags;
-    if (got.controllen > kMaxControl || !copy_guarded(reinterpret_cast<void*>(out->control), r.control, got.controllen)) return kEfault;
+    if (got.controllen > kMaxControl ||
+        !copy_guarded(reinterpret_cast<void*>(out->control), r.control, got.controllen))
+      return kEfault;
   }
   uint64_t size = got.namelen < kMaxName ? got.namelen : kMaxName;
   if (size > name_room) size = name_room;
@@ -420,6 +442,8 @@ void clear_staging(uint32_t lane) {
   for (uint64_t k = 0; k < stream::kStageEvents && e[k].events; k++) e[k] = {};
 }
 
-long execute_by_role(Call& c) { return c.t->role == Role::kLeader ? execute_staged(c) : execute(c); }
+long execute_by_role(Call& c) {
+  return c.t->role == Role::kLeader ? execute_staged(c) : execute(c);
+}
 
 }  // namespace mx::agent

@@ -7,11 +7,20 @@ namespace mx::agent {
 /// Which of the kernel's byte counters a call moves by its result: bit 0 read, bit 1 written.
 constexpr uint8_t moves(long nr) {
   switch (nr) {
-    case __NR_read: case __NR_pread64: case __NR_readv: case __NR_preadv: case __NR_preadv2:
+    case __NR_read:
+    case __NR_pread64:
+    case __NR_readv:
+    case __NR_preadv:
+    case __NR_preadv2:
       return 1;
-    case __NR_write: case __NR_pwrite64: case __NR_writev: case __NR_pwritev: case __NR_pwritev2:
+    case __NR_write:
+    case __NR_pwrite64:
+    case __NR_writev:
+    case __NR_pwritev:
+    case __NR_pwritev2:
       return 2;
-    case __NR_sendfile: case __NR_copy_file_range:
+    case __NR_sendfile:
+    case __NR_copy_file_range:
       return 3;
     default:
       return 0;
@@ -47,7 +56,8 @@ inline void end_flight(Thread* t, long ret) {
   f.phase.store(static_cast<uint32_t>(stream::FlightPhase::kDone), std::memory_order_release);
 }
 
-/// execute(), with results that would be gone with the process directed to the lane's staging area first.
+/// execute(), with results that would be gone with the
+/// process directed to the lane's staging area first.
 long execute_staged(Call& c);
 /// Staged where this version leads; there is nobody to tell where it goes on alone.
 long execute_by_role(Call& c);

@@ -72,7 +72,8 @@ void build(Thread* t, Regs* r, const Siginfo& info, Ucontext* context) {
   }
   sp = ((sp - sizeof(SigFrame)) & ~uint64_t{15}) - 8;
   auto* frame = reinterpret_cast<SigFrame*>(sp);
-  frame->restorer = (a.flags & kSaRestorer) ? a.restorer : reinterpret_cast<uint64_t>(&mx_user_restorer);
+  frame->restorer =
+      (a.flags & kSaRestorer) ? a.restorer : reinterpret_cast<uint64_t>(&mx_user_restorer);
   fill_context(t, r, context, frame->uc, fp);
   frame->info = info;
   t->building_frame = 0;
@@ -126,7 +127,8 @@ void leave_handler(Thread* t, Regs* r, bool signals_follow) {
   uc->mc.rip = relocated(uc->mc.rip);
   t->regs = nullptr;
   t->trap = nullptr;
-  if (signals_follow) {  // SIGSYS to oneself, which comes in when the kernel has restored everything
+  if (signals_follow) {  // SIGSYS to oneself, which comes in when the kernel has restored
+                         // everything
     uint64_t kick = bit(31);
     t->at_sigreturn = 1;
     sys(__NR_rt_sigprocmask, 0, &kick, nullptr, 8);
@@ -140,7 +142,7 @@ void leave_handler(Thread* t, Regs* r, bool signals_follow) {
 
 void regs_from(const Ucontext* uc, Regs* r) {
   const Mcontext& m = uc->mc;
-  *r = {m.r15, m.r14, m.r13, m.r12, m.rbp, m.rbx, m.r11, m.r10, m.r9,  m.r8,
+  *r = {m.r15, m.r14, m.r13, m.r12, m.rbp, m.rbx, m.r11, m.r10,    m.r9, m.r8,
         m.rax, m.rcx, m.rdx, m.rsi, m.rdi, m.rax, m.rip, m.eflags, m.rsp};
 }
 

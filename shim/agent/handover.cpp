@@ -1,5 +1,6 @@
-// A planned change of leader, from the leader's side. The monitor asks (monitor/handover.cpp); each thread of the leader
-// stops where it is known that no call is in progress; the first one to stop gathers the others and commits.
+// A planned change of leader, from the leader's side. The monitor asks (monitor/handover.cpp); each
+// thread of the leader stops where it is known that no call is in progress; the first one to stop
+// gathers the others and commits.
 #include "shim/agent/failover.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/pair.h"
@@ -14,7 +15,8 @@ bool is(Process* p, HandoverState s) { return p->handover.load() == static_cast<
 
 bool commit(Process* p) {
   auto asked = static_cast<uint32_t>(HandoverState::kAsked);
-  return p->handover.compare_exchange_strong(asked, static_cast<uint32_t>(HandoverState::kCommitted));
+  return p->handover.compare_exchange_strong(asked,
+                                             static_cast<uint32_t>(HandoverState::kCommitted));
 }
 
 // The first thread: waits for the others; does not return if the change takes place.

@@ -11,17 +11,17 @@ namespace mx::agent {
 
 enum HookStep : long {
   kAcquired = 0x6d780000,  ///< leader: function, result, errno or the lock's address
-  kOthersFirst,            ///< leader: address of a lock that others of its version are to have first
-  kAwait,                  ///< follower: function; the answer is a Plan
-  kDone,                   ///< follower: the lock is held (or will not be): passes the turn
-  kYield,                  ///< follower: somebody still holds it, after this many tries; kAlone: it cannot be had
-  kMade,                   ///< leader: a Made, what it has made
-  kTakeMade,               ///< follower: a Made, to be replaced by the leader's; 1 if it was
+  kOthersFirst,  ///< leader: address of a lock that others of its version are to have first
+  kAwait,        ///< follower: function; the answer is a Plan
+  kDone,         ///< follower: the lock is held (or will not be): passes the turn
+  kYield,  ///< follower: somebody still holds it, after this many tries; kAlone: it cannot be had
+  kMade,   ///< leader: a Made, what it has made
+  kTakeMade,  ///< follower: a Made, to be replaced by the leader's; 1 if it was
 };
 
 enum Plan : long {
-  kTake,   ///< the leader's event is there, its result in Thread::lock_event
-  kAlone,  ///< the leader has no such event: in no particular order
+  kTake,       ///< the leader's event is there, its result in Thread::lock_event
+  kAlone,      ///< the leader has no such event: in no particular order
   kLookAgain,  ///< of a wait for a condition: nor has it, and the thread looks again
 };
 

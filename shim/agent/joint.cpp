@@ -102,7 +102,8 @@ CheckpointRefusal note_mapping(Thread* t, Joint& j, const MapsLine& m) {
   bool mine = p->owner == self;
   for (int i = 0; i < mapped_count; i++) mine &= mapped[i].copy != slot + p->place;
   const int64_t segment = is_segment(m) ? static_cast<int64_t>(m.inode) : -1;
-  mapped[mapped_count++] = {m.begin, m.end - m.begin, protection(m), slot + p->place, segment, mine};
+  mapped[mapped_count++] = {m.begin,         m.end - m.begin, protection(m),
+                            slot + p->place, segment,         mine};
   return CheckpointRefusal::kNone;
 }
 
@@ -194,7 +195,8 @@ bool gathered(Thread* t, Joint& j) {
 }
 
 bool map_copy(const Mapped& m) {
-  return !is_error(raw6(__NR_mmap, m.address, m.size, m.prot, kShared | kFixed, control()->settings.reserved_fd, m.copy));
+  return !is_error(raw6(__NR_mmap, m.address, m.size, m.prot, kShared | kFixed,
+                        control()->settings.reserved_fd, m.copy));
 }
 
 CheckpointRefusal why_not(Thread* t) {

@@ -7,12 +7,12 @@
 
 namespace mx::agent {
 
-/// A thread has been asked to look up, at the start of a call that will be published or at rest. True in the copy, when it was
-/// woken.
+/// A thread has been asked to look up, at the start of a call that will be published or at rest.
+/// True in the copy, when it was woken.
 bool joined(Thread* t);
 
-/// In the copy that is about to sleep: it lets go of System V segments, for the kernel tells the program how many have them.
-/// False: it could not.
+/// In the copy that is about to sleep: it lets go of System V segments, for the kernel tells the
+/// program how many have them. False: it could not.
 bool replace_segments(const stream::Sleeper& s);
 
 /// In the copy that has been woken: the memory that it shared is the one of its checkpoint.

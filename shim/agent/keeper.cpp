@@ -200,9 +200,10 @@ void stop_keeper(Thread* t) {
 }
 
 namespace {
-// The survivor may have given up its rights (setuid, capset) after its keeper was made, and who had the descriptors may
-// have another effective user now: descriptors are fetched only from a process whose real, effective and saved ids are
-// the survivor's real one and that has no capability which it has not (ptrace(2); kernel, cap_ptrace_access_check).
+// The survivor may have given up its rights (setuid, capset) after its keeper was made, and who had
+// the descriptors may have another effective user now: descriptors are fetched only from a process
+// whose real, effective and saved ids are the survivor's real one and that has no capability which
+// it has not (ptrace(2); kernel, cap_ptrace_access_check).
 void become_user(uint32_t uid, uint32_t gid) {
   const uint32_t header[2] = {0x20080522 /*_LINUX_CAPABILITY_VERSION_3*/, 0}, none[6] = {};
   sys(__NR_setresgid, gid, gid, gid);

@@ -3,6 +3,7 @@
 // pointer lies inside the agent.
 #pragma once
 #include <asm/unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 
@@ -40,7 +41,8 @@ inline constexpr int kDupfdCloexec = 1030;  ///< F_DUPFD_CLOEXEC of fcntl(2)
 inline constexpr long kEintr = -4, kEagain = -11, kEfault = -14, kEinval = -22, kEnosys = -38,
                       kEbadf = -9, kEnomem = -12, kEsrch = -3, kEchild = -10, kEperm = -1,
                       kEnoent = -2, kEexist = -17, kEtimedout = -110;
-inline constexpr long kKeptOut = -512;  ///< of mx_blocking: it has not entered the kernel (ERESTARTSYS, which no call returns)
+inline constexpr long kKeptOut =
+    -512;  ///< of mx_blocking: it has not entered the kernel (ERESTARTSYS, which no call returns)
 inline bool is_error(long r) { return r < 0 && r >= -4095; }
 
 struct KernelSigaction {
@@ -93,7 +95,8 @@ struct __attribute__((packed)) EpollEvent {
 
 // struct rt_sigframe as arch/x86/kernel/signal_64.c lays it out.
 struct Mcontext {
-  uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, eflags;
+  uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip,
+      eflags;
   uint16_t cs, gs, fs, ss;
   uint64_t err, trapno, oldmask, cr2;
   uint64_t fpstate;

@@ -47,8 +47,11 @@ void also_to_follower(Thread* t, int32_t vpid, int sig) {
   sys(__NR_kill, pair->real_pid[follower], sig);
 }
 
-// With a leader that was killed its children have changed to this version: the former ones only stand in for them.
-bool all_changed(const Thread* t) { return t->proc->promoted && t->proc->shared->last_words.known.load(); }
+// With a leader that was killed its children have changed to this version: the former ones only
+// stand in for them.
+bool all_changed(const Thread* t) {
+  return t->proc->promoted && t->proc->shared->last_words.known.load();
+}
 
 // `given` is the program's siginfo, or null.
 Siginfo info_of(const Call& c, int sig, int32_t code, uint64_t given) {
@@ -62,7 +65,8 @@ Siginfo info_of(const Call& c, int sig, int32_t code, uint64_t given) {
 
 // Follower: the signal that the leader has just sent itself may be pending when it dies.
 void note_sent_to_self(Call& c, int sig, int32_t code, uint64_t given) {
-  if (c.t->role == Role::kFollower && c.consumed && c.ret == 0) note_sent(c.t, info_of(c, sig, code, given));
+  if (c.t->role == Role::kFollower && c.consumed && c.ret == 0)
+    note_sent(c.t, info_of(c, sig, code, given));
 }
 
 // The same for one that any thread may take, and tell of, as soon as the event is consumed.
@@ -71,15 +75,18 @@ long run_event_to_self(Call& c, int32_t pid, int sig, int32_t code, uint64_t giv
   const bool expects = t->role == Role::kFollower && pid == t->proc->vpid;
   if (expects) expect_sent_to_self(t, sig);
   const long ret = run_event(c);
-  if (expects) confirm_sent_to_self(t, info_of(c, sig, code, given), c.consumed && !t->regs_redirected && ret == 0);
+  if (expects)
+    confirm_sent_to_self(t, info_of(c, sig, code, given),
+                         c.consumed && !t->regs_redirected && ret == 0);
   return ret;
 }
 
-// Its place in the order is from before the kernel acts: another thread may take the signal, tell of that, and end, before
-// this one's call has returned.
+// Its place in the order is from before the kernel acts: another thread may take the signal, tell
+// of that, and end, before this one's call has returned.
 void come_before_receiver(const Call& c, int64_t pid, int64_t tid) {
   Thread* t = c.t;
-  if (t->role == Role::kLeader && pid == t->proc->vpid && tid != t->vtid && t->proc->shared->threads.load() > 1)
+  if (t->role == Role::kLeader && pid == t->proc->vpid && tid != t->vtid &&
+      t->proc->shared->threads.load() > 1)
     take_ticket(t);
 }
 
@@ -88,9 +95,11 @@ void come_before_receiver(const Call& c, int64_t pid, int64_t tid) {
 void prepare_kill(Call& c) {
   auto pid = static_cast<int32_t>(c.args[0]);
   come_before_receiver(c, pid, 0);
-  if (pid <= 0 && c.t->proc->promoted) await_children(c.t);  // (it may have taken over in this call)
+  if (pid <= 0 && c.t->proc->promoted)
+    await_children(c.t);  // (it may have taken over in this call)
   if (pid > 0) c.exec[0] = static_cast<uint64_t>(int64_t{acting_id(c.t, pid)});
-  if (pid < -1 && all_changed(c.t)) c.exec[0] = static_cast<uint64_t>(-int64_t{own_group(c.t, -pid)});
+  if (pid < -1 && all_changed(c.t))
+    c.exec[0] = static_cast<uint64_t>(-int64_t{own_group(c.t, -pid)});
 }
 
 long run_kill(Call& c) {
@@ -140,17 +149,21 @@ long run_tgkill(Call& c) {
   auto sig = static_cast<int>(c.args[group ? 2 : 1]);
   before_kill(c, pid, tid, sig);
   const auto vtid = static_cast<int32_t>(tid);
-  const bool to_other = t->role == Role::kFollower && pid == t->proc->vpid && vtid > 0 && vtid != t->vtid;
+  const bool to_other =
+      t->role == Role::kFollower && pid == t->proc->vpid && vtid > 0 && vtid != t->vtid;
   if (to_other) expect_sent(t, sig, vtid);
   long ret = run_event(c);
   uint64_t given = c.nr == __NR_rt_tgsigqueueinfo ? c.args[3] : 0;
-  if (to_other) confirm_sent(t, info_of(c, sig, kTkill, given), vtid, c.consumed && !t->regs_redirected && ret == 0);
+  if (to_other)
+    confirm_sent(t, info_of(c, sig, kTkill, given), vtid,
+                 c.consumed && !t->regs_redirected && ret == 0);
   if (to_self(t, pid, tid) && !t->regs_redirected) note_sent_to_self(c, sig, kTkill, given);
   return ret;
 }
 
 long run_sigqueue(Call& c) {
-  return run_event_to_self(c, static_cast<int32_t>(c.args[0]), static_cast<int>(c.args[1]), kSiQueue, c.args[2]);
+  return run_event_to_self(c, static_cast<int32_t>(c.args[0]), static_cast<int>(c.args[1]),
+                           kSiQueue, c.args[2]);
 }
 
 // The follower's processes form groups of the same shape, so that they are there after a failover.
@@ -167,7 +180,8 @@ long run_setpgid(Call& c) {
   long ret = run_event(c);
   if (t->role == Role::kFollower && c.consumed && ret == 0)
     sys(__NR_setpgid, pid ? own_id(t, pid) : 0, group ? own_group(t, group) : 0);
-  if (ret == 0 && (pid == 0 || pid == t->proc->vpid) && (group == 0 || group == t->proc->vpid)) t->proc->shared->on_its_own.fetch_or(stream::kOwnGroup);
+  if (ret == 0 && (pid == 0 || pid == t->proc->vpid) && (group == 0 || group == t->proc->vpid))
+    t->proc->shared->on_its_own.fetch_or(stream::kOwnGroup);
   return ret;
 }
 

@@ -16,7 +16,8 @@ namespace mx::agent {
 
 namespace {
 constexpr uint64_t kLag = stream::kLag, kRingMask = kLag - 1;
-constexpr int64_t kStepMs = 100, kExtraMs = 1000;  // of a producer that waits; a verdict may take longer
+constexpr int64_t kStepMs = 100,
+                  kExtraMs = 1000;  // of a producer that waits; a verdict may take longer
 constexpr uint64_t kWakeTicks =
     1'200'000;  // ~500 µs at 2.4 GHz: bounds the lag of an awake machine
 constexpr int kSpins =
@@ -60,7 +61,8 @@ bool wait_for_space(Thread* t, uint64_t n) {
     }
     if (follower_left(t)) return false;
     if (t->pos - load_tail(l) > kMostUnread) {
-      drop_follower(t, "its place in the leader's events makes no sense: the shared arena was written over");
+      drop_follower(
+          t, "its place in the leader's events makes no sense: the shared arena was written over");
       return false;
     }
     if (make_room(t, enough)) continue;  // (a checkpoint of its own waits for this thread)
@@ -78,7 +80,8 @@ bool wait_for_space(Thread* t, uint64_t n) {
     const uint64_t since = tsc();
     futex_wait(&l->producer_waits, stream::kWaitsForTail, kStepMs);
     l->producer_waits.store(0);
-    l->waited_ticks.store(l->waited_ticks.load(std::memory_order_relaxed) + (tsc() - since), std::memory_order_relaxed);
+    l->waited_ticks.store(l->waited_ticks.load(std::memory_order_relaxed) + (tsc() - since),
+                          std::memory_order_relaxed);
     if (load_tail(l) != tail) {
       patience.reset();
     } else if (limit && patience.waited(kStepMs) >= limit) {
@@ -193,7 +196,8 @@ Verdict rendezvous(Thread* t, bool verdict) {
     l->producer_waits.store(stream::kWaitsForTail);
     std::atomic_thread_fence(std::memory_order_seq_cst);
     patience.begin();
-    if (l->verdict.load() == 0 && load_tail(l) == tail) futex_wait(&l->producer_waits, stream::kWaitsForTail, kStepMs);
+    if (l->verdict.load() == 0 && load_tail(l) == tail)
+      futex_wait(&l->producer_waits, stream::kWaitsForTail, kStepMs);
     l->producer_waits.store(0);
     if (load_tail(l) != tail || (verdict && l->verdict.load() != 0)) {
       patience.reset();
@@ -229,11 +233,13 @@ bool leader_in_call(const Thread* t) {
   return begins_call(t->lane, t->pos) && load_head(t->lane) == t->pos;
 }
 
-// Of threads only: where one waits for what will never come, it may hold a lock that another one needs.
+// Of threads only: where one waits for what will never
+// come, it may hold a lock that another one needs.
 bool leader_has_ended(const Thread* t) {
   const Process* p = t->proc->shared;
   const int leader = index_of(stream::other(t->proc->version));
-  return t->proc->multi_threaded && p->real_pid[leader] > 0 && !p->alive[leader].load() && load_head(t->lane) == t->pos;
+  return t->proc->multi_threaded && p->real_pid[leader] > 0 && !p->alive[leader].load() &&
+         load_head(t->lane) == t->pos;
 }
 
 // After a sleep of at most `step` in which it has done nothing.
@@ -250,8 +256,8 @@ bool leader_hangs(Thread* t, Patience& patience, int64_t step, int64_t limit) {
 // No event of the leader's thread will come before what is known of it otherwise.
 using Beyond = bool (*)(const Thread* t);
 
-// Of a child in full lockstep the leader may wait, in memory, for another child's leader, and that one for its follower: it
-// shall give that up first.
+// Of a child in full lockstep the leader may wait, in memory, for another child's leader, and that
+// one for its follower: it shall give that up first.
 int64_t patience_with_leader(const Thread* t) {
   const auto& settings = control()->settings;
   const int64_t limit = settings.hang_timeout_ms;
@@ -322,14 +328,17 @@ Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end) {
 }
 
 bool lane_more(Thread* t, uint64_t n) {
-  constexpr int64_t kStepMs = 2, kMostInCall = 2, kMost = 200;  // (a call that does not wait is soon over)
+  constexpr int64_t kStepMs = 2, kMostInCall = 2,
+                    kMost = 200;  // (a call that does not wait is soon over)
   Lane* l = t->lane;
   Patience patience;
   for (int spin = 0, spins = control()->settings.cpus > 1 ? kFollowerSpins : 0;; spin++) {
     const uint64_t head = t->limit = load_head(l);
     if (head - t->pos >= n) return true;
-    // (With threads the leader's may wait for another one, and the follower's hold what another one needs.)
-    if (t->replays || t->proc->multi_threaded || follower_must_end(t) || leader_is_gone(t)) return false;
+    // (With threads the leader's may wait for another one,
+    // and the follower's hold what another one needs.)
+    if (t->replays || t->proc->multi_threaded || follower_must_end(t) || leader_is_gone(t))
+      return false;
     if (spin < spins) {
       pause();
       continue;

@@ -46,9 +46,9 @@ Wait lane_wait(Thread* t, uint64_t n);
 Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call);
 /// As lane_wait(), or until the leader's process has ended, if it has threads: `end`.
 Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end);
-/// True when `n` bytes beyond the cursor are there; of a process with one thread, waits for them while
-/// the leader seems to be on its way to them: not in a call where it may wait for long, and for 0.2 s
-/// at most. Of events behind the next one, to tell what that one is.
+/// True when `n` bytes beyond the cursor are there; of a process with one thread, waits for them
+/// while the leader seems to be on its way to them: not in a call where it may wait for long, and
+/// for 0.2 s at most. Of events behind the next one, to tell what that one is.
 bool lane_more(Thread* t, uint64_t n);
 /// Copies bytes at the cursor + offset without consuming them; they must be there.
 void lane_peek(Thread* t, uint64_t offset, void* to, uint64_t n);

@@ -18,7 +18,8 @@ struct SignalsLeft {
 static_assert(stream::kSignalsInLane + sizeof(SignalsLeft) <= stream::kLaneStride);
 
 SignalsLeft& left_at(const Process* p) {
-  return *reinterpret_cast<SignalsLeft*>(stream::kArenaBase + stream::signals_offset(p->fd_list_lane % stream::kMaxLanes));
+  return *reinterpret_cast<SignalsLeft*>(
+      stream::kArenaBase + stream::signals_offset(p->fd_list_lane % stream::kMaxLanes));
 }
 
 // Neither of a child's end, of which the survivor hears by its own, nor the agent's own kick.
@@ -48,7 +49,9 @@ void leave_signals(Thread* t) {
   t->lane->queued = 0;
   const uint64_t all = ~uint64_t{0};
   const KernelTimespec zero{0, 0};
-  for (Siginfo info{}; n < kMostLeft && sys(__NR_rt_sigtimedwait, &all, &info, &zero, 8) > 0; info = {}) leave(t, left, n, info);
+  for (Siginfo info{}; n < kMostLeft && sys(__NR_rt_sigtimedwait, &all, &info, &zero, 8) > 0;
+       info = {})
+    leave(t, left, n, info);
   left.count.store(n);
 }
 
@@ -57,7 +60,8 @@ void take_left_signals(Thread* t, uint64_t done) {
   const uint32_t n = left.count.exchange(0);
   for (uint32_t i = 0; i < n && i < kMostLeft; i++) {
     const Siginfo& info = left.info[i];
-    if (is_for_program(info) && !(done & bit(info.signo))) send_to_self(t, info, info.code == kTkill ? left.vtid : 0);
+    if (is_for_program(info) && !(done & bit(info.signo)))
+      send_to_self(t, info, info.code == kTkill ? left.vtid : 0);
   }
 }
 

@@ -7,11 +7,12 @@
 //   copy:
 //     the entry's bytes; a short branch at their end becomes a long one
 //     jmp  behind them
+#include "shim/sites/lock_entries.h"
+
 #include "shim/agent/hooked_call.h"
 #include "shim/agent/locks.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/patch.h"
-#include "shim/sites/lock_entries.h"
 
 extern "C" void mx_lock_entry();
 extern "C" void mx_serialized_entry();
@@ -64,8 +65,8 @@ uint8_t* copy_entry(const LockEntry& e, uint64_t start, uint8_t* code) {
 }
 
 bool write_hook(const LockEntry& e, uint64_t start) {
-  static constexpr uint8_t kCode[kHead - 8] = {0xb8, 0,    0,    0, 0,  0x4c, 0x8d, 0x1d, 14,
-                                               0,    0,    0,    0xff, 0x25, 0, 0,    0,    0};
+  static constexpr uint8_t kCode[kHead - 8] = {0xb8, 0, 0, 0,    0,    0x4c, 0x8d, 0x1d, 14,
+                                               0,    0, 0, 0xff, 0x25, 0,    0,    0,    0};
   uint64_t at = trampoline_room(start, kHead + e.len + 4 + 5);
   if (!at) return false;
   auto* code = reinterpret_cast<uint8_t*>(at);
@@ -103,8 +104,10 @@ void hook_entries(const sites::SiteTable& table, const CodeRegion& region) {
 
 void forget_entries(uint64_t begin, uint64_t end) {
   for (int i = 0; i < hooked_count;) {
-    if (hooked[i] >= begin && hooked[i] < end) hooked[i] = hooked[--hooked_count];
-    else i++;
+    if (hooked[i] >= begin && hooked[i] < end)
+      hooked[i] = hooked[--hooked_count];
+    else
+      i++;
   }
 }
 

@@ -46,9 +46,9 @@ bool failed(LockKind kind, long result) {
 long follow(Thread* t, const HookedCall& c);
 long follow_condition(Thread* t, const HookedCall& c);
 
-// A thread of python that has waited 5 ms for the interpreter's lock asks its holder, through memory,
-// to give way between two instructions: which two the follower cannot know. A holder that reads,
-// writes or waits gives way by itself. So the thread is only let out after a longer time.
+// A thread of python that has waited 5 ms for the interpreter's lock asks its holder, through
+// memory, to give way between two instructions: which two the follower cannot know. A holder that
+// reads, writes or waits gives way by itself. So the thread is only let out after a longer time.
 long wait_longer(const HookedCall& c) {
   constexpr int64_t kLonger = 95'000'000, kSecond = 1'000'000'000;
   const int clock = c.function == sites::kConditionClockWait ? 1 : 0;
@@ -84,7 +84,9 @@ long lead(Thread* t, const HookedCall& c) {
   }
   auto more = static_cast<long>(c.args[0]);
   if (failed(c.kind, ret))
-    more = c.kind == LockKind::kSemaphore && lock_function_address[sites::kErrnoLocation] ? *errno_location() : 0;
+    more = c.kind == LockKind::kSemaphore && lock_function_address[sites::kErrnoLocation]
+               ? *errno_location()
+               : 0;
   mx_lock_step(kAcquired, c.function, ret, more);
   return ret;
 }
@@ -106,9 +108,11 @@ long follow_condition(Thread* t, const HookedCall& c) {
     mx_lock_step(kAcquired, c.function, ret, 0);
     return ret;
   }
-  // The leader has gone on without a wait: what this thread is to see in memory may be on its way. A wake-up for nothing …
+  // The leader has gone on without a wait: what this thread is to see in memory may be on its way.
+  // A wake-up for nothing …
   if (plan == kLookAgain) return ret;
-  t->waits_elsewhere.store(1);  // … or it has left its wait another way (it was cancelled), or goes another way altogether
+  t->waits_elsewhere.store(1);  // … or it has left its wait another way (it was cancelled), or goes
+                                // another way altogether
   ret = c.run();
   t->waits_elsewhere.store(0);
   return ret;
@@ -143,9 +147,11 @@ long follow(Thread* t, const HookedCall& c) {
 
 void publish_lock(Thread* t, uint16_t function, long result, uint64_t error_or_address) {
   if (t->role != Role::kLeader || follower_gone(t)) return;
-  EventHeader h{0, function, EventKind::kLock, 0, static_cast<int32_t>(result), 0, error_or_address};
+  EventHeader h{0, function,        EventKind::kLock, 0, static_cast<int32_t>(result),
+                0, error_or_address};
   if (!lane_begin(t, sizeof h)) return;
-  if (!failed(sites::kLockFunctions[function].kind, result)) h.digest = shared_ticket(t, error_or_address);
+  if (!failed(sites::kLockFunctions[function].kind, result))
+    h.digest = shared_ticket(t, error_or_address);
   take_order(t, h);
   if (lane_put(t, &h, sizeof h)) lane_commit(t);
 }
@@ -162,13 +168,16 @@ bool alike(uint32_t leaders, uint32_t own) {
   return leaders == own || (is_condition(leaders) && is_condition(own));
 }
 
-// Of an event that stands before that of the lock. A wait for a condition is one: what it was to wait for had come already.
+// Of an event that stands before that of the lock. A wait for a condition is one: what it was to
+// wait for had come already.
 bool may_lack(Thread* t, const EventHeader& h, uint32_t function) {
   if (h.kind == EventKind::kLock) return is_condition(h.nr) && !is_condition(function);
-  return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen || is_empty_wait(h) || is_leaders_wake(t, 0, h);
+  return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen || is_empty_wait(h) ||
+         is_leaders_wake(t, 0, h);
 }
 
-// Waits for the leader's event. What the follower may lack (queries, waits for nothing, …) and what stands before it is behind this thread.
+// Waits for the leader's event. What the follower may lack (queries, waits for nothing, …) and what
+// stands before it is behind this thread.
 Plan await_event(Thread* t, Regs* r, uint16_t function) {
   EventHeader h;
   while (t->role == Role::kFollower) {
@@ -179,7 +188,8 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
     }
     // The leader was ended while it waited: here the lock may be free, and processes share it.
     if (h.kind == EventKind::kTermSignal) follow_term_signal(t, h);
-    // The leader failed before: what its other threads have done comes first, then this version goes on.
+    // The leader failed before: what its other threads
+    // have done comes first, then this version goes on.
     if (h.kind == EventKind::kFault) {
       await_turn(t, h);
       if (follower_must_end(t)) end_follower(t);
@@ -205,8 +215,9 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
   return kAlone;
 }
 
-// Who holds the lock that the leader's thread has got may have ended with the leader; or it waits for its turn, which was not so
-// in the leader (python's threads after 100 ms of computing, see wait_longer): then the others go on, as in await_turn.
+// Who holds the lock that the leader's thread has got may have ended with the leader; or it waits
+// for its turn, which was not so in the leader (python's threads after 100 ms of computing, see
+// wait_longer): then the others go on, as in await_turn.
 Plan yield_to_holder(Thread* t, long tries) {
   constexpr long kShort = 200, kPasses = kShort + 100, kMost = kShort + 500;
   constexpr int64_t kLookMs = 1;
@@ -234,12 +245,15 @@ void pass_lock(Thread* t) {
 }  // namespace
 
 bool leaves_condition(Thread* t, uint64_t word, uint64_t op) {
-  // glibc waits at a word of the condition (before 2.25: at the second), musl at one of its own frame. What else waits in there is for the mutex, or for the
-  // condition's own lock: for that glibc ends the program when it is told of a time limit.
-  constexpr uint64_t kCommand = 0x7f, kWait = 0, kWaitBitset = 9, kConditionSize = 48, kFrame = 4096;
+  // glibc waits at a word of the condition (before 2.25: at the second), musl at one of its own
+  // frame. What else waits in there is for the mutex, or for the condition's own lock: for that
+  // glibc ends the program when it is told of a time limit.
+  constexpr uint64_t kCommand = 0x7f, kWait = 0, kWaitBitset = 9, kConditionSize = 48,
+                     kFrame = 4096;
   const uint64_t command = op & kCommand;
-  const bool at_condition = (command == kWaitBitset && word - t->condition < kConditionSize) ||
-                            (command == kWait && (word == t->condition + 4 || t->lock_sp - word < kFrame));
+  const bool at_condition =
+      (command == kWaitBitset && word - t->condition < kConditionSize) ||
+      (command == kWait && (word == t->condition + 4 || t->lock_sp - word < kFrame));
   if (!t->condition || t->role != Role::kFollower || !at_condition) return false;
   t->condition = 0;
   return true;
@@ -266,7 +280,8 @@ void lock_step(Thread* t, Regs* r) {
     case kAwait: {
       t->waits_for_lock = 1;
       Plan plan = await_event(t, r, static_cast<uint16_t>(r->rdi));
-      if (plan == kAlone && t->role == Role::kFollower && is_condition(static_cast<uint32_t>(r->rdi)) && worth_another_look(t, true))
+      if (plan == kAlone && t->role == Role::kFollower &&
+          is_condition(static_cast<uint32_t>(r->rdi)) && worth_another_look(t, true))
         plan = kLookAgain;
       t->waits_for_lock = 0;
       if (!t->regs_redirected) r->rax = plan;
@@ -320,7 +335,7 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
   }
   HookedCall call{{a, b, c, d}, original, function, kind, caller};
   t->lock_sp = sp;
-  long ret = kind == LockKind::kStream    ? stream_call(t, call)
+  long ret = kind == LockKind::kStream  ? stream_call(t, call)
              : t->role == Role::kLeader ? lead(t, call)
                                         : follow(t, call);
   t->lock_sp = 0;

@@ -25,10 +25,11 @@ void forget_entries(uint64_t begin, uint64_t end);
 
 /// Whether a door was entered by a step of a lock function, not by a system call.
 bool is_lock_step(const Regs* r);
-/// A thread of a leader waits inside the real pthread_cond_wait. In a copy, which follows, it waits for its event instead: told that
-/// its time is over (ETIMEDOUT), libc takes it out of the condition, also if it waits without a limit (glibc:
-/// nptl/pthread_cond_wait.c; musl: pthread_cond_timedwait.c), and what hooks the function does the rest. Whether the futex(2)
-/// call `op` of this thread is to be answered so; once only: what follows is the mutex.
+/// A thread of a leader waits inside the real pthread_cond_wait. In a copy, which follows, it waits
+/// for its event instead: told that its time is over (ETIMEDOUT), libc takes it out of the
+/// condition, also if it waits without a limit (glibc: nptl/pthread_cond_wait.c; musl:
+/// pthread_cond_timedwait.c), and what hooks the function does the rest. Whether the futex(2) call
+/// `op` of this thread is to be answered so; once only: what follows is the mutex.
 bool leaves_condition(Thread* t, uint64_t word, uint64_t op);
 /// Serves the step.
 void lock_step(Thread* t, Regs* r);

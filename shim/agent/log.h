@@ -17,8 +17,8 @@ bool file_size_is_limited();
 /// The position up to which it may write: what the consumer lags, and what checkpoints hold, is
 /// bounded.
 uint64_t log_end(Thread* t);
-/// How much of that there must be before it goes on, if it has to wait for `n` bytes: not one event at
-/// a time while a version catches up.
+/// How much of that there must be before it goes on, if it has to wait for `n` bytes: not one event
+/// at a time while a version catches up.
 uint64_t room_wanted(const Process* p, uint64_t n);
 /// `n` bytes are wanted beyond log_end(). True if a checkpoint, or a recovery, was given up for
 /// that.

@@ -44,7 +44,9 @@ long file_to_map(Call& c, const EventHeader& h) {
              : fetch_descriptor(t, fd);  // (for a version that comes back no leader waits)
 }
 
-bool may_write_to_it(const Call& c, int fd) { return (c.args[3] & kTypeMask) != kPrivate && shared_writable(fd); }
+bool may_write_to_it(const Call& c, int fd) {
+  return (c.args[3] & kTypeMask) != kPrivate && shared_writable(fd);
+}
 
 long map_own_shadow(Call& c, int fd) {
   drop_unused_shadows();
@@ -77,7 +79,8 @@ bool follow_shared_map(Call& c) {
   long at = kEbadf;
   if (!is_error(fd)) {
     c.exec[4] = fd;
-    at = may_write_to_it(c, static_cast<int>(fd)) ? map_own_shadow(c, static_cast<int>(fd)) : map(c);
+    at =
+        may_write_to_it(c, static_cast<int>(fd)) ? map_own_shadow(c, static_cast<int>(fd)) : map(c);
     sys(__NR_close, fd);
   }
   borrows.give_back();
@@ -89,10 +92,12 @@ bool follow_shared_map(Call& c) {
   return true;
 }
 
-// A copy of this process that catches up would come to the mapping when others have written to the file.
+// A copy of this process that catches up would come to
+// the mapping when others have written to the file.
 void forget_if_new(Thread* t, int fd) {
   FileInfo info;
-  if (look_at(fd, info) && !is_mapped_now(info.id())) forget_checkpoint(t, stream::CheckpointRefusal::kMappedFile);
+  if (look_at(fd, info) && !is_mapped_now(info.id()))
+    forget_checkpoint(t, stream::CheckpointRefusal::kMappedFile);
 }
 
 void lead_shared_map(Call& c) {
@@ -148,7 +153,8 @@ long run_mmap(Call& c) {
 
 long run_mprotect(Call& c) {
   long ret = execute(c);
-  if (ret == 0 && (c.args[2] & kWrite) && maps_files()) note_protection(c.args[0], c.args[1], c.args[2]);
+  if (ret == 0 && (c.args[2] & kWrite) && maps_files())
+    note_protection(c.args[0], c.args[1], c.args[2]);
   if (ret == 0 && (c.args[2] & kExec)) note_code(c.t, c.args[0], c.args[1]);
   return ret;
 }

@@ -160,7 +160,8 @@ void read_size_words(Call& c) {
     SizeRule rule = c.d->args[i].rule;
     if (rule != SizeRule::kValueAt && rule != SizeRule::kSelf) continue;
     uint64_t at = sys::size_word_address(*c.d, i, c.args);
-    c.before[i] = at && readable(reinterpret_cast<void*>(at), 4) ? *reinterpret_cast<uint32_t*>(at) : 0;
+    c.before[i] =
+        at && readable(reinterpret_cast<void*>(at), 4) ? *reinterpret_cast<uint32_t*>(at) : 0;
   }
 }
 

@@ -72,10 +72,7 @@ void* memmove(void* to, const void* from, size_t n) {
     asm volatile("rep movsb" : "+D"(d), "+S"(s), "+c"(n) : : "memory");
     return to;
   }
-  asm volatile("std\n rep movsb\n cld"
-               :
-               : "D"(d + n - 1), "S"(s + n - 1), "c"(n)
-               : "memory");
+  asm volatile("std\n rep movsb\n cld" : : "D"(d + n - 1), "S"(s + n - 1), "c"(n) : "memory");
   return to;
 }
 int memcmp(const void* a, const void* b, size_t n) {
@@ -176,7 +173,9 @@ uint64_t digest(uint64_t seed, const void* bytes, size_t n) {
   return h * kOdd1;
 }
 
-bool try_access(void (*f)(void*), void* argument) { return mx_try(f, argument, &this_thread()->guard); }
+bool try_access(void (*f)(void*), void* argument) {
+  return mx_try(f, argument, &this_thread()->guard);
+}
 
 namespace {
 

@@ -16,8 +16,8 @@ namespace {
 
 constexpr int64_t kLookAgainMs = 50, kReplayLookMs = 2;
 constexpr int64_t kPatienceMs = 300;  // without any progress
-constexpr int kInItsWay = 10;  // looks of kReplayLookMs
-constexpr int kAlone = 150;    // the same when there is no leader any more, each of kReplayLookMs
+constexpr int kInItsWay = 10;         // looks of kReplayLookMs
+constexpr int kAlone = 150;  // the same when there is no leader any more, each of kReplayLookMs
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
 
@@ -51,13 +51,16 @@ class EventsOfLane {
   uint8_t bytes_[2048];
 };
 
-// The first unread event in a lane that stands at `order` or behind it; false if there is none yet. Turns only grow: what stood
-// before the last one that this thread has looked for need not be read again.
+// The first unread event in a lane that stands at `order` or behind
+// it; false if there is none yet. Turns only grow: what stood before
+// the last one that this thread has looked for need not be read again.
 bool first_from(Thread* t, Lane& l, uint32_t index, uint64_t order, EventHeader& h) {
-  const uint64_t tail = l.tail.load(std::memory_order_acquire), head = l.head.load(std::memory_order_acquire);
+  const uint64_t tail = l.tail.load(std::memory_order_acquire),
+                 head = l.head.load(std::memory_order_acquire);
   if (head - tail > kMostUnread) return false;
   Thread::SeenLane& seen = t->seen[index % Thread::kSeenLanes];
-  const bool known = seen.lane == index + 1 && seen.vtid == l.vtid && seen.order <= order && seen.at >= tail && seen.at <= head;
+  const bool known = seen.lane == index + 1 && seen.vtid == l.vtid && seen.order <= order &&
+                     seen.at >= tail && seen.at <= head;
   EventsOfLane events(index, known ? seen.at : tail, head);
   bool found = false;
   while (!found && events.next(h)) found = (h.flags & stream::kOrdered) && h.order >= order;
@@ -70,17 +73,21 @@ bool find_event(Thread* t, Lane& l, uint32_t index, uint64_t order, EventHeader&
   return first_from(t, l, index, order, h) && h.order == order;
 }
 
-// Whose turn it is, + 1; 0: there is no such event yet. What the leader notes of it is overwritten when it is far ahead.
+// Whose turn it is, + 1; 0: there is no such event yet. What the leader notes of it is overwritten
+// when it is far ahead.
 uint32_t lane_of_turn(Thread* t) {
   Process* p = t->proc->shared;
   const uint64_t turn = p->turn.load();
   const uint32_t noted = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
   EventHeader h;
-  if (noted && noted <= stream::kMaxLanes && find_event(t, control()->lanes[noted - 1], noted - 1, turn, h)) return noted;
+  if (noted && noted <= stream::kMaxLanes &&
+      find_event(t, control()->lanes[noted - 1], noted - 1, turn, h))
+    return noted;
   const auto process = static_cast<uint32_t>(p - control()->processes);
   uint32_t index = 0;
   for (Lane& l : stream::lanes_taken(*control())) {
-    if (l.in_use.load() && l.process == process && find_event(t, l, index, turn, h)) return index + 1;
+    if (l.in_use.load() && l.process == process && find_event(t, l, index, turn, h))
+      return index + 1;
     index++;
   }
   return 0;
@@ -91,7 +98,10 @@ bool next_is_elsewhere(Thread* t) {
   bool any = false, next = false;
   each_thread(t->proc, [&](const Thread& o) { any |= o.waits_elsewhere.load() != 0; });
   const uint32_t lane = any ? lane_of_turn(t) : 0;
-  if (lane) each_thread(t->proc, [&](const Thread& o) { next |= o.lane_index == lane - 1 && o.waits_elsewhere.load(); });
+  if (lane)
+    each_thread(t->proc, [&](const Thread& o) {
+      next |= o.lane_index == lane - 1 && o.waits_elsewhere.load();
+    });
   return next;
 }
 

@@ -60,7 +60,8 @@ long perform_getsockopt(Call& c) {
   const long ret = execute_by_role(c);
   if (ret != 0 || c.args[1] != kSocketLevel || c.args[2] != kPeerCredentials) return ret;
   auto* peer = reinterpret_cast<int32_t*>(c.args[3]);
-  if (*reinterpret_cast<uint32_t*>(c.args[4]) >= sizeof *peer && *peer > 0) *peer = virtual_id(c.t, *peer);
+  if (*reinterpret_cast<uint32_t*>(c.args[4]) >= sizeof *peer && *peer > 0)
+    *peer = virtual_id(c.t, *peer);
   return ret;
 }
 

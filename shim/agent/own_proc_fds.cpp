@@ -36,7 +36,9 @@ void reopen_own_proc(Thread* t, int32_t former) {
   char path[kMost];
   OpenAs as;
   for (int fd = 0; fd <= t->proc->max_fd; fd++) {
-    if (fd_reserved(fd) || fd_private(t, fd) || !fd_known_open(t, fd) || (fd_bits(t, fd) & kFdSocket)) continue;
+    if (fd_reserved(fd) || fd_private(t, fd) || !fd_known_open(t, fd) ||
+        (fd_bits(t, fd) & kFdSocket))
+      continue;
     if (own_name(t, fd, former, path) && describe(fd, as)) open_anew(path, as);
   }
 }

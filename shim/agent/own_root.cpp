@@ -14,9 +14,10 @@ namespace mx::agent {
 namespace {
 
 constexpr int kCwd = -100;
-constexpr uint64_t kNoFollowAt = 0x100, kEmptyPath = 0x1000, kNoAutomount = 0x800, kDontSync = 0x4000;
-constexpr uint64_t kNoFollowOpen = 0400000, kCreat = 0100, kTrunc = 01000, kAccess = 3, kTmpfile = 020000000,
-                   kRemoveFolder = 0x200;
+constexpr uint64_t kNoFollowAt = 0x100, kEmptyPath = 0x1000, kNoAutomount = 0x800,
+                   kDontSync = 0x4000;
+constexpr uint64_t kNoFollowOpen = 0400000, kCreat = 0100, kTrunc = 01000, kAccess = 3,
+                   kTmpfile = 020000000, kRemoveFolder = 0x200;
 constexpr uint32_t kWantType = 1, kWantMount = 0x1000;
 constexpr uint16_t kTypeMask = 0170000, kFolder = 0040000, kFile = 0100000, kLink = 0120000;
 constexpr int kLookAhead = 16;
@@ -48,7 +49,8 @@ Owner owner_of_mount(Version v, const Statx& st) {
   return s.root_is_own ? Owner::kShared : Owner::kUnknown;
 }
 
-// A name that is not there belongs to where it would be. A link that leads nowhere is left to the leader.
+// A name that is not there belongs to where it would
+// be. A link that leads nowhere is left to the leader.
 Owner owner_of_missing(Version v, int dirfd, const char* text, const Path& path) {
   Statx st;
   if (look(dirfd, text, true, st) == 0) return Owner::kShared;
@@ -64,8 +66,8 @@ bool ordinary(uint16_t mode) {
   return type == kFile || type == kFolder || type == kLink;
 }
 
-// The leader has written the name, this version has not come to that place, or never will. The next event
-// tells whether the leader looked before or after it wrote.
+// The leader has written the name, this version has not come to that place, or never will. The next
+// event tells whether the leader looked before or after it wrote.
 bool leader_shares(Call& c) {
   Thread* t = c.t;
   EventHeader h;
@@ -76,7 +78,9 @@ bool leader_shares(Call& c) {
     if (!lane_more(t, offset + sizeof h)) return false;
     lane_peek(t, offset, &h, sizeof h);
     bool is_call = h.kind == EventKind::kCall || h.kind == EventKind::kIntent;
-    if (is_call && sys::normal_number(h.nr) == sys::normal_number(c.nr) && (!h.digest || h.digest == mine)) return true;
+    if (is_call && sys::normal_number(h.nr) == sys::normal_number(c.nr) &&
+        (!h.digest || h.digest == mine))
+      return true;
     if (!may_pass(c.t, offset, h, way)) return false;
     offset += sizeof h + stream::padded(h.size);
   }
@@ -102,7 +106,8 @@ bool on_own_root(Version v, int dirfd, const char* text, bool nofollow) {
   Path path;
   if (!absolute_path(dirfd, text, path)) return false;
   Statx st;
-  Owner owner = look(dirfd, text, nofollow, st) == 0 ? owner_of_mount(v, st) : owner_of_missing(v, dirfd, text, path);
+  Owner owner = look(dirfd, text, nofollow, st) == 0 ? owner_of_mount(v, st)
+                                                     : owner_of_missing(v, dirfd, text, path);
   return owner == Owner::kOwn;
 }
 
@@ -115,9 +120,14 @@ int folder_of(const Call& c, int path_arg) {
 
 bool looks_at_link(const Call& c) {
   switch (c.nr) {
-    case __NR_lstat: case __NR_readlink: case __NR_readlinkat: case __NR_lgetxattr: case __NR_llistxattr:
+    case __NR_lstat:
+    case __NR_readlink:
+    case __NR_readlinkat:
+    case __NR_lgetxattr:
+    case __NR_llistxattr:
       return true;
-    case __NR_newfstatat: case __NR_faccessat2:
+    case __NR_newfstatat:
+    case __NR_faccessat2:
       return c.args[3] & kNoFollowAt;
     case __NR_statx:
       return c.args[2] & kNoFollowAt;
@@ -141,9 +151,12 @@ Owner owner_of(Call& c, int path_arg, bool nofollow) {
   Version me = c.t->proc->version;
   Owner owner;
   long error = look(dirfd, text, nofollow, st);
-  if (error == kEperm || error == kEnosys) return Owner::kUnknown;  // a seccomp profile without statx
-  if (error) owner = owner_of_missing(me, dirfd, text, path);
-  else owner = ordinary(st.mode) ? owner_of_mount(me, st) : Owner::kShared;
+  if (error == kEperm || error == kEnosys)
+    return Owner::kUnknown;  // a seccomp profile without statx
+  if (error)
+    owner = owner_of_missing(me, dirfd, text, path);
+  else
+    owner = ordinary(st.mode) ? owner_of_mount(me, st) : Owner::kShared;
   if (owner == Owner::kOwn && was_written(c, dirfd, text, nofollow)) owner = Owner::kShared;
   return owner;
 }
@@ -158,7 +171,8 @@ struct Change {
 
 uint64_t open_flags(const Call& c) {
   if (c.nr == __NR_creat) return 1 | kCreat;
-  if (c.nr == __NR_openat2) return *reinterpret_cast<uint64_t*>(c.args[2]);  // the kernel has read it
+  if (c.nr == __NR_openat2)
+    return *reinterpret_cast<uint64_t*>(c.args[2]);  // the kernel has read it
   return c.args[c.nr == __NR_open ? 1 : 2];
 }
 
@@ -170,22 +184,47 @@ Change change_by_open(uint64_t flags) {
 }
 
 Change change_of(const Call& c) {
-  constexpr Change kContent{true, true, false}, kPlain{false, false, true}, kFolderOrLink{false, true, true};
+  constexpr Change kContent{true, true, false}, kPlain{false, false, true},
+      kFolderOrLink{false, true, true};
   switch (c.nr) {
-    case __NR_open: case __NR_openat: case __NR_openat2: case __NR_creat:
+    case __NR_open:
+    case __NR_openat:
+    case __NR_openat2:
+    case __NR_creat:
       return change_by_open(open_flags(c));
     case __NR_truncate:
       return {true, false, false};
-    case __NR_rename: case __NR_renameat: case __NR_renameat2: case __NR_link: case __NR_linkat:
-    case __NR_unlink: case __NR_mknod: case __NR_mknodat:
+    case __NR_rename:
+    case __NR_renameat:
+    case __NR_renameat2:
+    case __NR_link:
+    case __NR_linkat:
+    case __NR_unlink:
+    case __NR_mknod:
+    case __NR_mknodat:
       return kContent;
     case __NR_unlinkat:
       return c.args[2] & kRemoveFolder ? kFolderOrLink : kContent;
-    case __NR_mkdir: case __NR_mkdirat: case __NR_rmdir: case __NR_symlink: case __NR_symlinkat:
+    case __NR_mkdir:
+    case __NR_mkdirat:
+    case __NR_rmdir:
+    case __NR_symlink:
+    case __NR_symlinkat:
       return kFolderOrLink;
-    case __NR_chmod: case __NR_fchmodat: case sys::kFchmodat2: case __NR_chown: case __NR_lchown:
-    case __NR_fchownat: case __NR_utime: case __NR_utimes: case __NR_futimesat: case __NR_utimensat:
-    case __NR_setxattr: case __NR_lsetxattr: case __NR_removexattr: case __NR_lremovexattr:
+    case __NR_chmod:
+    case __NR_fchmodat:
+    case sys::kFchmodat2:
+    case __NR_chown:
+    case __NR_lchown:
+    case __NR_fchownat:
+    case __NR_utime:
+    case __NR_utimes:
+    case __NR_futimesat:
+    case __NR_utimensat:
+    case __NR_setxattr:
+    case __NR_lsetxattr:
+    case __NR_removexattr:
+    case __NR_lremovexattr:
       return kPlain;
     default:
       return {};
@@ -193,7 +232,8 @@ Change change_of(const Call& c) {
 }
 
 bool has_path(const Call& c, int i) {
-  return c.d->args[i].kind == sys::ArgKind::kPath && c.args[i] >= stream::kPage && string_readable(c.args[i], 4096);
+  return c.d->args[i].kind == sys::ArgKind::kPath && c.args[i] >= stream::kPage &&
+         string_readable(c.args[i], 4096);
 }
 
 // The first name of a link is not changed by it.
@@ -234,7 +274,8 @@ void mirror_change(Call& c) {
     if (!reachable(c.t, dirfd, text) || !on_own_root(c.t->proc->version, dirfd, text, true)) return;
     Path path;
     // What is the leader's alone, or lies in such a folder, is not here.
-    if (!real_path(dirfd, text, true, path) || inside_written(c.t->proc->version, path.text)) return;
+    if (!real_path(dirfd, text, true, path) || inside_written(c.t->proc->version, path.text))
+      return;
     raw6(c.nr, c.args[0], c.args[1], c.args[2], c.args[3], c.args[4], c.args[5]);
     return;
   }

@@ -12,17 +12,20 @@ namespace mx::agent {
 
 namespace {
 
-constexpr uint32_t kMost = 1024, kLongest = 32, kShortest = 8;  // (shorter ones would be found where they are not)
-constexpr int64_t kSearched = 4096;                            // of a result: PIPE_BUF
+constexpr uint32_t kMost = 1024, kLongest = 32,
+                   kShortest = 8;    // (shorter ones would be found where they are not)
+constexpr int64_t kSearched = 4096;  // of a result: PIPE_BUF
 
-bool is_pair(Thread* t, uint64_t fd) { return valid_fd(static_cast<int64_t>(fd)) && (fd_bits(t, static_cast<int>(fd)) & kFdPair); }
+bool is_pair(Thread* t, uint64_t fd) {
+  return valid_fd(static_cast<int64_t>(fd)) && (fd_bits(t, static_cast<int>(fd)) & kFdPair);
+}
 
 struct Pair {
   int one, other;
-  uint32_t processes;            ///< that had been made by then
-  std::atomic<uint32_t> begun;   ///< futex: writes of which the event is yet to come
+  uint32_t processes;                ///< that had been made by then
+  std::atomic<uint32_t> begun;       ///< futex: writes of which the event is yet to come
   std::atomic<uint32_t> waited_for;  ///< a reader sleeps until it changes
-  std::atomic<uint32_t> in_vain; ///< how often a reader has waited for one that it did not need
+  std::atomic<uint32_t> in_vain;     ///< how often a reader has waited for one that it did not need
 };
 constexpr uint32_t kMostPairs = 32;
 Pair pairs[kMostPairs];
@@ -36,7 +39,7 @@ Pair* pair_of(uint64_t fd) {
 }
 
 struct Words {
-  uint32_t size;  // 0: free
+  uint32_t size;     // 0: free
   const Pair* pair;  // into which it was written; null: not known any more
   uint8_t leader[kLongest], own[kLongest];
 };
@@ -44,7 +47,8 @@ Words words[kMost];
 uint32_t oldest, next;  // of a ring
 std::atomic<uint32_t> kept{0}, busy{0};
 
-// A reader may be told of one long after those that were written later: what has been read meanwhile gives its place back.
+// A reader may be told of one long after those that were written later: what has been read
+// meanwhile gives its place back.
 void make_room() {
   uint32_t live = 0;
   for (uint32_t i = oldest; i != next; i++) {
@@ -88,7 +92,8 @@ uint64_t find(const uint8_t* bytes, uint64_t size, const Words& w) {
   return size;
 }
 
-// True if there is something of this version's in the result, which came through `pair` (null: any).
+// True if there is something of this version's in
+// the result, which came through `pair` (null: any).
 bool put_own_words(Call& c, const Pair* pair) {
   const OneAtATime alone(busy);
   auto* bytes = reinterpret_cast<uint8_t*>(c.args[1]);
@@ -127,14 +132,17 @@ constexpr uint64_t kStaged = 1;
 
 enum class InFlight : uint8_t { kNone, kAwaited, kPut };
 
-// A thread of the killed leader had written it, and not told: what this version's thread is about to write stands in its call,
-// when it has come there.
+// A thread of the killed leader had written it, and not told: what this version's thread is about
+// to write stands in its call, when it has come there.
 InFlight put_word_in_flight(Call& c, const Thread& writer) {
   Lane* l = writer.lane;
   stream::Flight& f = l->flight;
-  const bool flies = f.phase.load() && f.head == l->head.load() && f.nr == __NR_write && f.note == kStaged;
-  if (!flies || !has_length(f.count) || !is_pair(c.t, static_cast<uint64_t>(f.fd))) return InFlight::kNone;
-  // All that its thread had told before came before this read: what is left are questions, which have no place in the order.
+  const bool flies =
+      f.phase.load() && f.head == l->head.load() && f.nr == __NR_write && f.note == kStaged;
+  if (!flies || !has_length(f.count) || !is_pair(c.t, static_cast<uint64_t>(f.fd)))
+    return InFlight::kNone;
+  // All that its thread had told before came before this read: what is left are questions, which
+  // have no place in the order.
   constexpr uint64_t kFewQuestions = 256;
   if (f.head - writer.pos > kFewQuestions) return InFlight::kNone;
   const auto size = static_cast<uint64_t>(c.ret < kSearched ? c.ret : kSearched);
@@ -145,8 +153,10 @@ InFlight put_word_in_flight(Call& c, const Thread& writer) {
   const uint64_t at = find(bytes, size, w);
   if (at == size) return InFlight::kNone;
   const Regs* r = writer.regs;
-  const bool there = r && r->nr == __NR_write && r->call_arg(0) == static_cast<uint64_t>(f.fd) && r->call_arg(2) == f.count;
-  if (!there || !copy_guarded(w.own, reinterpret_cast<void*>(r->call_arg(1)), w.size)) return InFlight::kAwaited;
+  const bool there = r && r->nr == __NR_write && r->call_arg(0) == static_cast<uint64_t>(f.fd) &&
+                     r->call_arg(2) == f.count;
+  if (!there || !copy_guarded(w.own, reinterpret_cast<void*>(r->call_arg(1)), w.size))
+    return InFlight::kAwaited;
   memcpy(bytes + at, w.own, w.size);
   f.note = 0;
   return InFlight::kPut;
@@ -154,7 +164,8 @@ InFlight put_word_in_flight(Call& c, const Thread& writer) {
 
 InFlight put_words_in_flight(Call& c) {
   InFlight all = InFlight::kNone;
-  const bool killed = c.t->proc->shared->last_words.known.load() && (c.t->role != Role::kFollower || leader_is_gone(c.t));
+  const bool killed = c.t->proc->shared->last_words.known.load() &&
+                      (c.t->role != Role::kFollower || leader_is_gone(c.t));
   if (!killed) return all;
   const OneAtATime alone(busy);
   each_thread(c.t->proc, [&](const Thread& o) {
@@ -169,7 +180,8 @@ InFlight put_words_in_flight(Call& c) {
 
 void stage_own_words(const Call& c) {
   if (c.nr != __NR_write || !has_length(c.args[2]) || !is_pair(c.t, c.args[0])) return;
-  const bool staged = copy_guarded(staging(c.t->lane_index)->data, reinterpret_cast<void*>(c.args[1]), c.args[2]);
+  const bool staged =
+      copy_guarded(staging(c.t->lane_index)->data, reinterpret_cast<void*>(c.args[1]), c.args[2]);
   c.t->lane->flight.note = staged ? kStaged : 0;
 }
 
@@ -178,11 +190,14 @@ void keep_word_in_flight(Call& c) {
   const bool done = f.phase.load() == static_cast<uint32_t>(stream::FlightPhase::kDone);
   const bool sent = f.shape.load() == static_cast<uint32_t>(stream::StageShape::kSent);
   const bool gone = sent ? has_sent(c) : done ? f.result > 0 : f.moved[stream::kWritten] > 0;
-  if (c.nr != __NR_write || !has_length(c.args[2]) || !is_pair(c.t, c.args[0]) || f.note != kStaged) return;
+  if (c.nr != __NR_write || !has_length(c.args[2]) || !is_pair(c.t, c.args[0]) || f.note != kStaged)
+    return;
   const OneAtATime alone(busy);
   if (f.note != kStaged) return;
   f.note = 0;
-  if (gone) add_words(c, staging(c.t->lane_index)->data, reinterpret_cast<const uint8_t*>(c.args[1]), static_cast<uint32_t>(c.args[2]));
+  if (gone)
+    add_words(c, staging(c.t->lane_index)->data, reinterpret_cast<const uint8_t*>(c.args[1]),
+              static_cast<uint32_t>(c.args[2]));
 }
 
 void note_pair(int one, int other) {
@@ -250,8 +265,8 @@ void note_own_words(Call& c, const uint8_t* leader, const uint8_t* own, uint32_t
   add_words(c, leader, own, size);
 }
 
-// If the leader's bytes were read, its write is at its end: the event comes soon, and with it this version's bytes. They
-// need not be others.
+// If the leader's bytes were read, its write is at its end: the event comes soon, and with it this
+// version's bytes. They need not be others.
 void read_own_words(Call& c) {
   if (c.ret < static_cast<int64_t>(kShortest) || !is_pair(c.t, c.args[0])) return;
   constexpr int kMostMs = 50;

@@ -13,11 +13,13 @@ constexpr uint64_t kSlice = 100'000;  // nanoseconds; since Linux 6.12, before t
 constexpr uint64_t kCalmTicks = 240'000'000;  // ~100 ms at 2.4 GHz
 constexpr uint64_t kBusyEvents = 500;         // in that time
 
-// A thread that the user, or the program, has given another policy than the usual one keeps it, and its nice value.
+// A thread that the user, or the program, has given another policy than the usual one keeps it, and
+// its nice value.
 bool set_pace(const Thread* t, uint32_t policy, uint64_t slice) {
   SchedAttr a{};
   if (sys(__NR_sched_getattr, 0, &a, sizeof a, 0) != 0) return false;
-  const bool by_mx = a.policy == kBatch ? !t->proc->shared->own_policy.load() : a.policy == kIdle && t->gives_way;
+  const bool by_mx =
+      a.policy == kBatch ? !t->proc->shared->own_policy.load() : a.policy == kIdle && t->gives_way;
   if (a.policy != kOther && !by_mx) return false;
   a.size = sizeof a;
   a.policy = policy;

@@ -51,8 +51,8 @@ bool map_area(uint64_t hint) {
   return false;
 }
 
-// Below the code first, near it: above it the heap (brk) and the stack want to grow. Above it as far
-// away as a jump reaches.
+// Below the code first, near it: above it the heap (brk) and the stack want to grow. Above it as
+// far away as a jump reaches.
 bool new_area(uint64_t site) {
   constexpr uint64_t kStep = 4 << 20, kSteps = kReach / kStep - 1;
   if (area_count == kMaxAreas) return false;
@@ -141,14 +141,16 @@ const Patched* rewrite(Thread* t, const Site& s, uint64_t start) {
   memset(code + 5, 0xcc, s.len - 5);
   Patched& p = patched[patched_count++];
   p = {start, trampoline, static_cast<uint32_t>(s.len - 2 + kEntrySize + 5), s.len, s.syscall_at};
-  t->proc->shared->rewritten[static_cast<int>(t->proc->version)].fetch_add(1, std::memory_order_relaxed);
+  t->proc->shared->rewritten[static_cast<int>(t->proc->version)].fetch_add(
+      1, std::memory_order_relaxed);
   return &p;
 }
 
 uint64_t page_of(uint64_t a) { return a & ~(stream::kPage - 1); }
 
 bool make_writable(uint64_t begin, uint64_t end) {
-  return sys(__NR_mprotect, page_of(begin), page_of(end - 1) + stream::kPage - page_of(begin), kRwx) == 0;
+  return sys(__NR_mprotect, page_of(begin), page_of(end - 1) + stream::kPage - page_of(begin),
+             kRwx) == 0;
 }
 void make_executable(uint64_t begin, uint64_t end) {
   sys(__NR_mprotect, page_of(begin), page_of(end - 1) + stream::kPage - page_of(begin), kRx);
@@ -159,10 +161,13 @@ const Site* find_site(const SiteTable& table, uint64_t file_offset) {
   uint32_t low = 0, high = table.count;
   while (low < high) {
     uint32_t middle = (low + high) / 2;
-    if (sites[middle].file_offset + sites[middle].syscall_at < file_offset) low = middle + 1;
-    else high = middle;
+    if (sites[middle].file_offset + sites[middle].syscall_at < file_offset)
+      low = middle + 1;
+    else
+      high = middle;
   }
-  if (low == table.count || sites[low].file_offset + sites[low].syscall_at != file_offset) return nullptr;
+  if (low == table.count || sites[low].file_offset + sites[low].syscall_at != file_offset)
+    return nullptr;
   return &sites[low];
 }
 
@@ -182,8 +187,8 @@ void patch_region(Thread* t, CodeRegion& region) {
   make_executable(region.begin, region.end);
 }
 
-// A page of code of one's own, two changes of its protection and a question to the monitor cost as much as some traps:
-// short-lived programs, which make most calls once or twice, get by without.
+// A page of code of one's own, two changes of its protection and a question to the monitor cost as
+// much as some traps: short-lived programs, which make most calls once or twice, get by without.
 bool worth_it(uint64_t site) {
   constexpr uint8_t kTraps = 16;
   static uint8_t seen[512];  // by site; two that share a count are rewritten earlier
@@ -198,8 +203,10 @@ void note_code(Thread* t, uint64_t address, uint64_t length) {
   forget_entries(address, address + length);
   for (int i = 0; i < patched_count;) {
     bool gone = patched[i].start >= address && patched[i].start < address + length;
-    if (gone) patched[i] = patched[--patched_count];
-    else i++;
+    if (gone)
+      patched[i] = patched[--patched_count];
+    else
+      i++;
   }
   if (t->proc->multi_threaded || has_shared_memory()) hook_at_once(t, address);
 }
@@ -238,7 +245,9 @@ void patch_all(Thread* t) {
   t->restart = relocated(t->restart);
 }
 
-uint64_t restart_address(const Thread* t, const Regs* r) { return t->trap ? t->restart : r->rip - kEntrySize; }
+uint64_t restart_address(const Thread* t, const Regs* r) {
+  return t->trap ? t->restart : r->rip - kEntrySize;
+}
 
 uint64_t relocated(uint64_t rip) {
   for (int i = 0; i < patched_count; i++) {

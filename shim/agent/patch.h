@@ -1,6 +1,6 @@
-// Rewriting system-call sites into jumps, lazily: a site is rewritten when it has trapped a few times, if the
-// monitor's table says that it can be. While the process has one thread nobody else can be in the middle of
-// the bytes; before it gets a second one, all known sites are rewritten.
+// Rewriting system-call sites into jumps, lazily: a site is rewritten when it has trapped a few
+// times, if the monitor's table says that it can be. While the process has one thread nobody else
+// can be in the middle of the bytes; before it gets a second one, all known sites are rewritten.
 //
 // A trampoline:
 //     copy of what stood before the `syscall`
@@ -21,7 +21,8 @@ namespace mx::agent {
 void note_code(Thread* t, uint64_t address, uint64_t length);
 /// Rewrites the code there now, also in a process with one thread: its functions are to be hooked.
 void hook_at_once(Thread* t, uint64_t address);
-/// Rewrites the site whose `syscall` has just trapped, if it can and the site is used often; r->rip is then in the trampoline.
+/// Rewrites the site whose `syscall` has just trapped, if it can and the site is used often; r->rip
+/// is then in the trampoline.
 void patch_site(Thread* t, Regs* r);
 /// Memory for a trampoline within reach of a jump from `site`, writable and executable; 0: none.
 uint64_t trampoline_room(uint64_t site, uint64_t size);

@@ -12,7 +12,9 @@ constexpr int kCwd = -100, kMostLinks = 40;
 struct Component {
   const char* text;
   size_t size;
-  bool is(const char* other) const { return string_length(other, 3) == size && memcmp(text, other, size) == 0; }
+  bool is(const char* other) const {
+    return string_length(other, 3) == size && memcmp(text, other, size) == 0;
+  }
 };
 
 // Takes the next component off `rest`; size 0: there is none.
@@ -89,8 +91,10 @@ bool normalise(const char* from, Path& to) {
   to.text[0] = 0;
   for (Component c = next_component(from); c.size; c = next_component(from)) {
     if (c.is(".")) continue;
-    if (c.is("..")) drop_last(to, n);
-    else if (!append(to, n, c)) return false;
+    if (c.is(".."))
+      drop_last(to, n);
+    else if (!append(to, n, c))
+      return false;
   }
   if (!n) to.text[n++] = '/';
   to.text[n] = 0;
@@ -132,8 +136,10 @@ bool real_path(int dirfd, const char* text, bool nofollow, Path& to) {
     if (size == kEnoent) there = false;
     if (size <= 0) continue;
     if (++links > kMostLinks) return false;
-    if (target.text[0] == '/') n = 0;
-    else drop_last(to, n);
+    if (target.text[0] == '/')
+      n = 0;
+    else
+      drop_last(to, n);
     to.text[n] = 0;
     Path more;
     copy_string(more.text, rest, sizeof more.text);

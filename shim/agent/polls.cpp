@@ -16,7 +16,8 @@ bool answer_from_kept(Call& c) {
     if (p->kept[i].vpid != static_cast<int32_t>(c.args[0])) continue;
     const int status = p->kept[i].status;
     c.ret = p->kept[i].vpid;
-    if (c.args[1] && !guarded([&] { *reinterpret_cast<int*>(c.args[1]) = status; })) c.ret = kEfault;
+    if (c.args[1] && !guarded([&] { *reinterpret_cast<int*>(c.args[1]) = status; }))
+      c.ret = kEfault;
     p->kept[i] = p->kept[--p->n_kept];
     return true;
   }

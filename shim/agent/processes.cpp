@@ -5,7 +5,6 @@
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/fault.h"
-#include "shim/agent/serialized.h"
 #include "shim/agent/keeper.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
@@ -13,6 +12,7 @@
 #include "shim/agent/pidfds.h"
 #include "shim/agent/polls.h"
 #include "shim/agent/report.h"
+#include "shim/agent/serialized.h"
 #include "shim/agent/signals.h"
 #include "shim/agent/threads.h"
 
@@ -201,13 +201,14 @@ void prepare_waitid(Call& c) {
     c.exec[1] = wait_target(c.t, static_cast<int32_t>(c.args[1]));
 }
 
-// The kernel adds to this process's counts what a child that it has waited for had moved (kernel, wait_task_zombie): in
-// shells, which wait for each, they would say that a write of theirs was longer than it was (settle.h). Only where no
-// other thread is about to move something.
+// The kernel adds to this process's counts what a child that it has waited for had moved (kernel,
+// wait_task_zombie): in shells, which wait for each, they would say that a write of theirs was
+// longer than it was (settle.h). Only where no other thread is about to move something.
 void count_with_children(Thread* t) {
   Process* p = t->proc->shared;
   uint64_t io[2];
-  if (t->role != Role::kLeader || follower_gone(t) || p->threads.load() > 1 || !read_own_io(io)) return;
+  if (t->role != Role::kLeader || follower_gone(t) || p->threads.load() > 1 || !read_own_io(io))
+    return;
   for (int k : {stream::kRead, stream::kWritten}) p->io_ended[k].store(io[k] - t->lane->io[k]);
 }
 
@@ -221,8 +222,10 @@ long perform_wait4(Call& c) {
 long perform_waitid(Call& c) {
   long ret = execute(c);
   auto* info = reinterpret_cast<Siginfo*>(c.args[2]);
-  if (ret == 0 && (!info || info->signo)) count_with_children(c.t);  // (WNOHANG: there may have been none)
-  if (ret == 0 && c.t->proc->promoted && info && info->signo) info->child.pid = virtual_id(c.t, info->child.pid);
+  if (ret == 0 && (!info || info->signo))
+    count_with_children(c.t);  // (WNOHANG: there may have been none)
+  if (ret == 0 && c.t->proc->promoted && info && info->signo)
+    info->child.pid = virtual_id(c.t, info->child.pid);
   return ret;
 }
 

@@ -70,8 +70,9 @@ bool is_allocators(uint16_t nr, uint32_t arg) {
   return nr == __NR_clock_gettime && (arg == kRealtimeCoarse || arg == kMonotonicCoarse);
 }
 
-// The next event of this kind stands behind others only that the follower may lack: queries, and what the leader looks at. (Not
-// with threads: how often they ask for the time is chance, python's for one, and both look at the file.)
+// The next event of this kind stands behind others only that the follower may lack: queries, and
+// what the leader looks at. (Not with threads: how often they ask for the time is chance, python's
+// for one, and both look at the file.)
 bool find_ahead(Call& c, uint32_t arg) {
   Thread* t = c.t;
   uint64_t offset = 0;
@@ -81,7 +82,8 @@ bool find_ahead(Call& c, uint32_t arg) {
     if (!lane_more(t, offset + sizeof h)) return false;
     lane_peek(t, offset, &h, sizeof h);
     if (h.kind == EventKind::kQuery && h.nr == c.nr && query_arg(h) == arg) return true;
-    const bool look = !t->proc->multi_threaded && h.kind == EventKind::kCall && may_pass(t, offset, h, way);
+    const bool look =
+        !t->proc->multi_threaded && h.kind == EventKind::kCall && may_pass(t, offset, h, way);
     if (h.kind != EventKind::kQuery && !look) return false;
     offset += sizeof h + stream::padded(h.size);
   }
@@ -110,7 +112,8 @@ void present(Call& c) {
 
 }  // namespace
 
-// This version asks again and again where the leader goes on without asking: it may wait for the clock.
+// This version asks again and again where the leader
+// goes on without asking: it may wait for the clock.
 static bool asks_on(Thread* t) {
   constexpr uint32_t kMost = 64;
   t->alone.add(t->pos);
@@ -149,7 +152,8 @@ long follow_query(Call& c) {
     if (end) return answer_alone(c, false);
     const bool query = h.kind == EventKind::kQuery;
     const bool mine = query && h.nr == nr && query_arg(h) == arg;
-    // (This thread may hold a lock that another one needs to come to its earlier event: a question waits for nobody's turn.)
+    // (This thread may hold a lock that another one needs to come to its earlier event: a question
+    // waits for nobody's turn.)
     const bool may_be_first = query || has_turn(t, h);
     const bool passes = !is_allocators(nr, arg) && may_be_first &&
                         ((query && is_allocators(h.nr, query_arg(h))) || find_ahead(c, arg));
@@ -163,7 +167,8 @@ long follow_query(Call& c) {
       return c.r->rax;
     }
     const bool asks = !is_allocators(nr, arg), asks_more = asks && asks_on(t);
-    // Where the leader failed this version goes on. (With an exit it may ask a last question first, and agree.)
+    // Where the leader failed this version goes on. (With
+    // an exit it may ask a last question first, and agree.)
     if (asks && may_be_first && (asks_more ? failure(h) : h.kind == EventKind::kFault)) {
       leader_failed(t, h);
       return run_query(c);
@@ -178,11 +183,11 @@ long run_query(Call& c) {
   if (t->role == Role::kFollower && !t->of_allocator) return follow_query(c);
   name_own_ids(c);
   if (const Hooks* hooks = hooks_of(c.nr); hooks->prepare) hooks->prepare(c);
-  if (!vdso_call(c, c.ret))
-    c.ret = execute_plain(c);
+  if (!vdso_call(c, c.ret)) c.ret = execute_plain(c);
   present(c);
-  // An allocator's own thread is woken when each version's memory wants it. The follower's would wait, with a lock that its
-  // other threads need, for a question that its leader's asks when it is woken.
+  // An allocator's own thread is woken when each version's memory wants
+  // it. The follower's would wait, with a lock that its other threads
+  // need, for a question that its leader's asks when it is woken.
   if (t->role != Role::kLeader || t->of_allocator) return c.ret;
   inject_fault(t);
   QueryEvent e;

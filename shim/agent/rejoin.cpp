@@ -209,9 +209,10 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   sys(__NR_prctl, kGetName, name);
   sys(__NR_prctl, kSetName, "mx-checkpoint");
   if (!own_descriptors(t, t->proc->real_pid))
-    give_up_copy(t, s, is_full() ? CheckpointRefusal::kTooMuchShared : CheckpointRefusal::kMappedFile);
-  // What it reads from here on (own_maps, warm_up) is not the leader's: who survives a SIGKILL of that one
-  // tells by the bytes that its lanes count whether a call was executed.
+    give_up_copy(t, s,
+                 is_full() ? CheckpointRefusal::kTooMuchShared : CheckpointRefusal::kMappedFile);
+  // What it reads from here on (own_maps, warm_up) is not the leader's: who survives a SIGKILL of
+  // that one tells by the bytes that its lanes count whether a call was executed.
   t->role = Role::kFollower;
   if (const auto why = own_maps(t); why != CheckpointRefusal::kNone) give_up_copy(t, s, why);
   if (!replace_segments(s)) give_up_copy(t, s, CheckpointRefusal::kSharesMemory);

@@ -194,7 +194,9 @@ long run_shmat(Call& c) {
   await_segment(c.t, id);
   const OwnSegment* s = find(c.t, id);
   if (!s && note(c.t, id, id)) s = find(c.t, id);
-  const Attached now = s && s->place.load() ? attach_copy(c, *s) : attach(c, s ? static_cast<int32_t>(s->own.load()) : id);
+  const Attached now = s && s->place.load()
+                           ? attach_copy(c, *s)
+                           : attach(c, s ? static_cast<int32_t>(s->own.load()) : id);
   c.ret = static_cast<long>(now.address);
   if (!is_error(c.ret)) note_attached(c.t, now);
   return c.ret;

@@ -1,5 +1,6 @@
-// Signals that a program has sent itself and has not taken (it blocks them, or they are for another thread): the follower knows of them, the kernel forgets them with a leader that is
-// killed (what is pending for one thread, and every value that came with a signal).
+// Signals that a program has sent itself and has not taken (it blocks them, or they are for another
+// thread): the follower knows of them, the kernel forgets them with a leader that is killed (what
+// is pending for one thread, and every value that came with a signal).
 #pragma once
 #include "shim/agent/call.h"
 
@@ -10,8 +11,8 @@ inline constexpr int32_t kTkill = -6;  ///< si_code of tkill and tgkill: SI_TKIL
 
 /// Follower: the leader has sent itself this signal, which the program blocks.
 void note_sent(Thread* t, const Siginfo& info);
-/// Follower, about to send it to another thread of its own as the leader has: that one may take it, or the leader's may die
-/// before, as soon as the event is consumed.
+/// Follower, about to send it to another thread of its own as the leader has: that one may take it,
+/// or the leader's may die before, as soon as the event is consumed.
 void expect_sent(Thread* t, int sig, int32_t vtid);
 /// … the event has been consumed, and the leader has (not) sent it.
 void confirm_sent(Thread* t, const Siginfo& info, int32_t vtid, bool sent);

@@ -16,8 +16,8 @@ namespace {
 SerialMutex log_mutex, random_mutex;
 
 bool orders(const Thread* t) {
-  return t->role != Role::kSolo && t->proc->multi_threaded && lock_function_address[sites::kMutexLock] &&
-         lock_function_address[sites::kMutexUnlock];
+  return t->role != Role::kSolo && t->proc->multi_threaded &&
+         lock_function_address[sites::kMutexLock] && lock_function_address[sites::kMutexUnlock];
 }
 
 // How many words at `at` are there to be copied.

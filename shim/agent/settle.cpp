@@ -29,9 +29,12 @@ constexpr long kEisconn = -106, kEnotconn = -107, kEalready = -114, kEinprogress
 
 bool in_phase(const Flight& f, FlightPhase p) { return f.phase.load() == static_cast<uint32_t>(p); }
 bool has_shape(const Flight& f, StageShape s) { return f.shape.load() == static_cast<uint32_t>(s); }
-bool in_flight(const Lane& l) { return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load(); }
+bool in_flight(const Lane& l) {
+  return !in_phase(l.flight, FlightPhase::kNone) && l.flight.head == l.head.load();
+}
 
-// The kernel counts what it moves. (Not what is received and sent as a message, be the program's call a read or a write.)
+// The kernel counts what it moves. (Not what is received and sent as a message, be the program's
+// call a read or a write.)
 bool counts(const Flight& f, int direction) {
   if (has_shape(f, StageShape::kBytes)) return direction == kRead;
   return has_shape(f, StageShape::kNone) && (moves(f.nr) >> direction & 1);
@@ -87,7 +90,8 @@ bool opens_nameless(const Call& c) {
   constexpr uint64_t kTmpfile = 020000000;
   uint64_t flags = c.args[c.d->path_arg + 1];
   if (c.nr == __NR_creat) return false;
-  if (c.nr == __NR_openat2 && !copy_guarded(&flags, reinterpret_cast<void*>(flags), sizeof flags)) return false;
+  if (c.nr == __NR_openat2 && !copy_guarded(&flags, reinterpret_cast<void*>(flags), sizeof flags))
+    return false;
   return flags & kTmpfile;
 }
 
@@ -96,7 +100,8 @@ bool file_of(const Call& c, uint64_t (&id)[2]) {
   uint64_t st[18];
   int path = c.d->path_arg;
   if (path < 0 || opens_nameless(c)) return false;
-  long dir = c.nr == __NR_open || c.nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
+  long dir =
+      c.nr == __NR_open || c.nr == __NR_creat ? -100 /*AT_FDCWD*/ : static_cast<int>(c.args[0]);
   if (is_error(sys(__NR_newfstatat, dir, c.args[path], st, 0))) return false;
   id[0] = st[0];
   id[1] = st[1];
@@ -108,8 +113,8 @@ bool is_file(int fd, const uint64_t (&id)[2]) {
   return !is_error(sys(__NR_fstat, fd, st)) && st[0] == id[0] && st[1] == id[1];
 }
 
-// Numbers that the leader's table had and no event told of: `want` of them, which are nobody else's from then on, or fewer,
-// which are left alone.
+// Numbers that the leader's table had and no event told of: `want` of them, which are nobody else's
+// from then on, or fewer, which are left alone.
 int find_new_descriptors(const Call& c, int* fds, int want, bool by_name) {
   Thread* t = c.t;
   const bool dup = c.nr == __NR_dup || c.nr == __NR_fcntl;
@@ -136,12 +141,14 @@ bool another_has_opened(const Thread* t) {
     const bool looked = o.role != Role::kFollower && o.inherits != kKilledCall;
     if (&o == t || !o.lane || looked || !in_flight(*o.lane)) return;
     const long nr = o.lane->flight.nr;
-    opened |= returns_descriptor(nr) || nr == __NR_pipe || nr == __NR_pipe2 || nr == __NR_socketpair;
+    opened |=
+        returns_descriptor(nr) || nr == __NR_pipe || nr == __NR_pipe2 || nr == __NR_socketpair;
   });
   return opened;
 }
 
-// What /proc says of the leader is gone with it: what it had opened there is of no use, and its number is free.
+// What /proc says of the leader is gone with it: what it had opened there is of no use, and its
+// number is free.
 bool names_own_process(const Call& c) {
   char begin[6];
   const int path = c.d->path_arg;
@@ -172,7 +179,9 @@ bool settle_new_descriptor(Call& c, const Flight& f) {
 bool settle_descriptor_pair(Call& c) {
   int fds[2];
   if (find_new_descriptors(c, fds, 2, true) != 2) return false;
-  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.nr == __NR_socketpair ? 3 : 0]), fds, sizeof fds)) return false;
+  if (!copy_guarded(reinterpret_cast<void*>(c.args[c.nr == __NR_socketpair ? 3 : 0]), fds,
+                    sizeof fds))
+    return false;
   c.ret = 0;
   return true;
 }
@@ -192,7 +201,8 @@ bool settle_bytes_read(Call& c, const Flight& f) {
     return true;
   }
   // A file: its position has moved, its contents are still there.
-  const bool at_its_place = c.nr == __NR_read || c.nr == __NR_readv || (c.nr == __NR_preadv2 && static_cast<int64_t>(c.args[3]) == -1);
+  const bool at_its_place = c.nr == __NR_read || c.nr == __NR_readv ||
+                            (c.nr == __NR_preadv2 && static_cast<int64_t>(c.args[3]) == -1);
   if (!at_its_place) return false;
   if (sys(__NR_lseek, c.args[0], -static_cast<int64_t>(n), 1 /*SEEK_CUR*/) < 0)
     doubt(c.t, c, ": what the killed leader read last is lost");
@@ -217,7 +227,8 @@ bool settle_bytes_written(Call& c, const Flight& f) {
   c.ret = static_cast<long>(n);
   if (c.nr == __NR_sendfile) {
     advance(c.args[2], n);
-    if (!c.args[2] && fd_private(c.t, static_cast<int>(c.args[1]))) sys(__NR_lseek, c.args[1], n, 1);
+    if (!c.args[2] && fd_private(c.t, static_cast<int>(c.args[1])))
+      sys(__NR_lseek, c.args[1], n, 1);
   }
   if (c.nr == __NR_copy_file_range) {
     advance(c.args[1], n);
@@ -243,25 +254,40 @@ bool bound(int fd) {
   return name[0] == 1 || name[1] != 0;  // a unix socket with a name, or a port
 }
 
-// Errors that say that a call, made again, has already been made. `registered`: so it was before the call.
+// Errors that say that a call, made again, has already
+// been made. `registered`: so it was before the call.
 bool says_done(const Call& c, const Flight& f, long error, bool registered) {
   switch (c.nr) {
     case __NR_epoll_ctl:
-      return (c.args[1] == 1 && error == kEexist && !registered) || (c.args[1] == 2 && error == kEnoent && registered);
+      return (c.args[1] == 1 && error == kEexist && !registered) ||
+             (c.args[1] == 2 && error == kEnoent && registered);
     case __NR_connect:
       return error == kEisconn;
     case __NR_bind:
       return (error == kEinval || error == kEaddrinuse) && bound(static_cast<int>(c.args[0]));
     case __NR_shutdown:
       return error == kEnotconn;
-    case __NR_unlink: case __NR_unlinkat: case __NR_rmdir: case __NR_rename: case __NR_renameat: case __NR_renameat2:
+    case __NR_unlink:
+    case __NR_unlinkat:
+    case __NR_rmdir:
+    case __NR_rename:
+    case __NR_renameat:
+    case __NR_renameat2:
       return error == kEnoent && f.note;
-    case __NR_mkdir: case __NR_mkdirat: case __NR_mknod: case __NR_mknodat: case __NR_link: case __NR_linkat:
-    case __NR_symlink: case __NR_symlinkat:
+    case __NR_mkdir:
+    case __NR_mkdirat:
+    case __NR_mknod:
+    case __NR_mknodat:
+    case __NR_link:
+    case __NR_linkat:
+    case __NR_symlink:
+    case __NR_symlinkat:
       return error == kEexist && !f.note;
     case __NR_inotify_rm_watch:
       return error == kEinval;
-    case __NR_removexattr: case __NR_lremovexattr: case __NR_fremovexattr:
+    case __NR_removexattr:
+    case __NR_lremovexattr:
+    case __NR_fremovexattr:
       return error == kEnodata;
     default:
       return false;
@@ -270,11 +296,28 @@ bool says_done(const Call& c, const Flight& f, long error, bool registered) {
 
 bool made_again(long nr) {
   switch (nr) {
-    case __NR_epoll_ctl: case __NR_connect: case __NR_bind: case __NR_shutdown: case __NR_unlink:
-    case __NR_unlinkat: case __NR_rmdir: case __NR_rename: case __NR_renameat: case __NR_renameat2:
-    case __NR_mkdir: case __NR_mkdirat: case __NR_mknod: case __NR_mknodat: case __NR_link: case __NR_linkat:
-    case __NR_symlink: case __NR_symlinkat: case __NR_inotify_rm_watch: case __NR_removexattr:
-    case __NR_lremovexattr: case __NR_fremovexattr:
+    case __NR_epoll_ctl:
+    case __NR_connect:
+    case __NR_bind:
+    case __NR_shutdown:
+    case __NR_unlink:
+    case __NR_unlinkat:
+    case __NR_rmdir:
+    case __NR_rename:
+    case __NR_renameat:
+    case __NR_renameat2:
+    case __NR_mkdir:
+    case __NR_mkdirat:
+    case __NR_mknod:
+    case __NR_mknodat:
+    case __NR_link:
+    case __NR_linkat:
+    case __NR_symlink:
+    case __NR_symlinkat:
+    case __NR_inotify_rm_watch:
+    case __NR_removexattr:
+    case __NR_lremovexattr:
+    case __NR_fremovexattr:
       return true;
     default:
       return false;
@@ -286,8 +329,10 @@ bool repeat_and_judge(Call& c, const Flight& f) {
   const bool registered = c.nr == __NR_epoll_ctl && is_registered(c);
   if (hooks && hooks->prepare) hooks->prepare(c);
   c.ret = execute(c);
-  const bool added = c.nr == __NR_epoll_ctl && c.ret == kEexist && valid_fd(static_cast<int64_t>(c.args[2]));
-  if (added && (fd_bits(c.t, static_cast<int>(c.args[2])) & kFdSignalfd)) {  // it hears of the killed leader's signals
+  const bool added =
+      c.nr == __NR_epoll_ctl && c.ret == kEexist && valid_fd(static_cast<int64_t>(c.args[2]));
+  if (added && (fd_bits(c.t, static_cast<int>(c.args[2])) &
+                kFdSignalfd)) {  // it hears of the killed leader's signals
     sys(__NR_epoll_ctl, c.exec[0], 2 /*EPOLL_CTL_DEL*/, c.exec[2], 0);
     c.ret = execute(c);
   }
@@ -299,9 +344,19 @@ bool repeat_and_judge(Call& c, const Flight& f) {
 // Calls whose effect nothing tells of, and which do harm when made twice.
 void warn_of_repetition(const Call& c) {
   switch (c.nr) {
-    case __NR_splice: case __NR_tee: case __NR_vmsplice: case __NR_msgsnd: case __NR_msgrcv: case __NR_semop:
-    case __NR_semtimedop: case __NR_mq_timedsend: case __NR_mq_timedreceive: case __NR_kill: case __NR_tgkill:
-    case __NR_recvmmsg: case __NR_rt_sigtimedwait:
+    case __NR_splice:
+    case __NR_tee:
+    case __NR_vmsplice:
+    case __NR_msgsnd:
+    case __NR_msgrcv:
+    case __NR_semop:
+    case __NR_semtimedop:
+    case __NR_mq_timedsend:
+    case __NR_mq_timedreceive:
+    case __NR_kill:
+    case __NR_tgkill:
+    case __NR_recvmmsg:
+    case __NR_rt_sigtimedwait:
       doubt(c.t, c, ": the killed leader may have executed it, it is made again");
       return;
     default:
@@ -323,7 +378,8 @@ bool sent_to_oneself(const Call& c) {
 bool awaits_signal(const Call& c) {
   bool group = c.nr == __NR_tgkill || c.nr == __NR_rt_tgsigqueueinfo;
   if (!group && c.nr != __NR_tkill) return false;
-  return is_expected(c.t, static_cast<int>(c.args[group ? 2 : 1]), static_cast<int32_t>(c.args[group ? 1 : 0]));
+  return is_expected(c.t, static_cast<int>(c.args[group ? 2 : 1]),
+                     static_cast<int32_t>(c.args[group ? 1 : 0]));
 }
 
 bool settle_sent(Call& c, const Flight& f) {
@@ -345,16 +401,20 @@ bool settle_by_class(Call& c, const Flight& f) {
   if (has_shape(f, StageShape::kBytes) || moves(c.nr) == 1) return settle_bytes_read(c, f);
   if (moves(c.nr)) return settle_bytes_written(c, f);
   switch (c.nr) {
-    case __NR_pipe: case __NR_pipe2: case __NR_socketpair:
+    case __NR_pipe:
+    case __NR_pipe2:
+    case __NR_socketpair:
       return settle_descriptor_pair(c);
     case __NR_fcntl:
       return settle_new_descriptor(c, f);
-    case __NR_dup2: case __NR_dup3:
+    case __NR_dup2:
+    case __NR_dup3:
       return false;
     case __NR_lseek:
       if (c.args[2] == 1 && c.args[1]) sys(__NR_lseek, c.args[0], f.note, 0);
       return false;
-    case __NR_getdents: case __NR_getdents64:
+    case __NR_getdents:
+    case __NR_getdents64:
       sys(__NR_lseek, c.args[0], f.note, 0);
       return false;
     default:
@@ -367,12 +427,14 @@ bool settle_by_class(Call& c, const Flight& f) {
   return false;
 }
 
-// Another thread has opened the number since, and told; or it is of another file now. What does not show: another thread
-// had opened the same file once more, and not told. Then the close is made again, and so is the open: nobody finds what it had opened.
+// Another thread has opened the number since, and told; or it is of another file now. What does not
+// show: another thread had opened the same file once more, and not told. Then the close is made
+// again, and so is the open: nobody finds what it had opened.
 void settle_close(Thread* t, Flight& f) {
   const int fd = static_cast<int>(f.fd);
   const bool done = in_phase(f, FlightPhase::kDone), again = fd_opened_since(fd, f.ticket);
-  const bool gone = open_here(fd) ? f.note && identity_of(fd) != f.note : f.note || fd_known_open(t, fd);
+  const bool gone =
+      open_here(fd) ? f.note && identity_of(fd) != f.note : f.note || fd_known_open(t, fd);
   if (done ? f.result != 0 : !again && !gone) return;
   if (!again) fd_was_closed(t, fd);
   f.result = 0;
@@ -386,7 +448,8 @@ namespace {
 // The killed leader's first thread, whose count of its own is known.
 Lane* counted_lane(Process* p) {
   const uint32_t lane = p->lane[p->leader.load() & 1];
-  const bool known = p->last_words.first_known && p->first_io_known.load() && lane < stream::kMaxLanes;
+  const bool known =
+      p->last_words.first_known && p->first_io_known.load() && lane < stream::kMaxLanes;
   return known ? &control()->lanes[lane] : nullptr;
 }
 
@@ -433,7 +496,8 @@ void settle_numbers(Thread* t) {
   });
   each_lane(t->proc->shared, [t](Lane& l) {
     const Flight& f = l.flight;
-    if (in_flight(l) && has_opened(f) && open_here(static_cast<int>(f.result))) fd_opened(t, static_cast<int>(f.result), 0);
+    if (in_flight(l) && has_opened(f) && open_here(static_cast<int>(f.result)))
+      fd_opened(t, static_cast<int>(f.result), 0);
   });
 }
 
@@ -444,21 +508,24 @@ void forget_signals_read(Thread* t) {
     if (!(fd_bits(t, static_cast<int>(f.fd)) & kFdSignalfd)) return;
     const uint8_t* data = staging(static_cast<uint32_t>(&l - control()->lanes))->data;
     const uint64_t n = moved(f, kRead);
-    forget_read(t, reinterpret_cast<const SignalRecord*>(data), n < stream::kStageBytes ? n : stream::kStageBytes);
+    forget_read(t, reinterpret_cast<const SignalRecord*>(data),
+                n < stream::kStageBytes ? n : stream::kStageBytes);
   });
 }
 
 bool has_been_closed(const Call& c) {
   if (c.t->inherits != kKilledCall || !in_flight(*c.t->lane)) return false;
   const Flight& f = c.t->lane->flight;
-  return f.nr == __NR_close && static_cast<uint64_t>(f.fd) == c.args[0] && in_phase(f, FlightPhase::kDone);
+  return f.nr == __NR_close && static_cast<uint64_t>(f.fd) == c.args[0] &&
+         in_phase(f, FlightPhase::kDone);
 }
 
 void come_to_flight(Thread* t) {
   if (t->at_flight.load() || !t->regs || !t->lane) return;
   const Flight& f = t->lane->flight;
-  const bool registers = in_flight(*t->lane) && f.nr == __NR_epoll_ctl && t->regs->nr == __NR_epoll_ctl &&
-                         static_cast<uint64_t>(f.fd) == t->regs->call_arg(0) && note_registration(t, *t->regs);
+  const bool registers =
+      in_flight(*t->lane) && f.nr == __NR_epoll_ctl && t->regs->nr == __NR_epoll_ctl &&
+      static_cast<uint64_t>(f.fd) == t->regs->call_arg(0) && note_registration(t, *t->regs);
   t->at_flight.store(registers ? kRegisters : kThere);
 }
 
@@ -508,7 +575,8 @@ bool settle(Call& c) {
 }
 
 void close_untold(const Call& c) {
-  if (c.t->inherits == kKilledCall && !in_flight(*c.t->lane) && !another_has_opened(c.t)) close_new_descriptor(c);
+  if (c.t->inherits == kKilledCall && !in_flight(*c.t->lane) && !another_has_opened(c.t))
+    close_new_descriptor(c);
 }
 
 int32_t settle_child(Thread* t, uint32_t& process, uint32_t& lane) {

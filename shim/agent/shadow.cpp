@@ -72,8 +72,10 @@ Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
     if (!s) return nullptr;
   }
   uint64_t end = offset + length < size ? offset + length : size;
-  if (size > kWholeFile) copy_range(fd, s->memfd, offset, end);
-  else if (fresh) copy_range(fd, s->memfd, 0, size);
+  if (size > kWholeFile)
+    copy_range(fd, s->memfd, offset, end);
+  else if (fresh)
+    copy_range(fd, s->memfd, 0, size);
   return s;
 }
 
@@ -83,7 +85,8 @@ bool has_own_place(long nr) {
 
 // Where a call that has written `n` bytes has begun to.
 uint64_t place_of(const Call& c, int64_t n) {
-  const bool own = has_own_place(c.nr) && !(c.nr == __NR_pwritev2 && static_cast<int64_t>(c.args[3]) == -1);
+  const bool own =
+      has_own_place(c.nr) && !(c.nr == __NR_pwritev2 && static_cast<int64_t>(c.args[3]) == -1);
   if (own) return c.args[3];
   const long now = sys(__NR_lseek, c.args[0], 0, 1 /*SEEK_CUR*/);
   return now < n ? 0 : static_cast<uint64_t>(now - n);
@@ -127,10 +130,12 @@ bool has_shadow(int fd) {
 long map_shadow(Call& c, int fd) {
   Shadow* s = shadow_of(fd, c.args[5], c.args[1]);
   if (!s) return kEnomem;
-  long at = raw6(__NR_mmap, c.args[0], c.args[1], c.args[2], kShared | (c.args[3] & kFixed), s->memfd, c.args[5]);
+  long at = raw6(__NR_mmap, c.args[0], c.args[1], c.args[2], kShared | (c.args[3] & kFixed),
+                 s->memfd, c.args[5]);
   if (is_error(at)) return at;
   const long kept = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);
-  if (!add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], s->file, static_cast<int>(kept)}))
+  if (!add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], s->file,
+                       static_cast<int>(kept)}))
     leave_as_follower(c.t, "it maps more files than are known");
   return at;
 }
@@ -140,16 +145,18 @@ bool note_mapped(const Call& c, int fd, long at) {
   if (!look_at(fd, info)) return false;
   add_mapped(info.id());
   if (is_error(at)) return true;
-  return info.is_regular() && add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], info.id(), -1});
+  return info.is_regular() && add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2],
+                                              c.args[5], info.id(), -1});
 }
 
 namespace {
 
-// What this version has written into the shadow goes into the file; else that has what calls have written, maybe one
-// more.
+// What this version has written into the shadow goes into the file; else that has what calls have
+// written, maybe one more.
 void write_back(const SharedMap& m) {
   FileInfo info;
-  if (!(m.prot & kWrite) || !look_at(m.fd, info) || info.size <= static_cast<int64_t>(m.offset)) return;
+  if (!(m.prot & kWrite) || !look_at(m.fd, info) || info.size <= static_cast<int64_t>(m.offset))
+    return;
   uint64_t size = static_cast<uint64_t>(info.size) - m.offset;
   if (size > m.length) size = m.length;
   for (uint64_t done = 0; done < size;) {
@@ -197,17 +204,26 @@ long perform_file_write(Call& c) {
 namespace {
 void repeat(const Call& c, uint64_t fd, uint64_t offset) {
   switch (c.nr) {
-    case __NR_ftruncate: sys(__NR_ftruncate, fd, c.args[1]); break;
-    case __NR_fallocate: sys(__NR_fallocate, fd, c.args[1], c.args[2], c.args[3]); break;
-    case __NR_write: case __NR_pwrite64: sys(__NR_pwrite64, fd, c.args[1], c.ret, offset); break;
-    default: sys(__NR_pwritev, fd, c.args[1], c.args[2], offset, 0);
+    case __NR_ftruncate:
+      sys(__NR_ftruncate, fd, c.args[1]);
+      break;
+    case __NR_fallocate:
+      sys(__NR_fallocate, fd, c.args[1], c.args[2], c.args[3]);
+      break;
+    case __NR_write:
+    case __NR_pwrite64:
+      sys(__NR_pwrite64, fd, c.args[1], c.ret, offset);
+      break;
+    default:
+      sys(__NR_pwritev, fd, c.args[1], c.args[2], offset, 0);
   }
 }
 }  // namespace
 
 void write_to_shadow(Call& c) {
   if (c.ret < 0) return;
-  if (c.t->role != Role::kFollower) {  // the killed leader's kernel had done it before the shadow went into the file
+  if (c.t->role != Role::kFollower) {  // the killed leader's kernel had done it before the shadow
+                                       // went into the file
     FileId file;
     if (is_of_mapped(c.args[0], file)) repeat(c, c.args[0], place_of(c, c.ret));
     return;

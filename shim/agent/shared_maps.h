@@ -32,7 +32,8 @@ struct SharedMap {
   int fd;  ///< follower: this version's own descriptor of the real file; -1: none
 };
 inline constexpr int kHighFd = 900;  ///< from where on mx keeps descriptors of a process's own
-/// The same descriptor there, with FD_CLOEXEC; closes `fd`. An error (also one that `fd` is) is passed on.
+/// The same descriptor there, with FD_CLOEXEC; closes
+/// `fd`. An error (also one that `fd` is) is passed on.
 inline long move_high(long fd) {
   if (is_error(fd)) return fd;
   const long high = sys(__NR_fcntl, fd, kDupfdCloexec, kHighFd);

@@ -21,7 +21,8 @@ bool read_set(uint64_t at, uint64_t& set) {
 }  // namespace
 
 void name_sender(Thread* t, int sig, int32_t code, int32_t& pid) {
-  if (t->proc->promoted && (sig == kSigchld || code <= kSiUser) && code != kSiTimer) pid = virtual_id(t, pid);
+  if (t->proc->promoted && (sig == kSigchld || code <= kSiUser) && code != kSiTimer)
+    pid = virtual_id(t, pid);
 }
 
 long perform_sigtimedwait(Call& c) {
@@ -41,25 +42,31 @@ bool reads_signals(const Call& c, long ret) {
 
 void forget_read(Thread* t, const SignalRecord* records, uint64_t size) {
   for (uint64_t n = size / sizeof *records; n > 0; n--, records++)
-    if (records->signo >= 1 && records->signo <= 64) forget_sent(t, records->signo, records->code, records->pid);
+    if (records->signo >= 1 && records->signo <= 64)
+      forget_sent(t, records->signo, records->code, records->pid);
 }
 
 long perform_read(Call& c) {
   const long ret = execute_by_role(c);
   if (!__builtin_expect(c.t->proc->promoted, 0) || !reads_signals(c, ret)) return ret;
   auto* r = reinterpret_cast<SignalRecord*>(c.args[1]);
-  for (uint64_t n = static_cast<uint64_t>(ret) / sizeof *r; n > 0; n--, r++) name_sender(c.t, r->signo, r->code, r->pid);
+  for (uint64_t n = static_cast<uint64_t>(ret) / sizeof *r; n > 0; n--, r++)
+    name_sender(c.t, r->signo, r->code, r->pid);
   return ret;
 }
 
 void localise_sigtimedwait(Call& c) {
-  const auto* info = reinterpret_cast<const Siginfo*>(c.args[1]);  // (this version's, the leader's bytes in it)
-  if (c.ret > 0 && c.ret <= 64) forget_sent(c.t, static_cast<int>(c.ret), info ? info->code : 0, info ? info->child.pid : 0);
+  const auto* info =
+      reinterpret_cast<const Siginfo*>(c.args[1]);  // (this version's, the leader's bytes in it)
+  if (c.ret > 0 && c.ret <= 64)
+    forget_sent(c.t, static_cast<int>(c.ret), info ? info->code : 0, info ? info->child.pid : 0);
 }
 
 void localise_read(Call& c) {
   read_own_words(c);
-  if (reads_signals(c, c.ret)) forget_read(c.t, reinterpret_cast<const SignalRecord*>(c.args[1]), static_cast<uint64_t>(c.ret));
+  if (reads_signals(c, c.ret))
+    forget_read(c.t, reinterpret_cast<const SignalRecord*>(c.args[1]),
+                static_cast<uint64_t>(c.ret));
 }
 
 long run_sigaction(Call& c) {

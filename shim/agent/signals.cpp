@@ -194,7 +194,8 @@ void forward_from_husk(Thread* t, const Siginfo& info) {
   int target = p->real_pid[static_cast<int>(stream::other(t->proc->version))];
   if (target <= 0) return;
   // What the kernel says of itself, or tgkill of its sender, only a process of its own may be told.
-  const bool whole = info.code < 0 && info.code != kTkill && sys(__NR_rt_sigqueueinfo, target, info.signo, &info) == 0;
+  const bool whole = info.code < 0 && info.code != kTkill &&
+                     sys(__NR_rt_sigqueueinfo, target, info.signo, &info) == 0;
   if (!whole) sys(__NR_kill, target, info.signo);
 }
 
@@ -298,7 +299,8 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
       rip < reinterpret_cast<uint64_t>(mx_gate_end) && info->code != kSiTimer) {
     uc->mc.rip = reinterpret_cast<uint64_t>(mx_gate_abort);
   }
-  if (t->regs || in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
+  if (t->regs ||
+      in_agent(rip)) {  // looked at when the call ends; if that has been done, in a moment
     if (t->role == Role::kFollower ? t->pos < t->kick_at : t->pending && !t->regs) arm_deferred(t);
     return;
   }
@@ -315,7 +317,9 @@ void on_kick(Thread* t, Siginfo* info, Ucontext* uc) {
     // one at its end.
     if (t->role == Role::kFollower && t->pos < t->kick_at) arm_deferred(t);
     uc->sigmask = kernel_mask(t);
-  } else if (t->role == Role::kLeader && t->proc->shared->failing.load() == stream::kIsFailing) {  // (a survivor alone: the husk's word)
+  } else if (t->role == Role::kLeader &&
+             t->proc->shared->failing.load() ==
+                 stream::kIsFailing) {  // (a survivor alone: the husk's word)
     t->regs = &r;
     park_if_failing(t);
     t->regs = nullptr;
@@ -400,7 +404,10 @@ void follow_signal(Thread* t, Regs* r, SignalPoint point, Ucontext* uc) {
     if (follower_must_end(t)) end_follower(t);
     lane_skip(t, sizeof h);
     if (!lane_get(t, &body, sizeof body)) return;
-    forget_sent(t, body.info.signo, body.info.code, body.info.child.pid);  // before the event counts as consumed: who takes over sends what is left
+    forget_sent(
+        t, body.info.signo, body.info.code,
+        body.info.child
+            .pid);  // before the event counts as consumed: who takes over sends what is left
     finish_event(t, h);
     more = t->signal_follows;
     t->signal_follows = 0;
@@ -435,8 +442,10 @@ void follow_trailing_signals(Thread* t, Regs* r) {
   }
   EventHeader h;
   if (!signal_is_next(t, h) || !(has_turn(t, h) || leader_is_gone(t))) return;
-  // The leader may have given a lock back by then that processes share: where it computes, or in its next call.
-  if (h.kind == EventKind::kTermSignal && has_shared_memory() && static_cast<int64_t>(r->rax) != kEintr)
+  // The leader may have given a lock back by then that processes share: where it computes, or in
+  // its next call.
+  if (h.kind == EventKind::kTermSignal && has_shared_memory() &&
+      static_cast<int64_t>(r->rax) != kEintr)
     return arm_deferred(t);
   follow_signal(t, r, SignalPoint::kCallEnd);
 }
@@ -446,8 +455,9 @@ void look_after_sigreturn(Thread* t) {
   if (signal_is_next(t, h)) arm_deferred(t);
 }
 
-// A thread of glibc's that has left a cancellation point waits (__pthread_disable_asynccancel) for the
-// signal that pthread_cancel is about to send. In the leader it may have come later, in the next call.
+// A thread of glibc's that has left a cancellation point waits
+// (__pthread_disable_asynccancel) for the signal that pthread_cancel is
+// about to send. In the leader it may have come later, in the next call.
 static bool cancels(const EventHeader& h) {
   return h.kind == EventKind::kSignal && h.nr == kSigcancel && (h.flags & stream::kRestart);
 }
@@ -458,7 +468,8 @@ bool interrupted_as_leader(Thread* t) {
   const bool comes = signal_is_next(t, h);
   if (!comes && !(t->limit - t->pos >= sizeof h && cancels(h))) return false;
   await_turn(t, h);
-  if (!comes) t->signal_follows = t->cancel_early = 1;  // and returns from the handler without an event
+  if (!comes)
+    t->signal_follows = t->cancel_early = 1;  // and returns from the handler without an event
   return true;
 }
 

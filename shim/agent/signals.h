@@ -23,7 +23,8 @@ inline constexpr int32_t kSiUser = 0, kSiQueue = -1, kSiTimer = -2;  ///< si_cod
 /// Value of a SIGSYS that the program has sent itself by tgkill (raise), so that it is not taken
 /// for a kick.
 inline constexpr uint64_t kSentByTgkill = 0x6d7831f;
-/// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent otherwise, see perform_tgkill.
+/// SIGSYS is the agent's own kick when it comes by tgkill or a timer; the program's is sent
+/// otherwise, see perform_tgkill.
 inline bool is_programs_sigsys(int32_t code) { return code == kSiUser || code == kSiQueue; }
 inline constexpr uint64_t kUnblockable = bit(9) | bit(19);
 

@@ -80,7 +80,8 @@ long run_credentials(Call& c) {
   return ret;
 }
 
-// The header names the calling thread, by 0 or its id as the program knows it; the kernel knows another one.
+// The header names the calling thread, by 0 or its id as
+// the program knows it; the kernel knows another one.
 long run_capabilities(Call& c) {
   uint32_t header[2];
   const bool known = copy_guarded(header, reinterpret_cast<void*>(c.args[0]), sizeof header);
@@ -90,7 +91,8 @@ long run_capabilities(Call& c) {
     c.exec[0] = reinterpret_cast<uint64_t>(c.scratch);
   }
   const long ret = c.nr == __NR_capget ? run_local(c) : run_credentials(c);
-  if (own && static_cast<uint32_t>(c.scratch[0]) != header[0])  // the version that the kernel prefers
+  if (own &&
+      static_cast<uint32_t>(c.scratch[0]) != header[0])  // the version that the kernel prefers
     guarded([&] { memcpy(reinterpret_cast<void*>(c.args[0]), c.scratch, sizeof header[0]); });
   return ret;
 }
@@ -144,9 +146,10 @@ long run_seccomp(Call& c) {
 
 namespace {
 
-// A limit that a follower only remembers, or null. The kernel counts the processes of both versions against RLIMIT_NPROC:
-// the leader's forks are refused for that when the program's would be or earlier; the follower only does what the leader
-// did. And who takes descriptors over needs a few more of them for a moment.
+// A limit that a follower only remembers, or null. The kernel counts the processes of both versions
+// against RLIMIT_NPROC: the leader's forks are refused for that when the program's would be or
+// earlier; the follower only does what the leader did. And who takes descriptors over needs a few
+// more of them for a moment.
 uint64_t* remembered_limit(const Thread* t, uint64_t resource) {
   if (t->role != Role::kFollower) return nullptr;
   if (resource == kRlimitNproc) return t->proc->process_limit;
@@ -192,7 +195,8 @@ long own_limit(Call& c) {
   long ret = run_local(c);
   const uint64_t* limit = remembered_limit(c.t, c.args[1]);
   if (ret == 0) present_limit(c.args[1], c.args[3]);
-  if (ret == 0 && limit && is_set(limit) && c.args[3]) memcpy(reinterpret_cast<void*>(c.args[3]), limit, 16);
+  if (ret == 0 && limit && is_set(limit) && c.args[3])
+    memcpy(reinterpret_cast<void*>(c.args[3]), limit, 16);
   return ret;
 }
 
@@ -207,7 +211,8 @@ long run_prlimit(Call& c) {
   if (pid != 0) c.exec[0] = 0;
   c.exec[2] = limit_for_kernel(c.args[1], c.args[2], c.scratch);
   const long ret = run_both(c);
-  if (ret == 0 && !c.t->regs_redirected) present_limit(c.args[1], c.args[3]);  // the event has the kernel's
+  if (ret == 0 && !c.t->regs_redirected)
+    present_limit(c.args[1], c.args[3]);  // the event has the kernel's
   return ret;
 }
 
@@ -231,16 +236,21 @@ void measure_ipc_control(Call& c) {
   if (command == kInfo || command == first + 1) c.blob_size = info_size;
 }
 
-// The program knows a survivor's processes by other ids. The segment that was the leader's goes with the survivor's own.
+// The program knows a survivor's processes by other ids. The segment that was the leader's goes
+// with the survivor's own.
 long perform_ipc_control(Call& c) {
   constexpr uint64_t kRemove = 0, kStat = 2, kLastOperator = 11;  // IPC_RMID, IPC_STAT, GETPID
   const long ret = execute_by_role(c);
   if (ret < 0) return ret;
-  if (c.nr == __NR_semctl) return c.args[2] == kLastOperator && ret > 0 ? virtual_id(c.t, static_cast<int32_t>(ret)) : ret;
-  if (c.nr == __NR_shmctl && c.args[1] == kRemove && c.exec[0] != c.args[0]) sys(__NR_shmctl, c.args[0], kRemove, 0);
+  if (c.nr == __NR_semctl)
+    return c.args[2] == kLastOperator && ret > 0 ? virtual_id(c.t, static_cast<int32_t>(ret)) : ret;
+  if (c.nr == __NR_shmctl && c.args[1] == kRemove && c.exec[0] != c.args[0])
+    sys(__NR_shmctl, c.args[0], kRemove, 0);
   if (c.args[1] != kStat) return ret;
-  constexpr int kShmCreator = 20, kMsgSender = 24;  // shmid_ds: shm_cpid, shm_lpid; msqid_ds: msg_lspid, msg_lrpid
-  auto* id = reinterpret_cast<int32_t*>(c.args[2]) + (c.nr == __NR_shmctl ? kShmCreator : kMsgSender);
+  constexpr int kShmCreator = 20,
+                kMsgSender = 24;  // shmid_ds: shm_cpid, shm_lpid; msqid_ds: msg_lspid, msg_lrpid
+  auto* id =
+      reinterpret_cast<int32_t*>(c.args[2]) + (c.nr == __NR_shmctl ? kShmCreator : kMsgSender);
   for (int i : {0, 1})
     if (id[i] > 0) id[i] = virtual_id(c.t, id[i]);
   return ret;

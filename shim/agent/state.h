@@ -61,17 +61,17 @@ enum FdBits : uint16_t {
   kFdNonblock = 4,     ///< a hint only: who else shares the description may change it
   kFdRegular = 8,      ///< a regular file or directory: never blocks for long
   kFdClassified = 16,  ///< kFdRegular is valid
-  kFdSocket = 32,  ///< valid as kFdRegular is
+  kFdSocket = 32,      ///< valid as kFdRegular is
   kFdEpoll = 64,
   kFdOwned = 128,  ///< F_SETOWN names this process
   kFdSignalfd = 256,
-  kFdTouched = 512,  ///< kFdOpen is valid; else see Process::inherited
-  kFdOpen = 1024,    ///< open in the leader
-  kFdLocked = 2048,  ///< the program has set record locks through it
+  kFdTouched = 512,      ///< kFdOpen is valid; else see Process::inherited
+  kFdOpen = 1024,        ///< open in the leader
+  kFdLocked = 2048,      ///< the program has set record locks through it
   kFdLeaderOnly = 8192,  ///< the follower has not opened it, see looks.h
   kFdPidfd = 4096,
   kFdMemory = 32768,  ///< private, of memfd_create(2): what changes it is made by each version, too
-  kFdPair = 16384,  ///< of pipe(2) or socketpair(2): see own_words.h
+  kFdPair = 16384,    ///< of pipe(2) or socketpair(2): see own_words.h
 };
 inline constexpr int kMaxFds = 1 << 20;
 
@@ -122,8 +122,9 @@ struct LocalProcess {
   Process* shared;
   Version version;
   uint8_t multi_threaded;
-  uint8_t exits_locked;  ///< threads hold a lock of libc when they end (musl), see processes.cpp
-  Word stand_in;     ///< its real_pid when a thread stands, or may soon stand, for it: see becomes_stand_in()
+  uint8_t exits_locked;     ///< threads hold a lock of libc when they end (musl), see processes.cpp
+  Word stand_in;            ///< its real_pid when a thread stands, or may soon stand, for it: see
+                            ///< becomes_stand_in()
   Word borrowers, placing;  ///< see borrowed.h
   uint8_t promoted;  ///< this version took over: its kernel ids differ from what the program sees
   uint32_t index;    ///< which LocalProcess block this is
@@ -144,7 +145,8 @@ struct LocalProcess {
                     ///< sent.h
   Siginfo sent[32];
   int32_t sent_to[32];  ///< the thread that each is for; 0: any; negative: it is about to be sent
-  /// Follower: RLIMIT_NPROC and RLIMIT_NOFILE as the program set them; both 0: it has not. See special.cpp.
+  /// Follower: RLIMIT_NPROC and RLIMIT_NOFILE as the
+  /// program set them; both 0: it has not. See special.cpp.
   uint64_t process_limit[2], file_limit[2];
   SignalAction actions[65];
   TimerRecord timers[kMaxTimers];
@@ -184,7 +186,8 @@ enum Inherited : uint32_t {
   kKilledCall,   ///< perhaps in a call, of which the kernel's last words tell
 };
 
-/// Whether a thread that has taken over has come to the call in which its leader's thread was killed.
+/// Whether a thread that has taken over has come to
+/// the call in which its leader's thread was killed.
 enum AtFlight : uint32_t {
   kNotThere,
   kThere,
@@ -233,7 +236,8 @@ struct Thread {
   uint64_t suspend_mask;  ///< mask to be restored after sigsuspend/ppoll…, valid if in_suspend
   uint32_t in_suspend;
   uint32_t defer_timer;  ///< kernel timer id + 1 for deferred signals
-  uint64_t kick_at;      ///< follower: where its leader's lane ended when it was kicked; what is before may be a signal
+  uint64_t kick_at;  ///< follower: where its leader's lane ended when it was kicked; what is before
+                     ///< may be a signal
   KernelStack altstack;  ///< as the program set it
   uint64_t clear_tid;
   // lane cursor of this thread's role
@@ -255,22 +259,23 @@ struct Thread {
   int32_t start_vpid;
   uint64_t start_mask, start_ctid, start_ptid, start_tls;
   std::atomic<uint32_t> started;
-  Word released;  ///< leader: the event of its creation is published, it may begin
+  Word released;            ///< leader: the event of its creation is published, it may begin
   struct Call* start_call;  ///< vfork: the suspended parent's call, published by the child
   uint32_t intents;
   // A call of a lock function in progress, see locks.cpp.
   uint64_t lock_sp;  ///< stack pointer at its entry; what is called from there is not hooked again
-  EventHeader lock_event;   ///< follower: its event, if lock_taken
+  EventHeader lock_event;    ///< follower: its event, if lock_taken
   SerialMutex* serial_held;  ///< see serialized.h
   uint32_t serials;          ///< such functions under way, one inside the other
-  uint64_t condition;       ///< leader: it waits for this one, really
-  uint32_t lock_taken;      ///< the turn is held until the lock is
-  uint32_t of_allocator;  ///< an allocator's own thread: has waited for a condition of its
-  uint32_t waits_for_lock;  ///< follower: waits for the event of a lock, which may be hours away
-  Word waits_elsewhere;  ///< follower: for a condition that its leader's thread has not waited for: a lock that stands in its lane holds up nobody
-  Attempts early;  ///< follower: waits too early, see waits.h
-  uint32_t early_vain;  ///< … how often in vain, before a lock
-  Attempts alone;  ///< follower: answers to questions of its own, see query.cpp
+  uint64_t condition;        ///< leader: it waits for this one, really
+  uint32_t lock_taken;       ///< the turn is held until the lock is
+  uint32_t of_allocator;     ///< an allocator's own thread: has waited for a condition of its
+  uint32_t waits_for_lock;   ///< follower: waits for the event of a lock, which may be hours away
+  Word waits_elsewhere;  ///< follower: for a condition that its leader's thread has not waited for:
+                         ///< a lock that stands in its lane holds up nobody
+  Attempts early;        ///< follower: waits too early, see waits.h
+  uint32_t early_vain;   ///< … how often in vain, before a lock
+  Attempts alone;        ///< follower: answers to questions of its own, see query.cpp
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood
@@ -282,14 +287,15 @@ struct Thread {
   };
   static constexpr uint32_t kSeenLanes = 8;
   SeenLane seen[kSeenLanes];
-  Word localises;       ///< follower: an event is consumed, and what it changes here (descriptors) has yet to be noted
-  uint64_t followed;    ///< follower: the place of the last event for which it waited, + 1
-  uint64_t ticket;      ///< reserved place in the order of events + 1, see order.h
-  uint32_t gives_way;       ///< it is SCHED_IDLE by mx' doing, see pace.h
+  Word localises;  ///< follower: an event is consumed, and what it changes here (descriptors) has
+                   ///< yet to be noted
+  uint64_t followed;   ///< follower: the place of the last event for which it waited, + 1
+  uint64_t ticket;     ///< reserved place in the order of events + 1, see order.h
+  uint32_t gives_way;  ///< it is SCHED_IDLE by mx' doing, see pace.h
   uint64_t looked_tsc, looked_events;  ///< when that was last thought of
-  uint32_t die_after;   ///< injected fault: SIGKILL when the kernel has executed the call
-  Word at_flight;       ///< survivor: enum AtFlight
-  uint32_t inherits;    ///< enum Inherited: what became of the former leader's call, see settle.h
+  uint32_t die_after;  ///< injected fault: SIGKILL when the kernel has executed the call
+  Word at_flight;      ///< survivor: enum AtFlight
+  uint32_t inherits;   ///< enum Inherited: what became of the former leader's call, see settle.h
   uint32_t signal_follows;  ///< follower: a kSignal event belongs to the end of this call
   uint32_t regs_redirected;
   uint32_t build_frame;     ///< the next SIGSYS from oneself builds a frame, see frame.cpp
@@ -298,12 +304,12 @@ struct Thread {
   Regs* frame_regs;
   Siginfo frame_info;
   stream::History* history;  ///< null without a lane
-  uint64_t guard;      ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
+  uint64_t guard;  ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
   uint32_t vectors_borrowed;  ///< what stands in `vectors` is not in the registers, see bulk.h
   uint8_t vectors[16][16];    ///< the program's xmm0 to xmm15
-  uint32_t announced;  ///< leader: queued signals that the last event said to belong to its end
-  uint32_t
-      cancel_early;  ///< follower: interrupted_as_leader() has had glibc's cancellation handler entered
+  uint32_t announced;     ///< leader: queued signals that the last event said to belong to its end
+  uint32_t cancel_early;  ///< follower: interrupted_as_leader() has had glibc's cancellation
+                          ///< handler entered
   uint32_t
       at_sigreturn;  ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
   uint64_t
@@ -311,10 +317,10 @@ struct Thread {
   Siginfo held_info[32];  ///< by signal number
   PendingSignal queue[kMaxPending];
   CachedQuery cache[kQueryCache];
-  Repeats* repeats;         ///< null: nothing has come again yet, see repeats.h
-  uint32_t sightings[32];   ///< leader: of large results that it has seen once
+  Repeats* repeats;                 ///< null: nothing has come again yet, see repeats.h
+  uint32_t sightings[32];           ///< leader: of large results that it has seen once
   uint64_t window_from, window_to;  ///< a copy that catches up: what `window` holds of its lane
-  char own_path[128];  ///< a path that names a process of the program, see own_proc_path
+  char own_path[128];         ///< a path that names a process of the program, see own_proc_path
   uint8_t window[16 * 1024];  ///< see log.h; not touched by others
 };
 

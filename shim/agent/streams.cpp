@@ -4,14 +4,15 @@ namespace mx::agent {
 
 namespace {
 
-// Parts of glibc's FILE (libio/bits/types/struct_FILE.h) and of _IO_lock_t (sysdeps/nptl/stdio-lock.h).
+// Parts of glibc's FILE (libio/bits/types/struct_FILE.h)
+// and of _IO_lock_t (sysdeps/nptl/stdio-lock.h).
 struct Stream {
   uint32_t flags;
   uint8_t buffers[0x84];
   struct Lock {
     int32_t word, count;
     uint64_t owner;
-  }* lock;
+  } * lock;
 };
 static_assert(__builtin_offsetof(Stream, lock) == 0x88);
 
@@ -33,7 +34,8 @@ bool has_just_locked(const Stream* s) {
 
 long stream_call(Thread* t, const HookedCall& c) {
   const uint64_t stream = c.args[0];
-  const bool may_wait = lock_function_address[sites::kUnlockStream] && lock_function_address[sites::kLockStream];
+  const bool may_wait =
+      lock_function_address[sites::kUnlockStream] && lock_function_address[sites::kLockStream];
   if (!may_wait || !has_just_locked(reinterpret_cast<const Stream*>(stream))) return c.run();
   bool publishes = t->role == Role::kLeader;
   if (t->role == Role::kFollower) {

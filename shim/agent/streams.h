@@ -1,5 +1,5 @@
-// The order in which threads write to a stdio stream. glibc takes a stream's lock inline, in each of
-// its functions; what they call with the lock held is hooked instead (LockKind::kStream).
+// The order in which threads write to a stdio stream. glibc takes a stream's lock inline, in each
+// of its functions; what they call with the lock held is hooked instead (LockKind::kStream).
 //
 // Leader:    publishes a kLock event there, while it holds the lock.
 // Follower:  gives the lock back, waits for that event and its turn, takes the lock again, passes

@@ -40,10 +40,12 @@ namespace {
   die_of(t, 9);
 }
 
-// The thread is about to send itself one with a value, as the leader may have: it is made again, and merges with nothing.
+// The thread is about to send itself one with a value, as the leader may have: it is made again,
+// and merges with nothing.
 uint64_t sends_again(const Thread* t) {
   const Regs* r = t->regs;
-  if (!r || r->nr != __NR_rt_sigqueueinfo || static_cast<int32_t>(r->call_arg(0)) != t->proc->vpid) return 0;
+  if (!r || r->nr != __NR_rt_sigqueueinfo || static_cast<int32_t>(r->call_arg(0)) != t->proc->vpid)
+    return 0;
   const uint64_t sig = r->call_arg(1);
   return sig >= 1 && sig < 32 ? bit(static_cast<int>(sig)) : 0;
 }
@@ -61,7 +63,8 @@ void restore_pending(Thread* t) {
   });
   Siginfo child{};
   const bool untold = untold_child_has_ended(t, child);
-  if (!p->last_words.known.load()) {  // a husk passes on what the kernel still has for it, but for that
+  if (!p->last_words.known
+           .load()) {  // a husk passes on what the kernel still has for it, but for that
     if (p->descriptors_taken.load() == kLetGo) take_left_signals(t, done);
     if (untold) sys(__NR_rt_sigqueueinfo, t->proc->real_pid, kSigchld, &child);
     return;
@@ -85,8 +88,8 @@ void report_failover(Thread* t, int descriptors, uint64_t started) {
   send(m);
 }
 
-// A thread that has consumed an event waits until another one has closed a file of its own, which has the number here: as
-// long as it is open, the leader's would not be taken.
+// A thread that has consumed an event waits until another one has closed a file of its own, which
+// has the number here: as long as it is open, the leader's would not be taken.
 bool waits_for_its_number(const Thread* t) {
   bool waits = false;
   each_thread(t->proc, [&](const Thread& o) { waits |= &o != t && o.localises.load() != 0; });
@@ -125,7 +128,8 @@ void await_other_threads(Thread* t) {
 void tell_other_threads(const Thread* t) {
   each_lane(t->proc->shared, [t](Lane& l) {
     const int32_t tid = l.real_tid[index_of(t->proc->version)];
-    if (&l != t->lane && l.in_use.load() == 1 && tid > 0) sys(__NR_tgkill, t->proc->real_pid, tid, 31);
+    if (&l != t->lane && l.in_use.load() == 1 && tid > 0)
+      sys(__NR_tgkill, t->proc->real_pid, tid, 31);
   });
 }
 
@@ -242,7 +246,9 @@ void take_over(Thread* t) {
 }
 
 void lead_if_due(Thread* t) {
-  const auto nothing_to_follow = [t] { return t->lane->head.load(std::memory_order_acquire) == t->pos; };
+  const auto nothing_to_follow = [t] {
+    return t->lane->head.load(std::memory_order_acquire) == t->pos;
+  };
   if (!leader_is_gone(t) || is_astray(t) || !nothing_to_follow()) return;
   await_last_events(t);
   if (nothing_to_follow()) take_over(t);

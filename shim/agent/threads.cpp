@@ -39,12 +39,7 @@ std::atomic<uint64_t> used_processes;
 // agent's, which signals may need at any moment.
 bool map_fixed(uint64_t at, uint64_t size) {
   constexpr uint64_t kPrivateFixed = 0x4012;  // MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE
-  return sys(__NR_mmap,
-             at,
-             size,
-             3,
-             kPrivateFixed,
-             control()->settings.reserved_fd,
+  return sys(__NR_mmap, at, size, 3, kPrivateFixed, control()->settings.reserved_fd,
              stream::kBlankOffset) == static_cast<long>(at);
 }
 
@@ -71,9 +66,7 @@ static void unmap_block(uint64_t block) {
 
 static void collect_abandoned(int32_t pid);
 
-uint64_t thread_stack_base(const Thread* t) {
-  return block_base(t->block) + kGuard;
-}
+uint64_t thread_stack_base(const Thread* t) { return block_base(t->block) + kGuard; }
 
 static uint64_t thread_at(uint64_t block) {
   return (block_base(block) + kBlock - sizeof(Thread)) & ~uint64_t{63};

@@ -63,7 +63,8 @@ long perform_timer_create(Call& c) {
   constexpr int32_t kThreadId = 4;
   Thread* t = c.t;
   Sigevent event;
-  if (c.args[1] && copy_guarded(&event, reinterpret_cast<void*>(c.args[1]), sizeof event) && event.notify == kThreadId) {
+  if (c.args[1] && copy_guarded(&event, reinterpret_cast<void*>(c.args[1]), sizeof event) &&
+      event.notify == kThreadId) {
     event.tid = static_cast<int32_t>(own_thread(t, event.tid));
     c.exec[1] = reinterpret_cast<uint64_t>(&event);
   }
@@ -134,8 +135,10 @@ void restore_timers(Thread* t) {
     int32_t id;
     if (sys(__NR_timer_create, r.clock, &event, &id) != 0) continue;
     r.kernel_id = id;
-    int64_t value = static_cast<int64_t>(r.spec[2]) * 1'000'000'000 + static_cast<int64_t>(r.spec[3]);
-    int64_t interval = static_cast<int64_t>(r.spec[0]) * 1'000'000'000 + static_cast<int64_t>(r.spec[1]);
+    int64_t value =
+        static_cast<int64_t>(r.spec[2]) * 1'000'000'000 + static_cast<int64_t>(r.spec[3]);
+    int64_t interval =
+        static_cast<int64_t>(r.spec[0]) * 1'000'000'000 + static_cast<int64_t>(r.spec[1]);
     if (!value) continue;
     if (!r.absolute) {
       value -= now - r.set_at[0];

@@ -1,5 +1,5 @@
-// Timers live in the leader's kernel tables; every version keeps a record, to set them again when it
-// takes over.
+// Timers live in the leader's kernel tables; every version keeps a record, to set them again when
+// it takes over.
 #pragma once
 #include "shim/agent/call.h"
 

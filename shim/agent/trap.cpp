@@ -19,28 +19,32 @@ void trapped_call(Thread* t, uint64_t nr, Ucontext* uc) {
   Regs r;
   regs_from(uc, &r);
   r.nr = r.rax = nr;
-  r.rcx = 0;  // a `syscall` leaves rip there: where that still stands the call is yet to be served, see swallowed()
+  r.rcx = 0;  // a `syscall` leaves rip there: where that still stands the call is yet to be served,
+              // see swallowed()
   if (vdso_fell_back(t, &r)) {
     uc->mc.rax = r.rax;
     return;
   }
   t->trap = uc;
   patch_site(t, &r);  // next time without a trap; r.rip may now be in the trampoline
-  t->proc->shared->trapped[static_cast<int>(t->proc->version)].fetch_add(1, std::memory_order_relaxed);
+  t->proc->shared->trapped[static_cast<int>(t->proc->version)].fetch_add(1,
+                                                                         std::memory_order_relaxed);
   dispatch(t, &r);
   t->trap = nullptr;
   regs_to(&r, uc);
   uc->sigmask = kernel_mask(t);
 }
 
-// A kick is a SIGSYS too. While one is pending the kernel drops the SIGSYS of a trap: the program stands behind a
-// `syscall` that has done nothing, with the number of the call in rax as before.
+// A kick is a SIGSYS too. While one is pending the kernel drops the SIGSYS of a trap: the program
+// stands behind a `syscall` that has done nothing, with the number of the call in rax as before.
 bool swallowed(const Ucontext* uc) {
   constexpr uint16_t kSyscall = 0x050f;
   uint64_t rip = uc->mc.rip;
   uint16_t before = 0;
-  if (uc->mc.rcx != rip || (rip >= mx::stream::kAgentBase && rip < mx::stream::kCodeEnd)) return false;
-  return copy_guarded(&before, reinterpret_cast<void*>(rip - 2), sizeof before) && before == kSyscall;
+  if (uc->mc.rcx != rip || (rip >= mx::stream::kAgentBase && rip < mx::stream::kCodeEnd))
+    return false;
+  return copy_guarded(&before, reinterpret_cast<void*>(rip - 2), sizeof before) &&
+         before == kSyscall;
 }
 }  // namespace
 
@@ -57,6 +61,8 @@ extern "C" void on_kernel_signal(int sig, Siginfo* info, Ucontext* uc) {
 }
 
 extern "C" void mx_fast_call(Thread* t, Regs* r) {
-  if (is_lock_step(r)) lock_step(t, r);
-  else if (!serve_clock(t, r)) dispatch(t, r);
+  if (is_lock_step(r))
+    lock_step(t, r);
+  else if (!serve_clock(t, r))
+    dispatch(t, r);
 }

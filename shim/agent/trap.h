@@ -1,5 +1,5 @@
-// Entry of the kernel's signals: SIGSYS from the seccomp filter (a call that was not rewritten), and
-// everything else.
+// Entry of the kernel's signals: SIGSYS from the seccomp filter (a call that was not rewritten),
+// and everything else.
 #pragma once
 #include "shim/agent/state.h"
 

@@ -44,9 +44,10 @@ void read_vdso(uint64_t base) {
   }
   // Newer vDSOs have DT_GNU_HASH only; their symbol table ends where the strings begin.
   if (!symbols || !strings) return;
-  uint64_t count = hash ? hash[1]
-                        : (reinterpret_cast<uint64_t>(strings) - reinterpret_cast<uint64_t>(symbols)) /
-                              sizeof(Elf64_Sym);
+  uint64_t count =
+      hash ? hash[1]
+           : (reinterpret_cast<uint64_t>(strings) - reinterpret_cast<uint64_t>(symbols)) /
+                 sizeof(Elf64_Sym);
   for (uint64_t i = 0; i < count; i++) {
     const char* name = strings + symbols[i].st_name;
     uint64_t at = bias + symbols[i].st_value;
@@ -85,7 +86,8 @@ bool read_clock(Thread* t, long nr, uint64_t clock, uint64_t value[2]) {
   bool gettime = nr == __NR_clock_gettime;
   if (gettime ? !clock_gettime_fn || !fast_clock(clock) : !gettimeofday_fn) return false;
   t->in_vdso = 1;
-  long result = gettime ? clock_gettime_fn(static_cast<long>(clock), value) : gettimeofday_fn(value, nullptr);
+  long result =
+      gettime ? clock_gettime_fn(static_cast<long>(clock), value) : gettimeofday_fn(value, nullptr);
   t->in_vdso = 0;
   return result == 0;
 }
@@ -97,7 +99,8 @@ bool vdso_call(Call& c, long& result) {
   bool gettime = c.nr == __NR_clock_gettime;
   if (gettime || c.nr == __NR_gettimeofday) {
     uint64_t to = c.args[gettime];
-    if (to < stream::kPage || (!gettime && c.args[1]) || !read_clock(c.t, c.nr, c.args[0], value)) return false;
+    if (to < stream::kPage || (!gettime && c.args[1]) || !read_clock(c.t, c.nr, c.args[0], value))
+      return false;
     memcpy(reinterpret_cast<void*>(to), value, sizeof value);
     result = 0;
     return true;

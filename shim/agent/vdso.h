@@ -5,7 +5,8 @@
 namespace mx::agent {
 
 void init_vdso(uint64_t address);
-/// Reads a clock without a system call (nr: clock_gettime of `clock`, or gettimeofday). False: it takes one.
+/// Reads a clock without a system call (nr: clock_gettime
+/// of `clock`, or gettimeofday). False: it takes one.
 bool read_clock(Thread* t, long nr, uint64_t clock, uint64_t value[2]);
 /// Serves c from the vDSO if it can. The result and the program's memory are set.
 bool vdso_call(Call& c, long& result);

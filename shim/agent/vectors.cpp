@@ -54,7 +54,8 @@ long run_sendmmsg(Call& c) {
   long ret = run_event(c);
   if (c.t->role == Role::kFollower && c.consumed && ret > 0) {
     auto* messages = reinterpret_cast<Mmsghdr*>(c.args[1]);
-    for (uint64_t i = 0; i < static_cast<uint64_t>(ret) && i < count; i++) messages[i].len = lengths[i];
+    for (uint64_t i = 0; i < static_cast<uint64_t>(ret) && i < count; i++)
+      messages[i].len = lengths[i];
   }
   return ret;
 }

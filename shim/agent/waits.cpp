@@ -8,7 +8,8 @@ namespace mx::agent {
 
 namespace {
 
-constexpr uint32_t kYields = 4, kTries = 300, kTriesAtLock = 20;  // of a millisecond each, but for the first
+constexpr uint32_t kYields = 4, kTries = 300,
+                   kTriesAtLock = 20;  // of a millisecond each, but for the first
 constexpr uint32_t kMostVain = 3;
 
 bool sleeps(long nr) { return nr == __NR_nanosleep || nr == __NR_clock_nanosleep; }
@@ -34,9 +35,11 @@ bool has_limit(const Call& c) {
 
 // It polls other descriptors, or another number of them, than the leader.
 bool polls_others(Call& c, const EventHeader& h) {
-  if (h.kind != EventKind::kCall || h.nr != c.nr || (c.nr != __NR_poll && c.nr != __NR_ppoll)) return false;
+  if (h.kind != EventKind::kCall || h.nr != c.nr || (c.nr != __NR_poll && c.nr != __NR_ppoll))
+    return false;
   Compared leader;
-  return peek_compared(c.t, sizeof h, h.nr, leader) && leader.values[1] != sys::compared_value(*c.d, 1, c.args);
+  return peek_compared(c.t, sizeof h, h.nr, leader) &&
+         leader.values[1] != sys::compared_value(*c.d, 1, c.args);
 }
 
 // The leader has gone on to something else.
@@ -55,11 +58,14 @@ void let_others_go_on(Thread* t, uint32_t tries) {
 void clear_events(const Call& c) {
   constexpr uint64_t kPollfd = 8, kRevents = 6, kMost = 1 << 20, kBitsInByte = 8, kWord = 8;
   if (c.nr == __NR_poll || c.nr == __NR_ppoll) {
-    for (uint64_t k = 0; k < c.args[1] && k < kMost; k++) *reinterpret_cast<uint16_t*>(c.args[0] + k * kPollfd + kRevents) = 0;
+    for (uint64_t k = 0; k < c.args[1] && k < kMost; k++)
+      *reinterpret_cast<uint16_t*>(c.args[0] + k * kPollfd + kRevents) = 0;
   } else if (c.nr == __NR_select || c.nr == __NR_pselect6) {
     const uint64_t nfds = c.args[0] < kMost ? c.args[0] : kMost;
     for (int i = 1; i <= 3; i++)
-      if (c.args[i]) memset(reinterpret_cast<void*>(c.args[i]), 0, (nfds + kBitsInByte * kWord - 1) / (kBitsInByte * kWord) * kWord);
+      if (c.args[i])
+        memset(reinterpret_cast<void*>(c.args[i]), 0,
+               (nfds + kBitsInByte * kWord - 1) / (kBitsInByte * kWord) * kWord);
   }
 }
 
@@ -69,7 +75,8 @@ bool is_wait(long nr) { return waits_for_work(nr) || sleeps(nr); }
 
 bool is_empty_wait(const EventHeader& h) {
   if (h.kind == EventKind::kIntent) return sleeps(h.nr);
-  return h.kind == EventKind::kCall && h.result == 0 && is_wait(h.nr) && !(h.flags & stream::kSignalFollows);
+  return h.kind == EventKind::kCall && h.result == 0 && is_wait(h.nr) &&
+         !(h.flags & stream::kSignalFollows);
 }
 
 bool waits_too_early(Call& c, const EventHeader& h) {
@@ -79,7 +86,8 @@ bool waits_too_early(Call& c, const EventHeader& h) {
 }
 
 bool worth_another_look(Thread* t, bool lock) {
-  if (lock && t->early_vain >= kMostVain) return false;  // its leader takes locks that this version has not
+  if (lock && t->early_vain >= kMostVain)
+    return false;  // its leader takes locks that this version has not
   const uint32_t tries = t->early.before(t->pos);
   if (tries >= (lock ? kTriesAtLock : kTries)) {
     t->early_vain += lock;

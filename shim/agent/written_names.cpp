@@ -37,7 +37,9 @@ void add(stream::WrittenNames& table, uint64_t name) {
 
 }  // namespace
 
-void note_written_file(Version v, const char* path) { add(names(v), name_of(kFile, path, string_length(path, 4096))); }
+void note_written_file(Version v, const char* path) {
+  add(names(v), name_of(kFile, path, string_length(path, 4096)));
+}
 
 void note_written_listing(Version v, const char* path) {
   add(names(v), name_of(kListing, path, string_length(path, 4096)));
@@ -46,7 +48,9 @@ void note_written_listing(Version v, const char* path) {
 bool any_written(Version v) { return names(v).count.load(std::memory_order_relaxed); }
 
 // Names were lost: nothing is known to be unwritten.
-static bool overfull(Version v) { return names(v).count.load(std::memory_order_acquire) >= kMostWritten; }
+static bool overfull(Version v) {
+  return names(v).count.load(std::memory_order_acquire) >= kMostWritten;
+}
 
 bool inside_written(Version v, const char* path) {
   if (!any_written(v)) return false;
@@ -58,7 +62,8 @@ bool inside_written(Version v, const char* path) {
 
 bool written(Version v, const char* path) {
   if (!any_written(v)) return false;
-  return inside_written(v, path) || has(names(v), name_of(kListing, path, string_length(path, 4096)));
+  return inside_written(v, path) ||
+         has(names(v), name_of(kListing, path, string_length(path, 4096)));
 }
 
 }  // namespace mx::agent

@@ -1,6 +1,6 @@
-// Which names on the versions' own roots the program has changed. Kept for each version apart: a follower
-// that lags behind must see them as they were at its place. The tables stand in the arena, for all
-// processes of the program.
+// Which names on the versions' own roots the program has changed. Kept for each version apart: a
+// follower that lags behind must see them as they were at its place. The tables stand in the arena,
+// for all processes of the program.
 #pragma once
 #include "shim/agent/state.h"
 

@@ -45,7 +45,8 @@ std::vector<Finding> examine(bool containers) {
   add(doctor::examine_machine());
   std::error_code error;
   const std::string self = std::filesystem::read_symlink("/proc/self/exe", error).string();
-  if (!error) add({doctor::try_a_run(self), doctor::try_a_kill(self)});  // (without /proc nothing runs)
+  if (!error)
+    add({doctor::try_a_run(self), doctor::try_a_kill(self)});  // (without /proc nothing runs)
   if (containers) add(doctor::examine_containers());
   return all;
 }

@@ -40,13 +40,20 @@ std::string search(const std::string& root, const std::string& program) {
 
 const char* machine_name(uint16_t machine) {
   switch (machine) {
-    case EM_386: return "32-bit x86";
-    case EM_AARCH64: return "64-bit ARM";
-    case EM_ARM: return "32-bit ARM";
-    case EM_RISCV: return "RISC-V";
-    case EM_S390: return "s390";
-    case EM_PPC64: return "64-bit PowerPC";
-    default: return "another architecture";
+    case EM_386:
+      return "32-bit x86";
+    case EM_AARCH64:
+      return "64-bit ARM";
+    case EM_ARM:
+      return "32-bit ARM";
+    case EM_RISCV:
+      return "RISC-V";
+    case EM_S390:
+      return "s390";
+    case EM_PPC64:
+      return "64-bit PowerPC";
+    default:
+      return "another architecture";
   }
 }
 
@@ -64,7 +71,8 @@ bool missing_in(const std::string& root, const std::string& path) {
   return missing;
 }
 
-// The loader that a dynamic program names; empty if there is none, or the file is not what it seems.
+// The loader that a dynamic program names; empty if
+// there is none, or the file is not what it seems.
 std::string interpreter(int fd, const Elf64_Ehdr& eh) {
   constexpr size_t kLongest = 4096;
   for (int i = 0; i < eh.e_phnum; i++) {
@@ -73,7 +81,8 @@ std::string interpreter(int fd, const Elf64_Ehdr& eh) {
     if (pread(fd, &ph, sizeof ph, at) != sizeof ph) return {};
     if (ph.p_type != PT_INTERP || ph.p_filesz == 0 || ph.p_filesz > kLongest) continue;
     std::string name(ph.p_filesz, 0);
-    if (pread(fd, name.data(), name.size(), static_cast<off_t>(ph.p_offset)) != static_cast<ssize_t>(name.size()))
+    if (pread(fd, name.data(), name.size(), static_cast<off_t>(ph.p_offset)) !=
+        static_cast<ssize_t>(name.size()))
       return {};
     return name.c_str();
   }
@@ -83,10 +92,10 @@ std::string interpreter(int fd, const Elf64_Ehdr& eh) {
 void check_program(const std::string& root, const std::string& program) {
   std::string path = in_root(root, program);
   struct stat st;
-  if (stat(path.c_str(), &st) != 0) throw monitor::system_error(path, errno == ENOENT || errno == ENOTDIR ? 127 : 126);
+  if (stat(path.c_str(), &st) != 0)
+    throw monitor::system_error(path, errno == ENOENT || errno == ENOTDIR ? 127 : 126);
   if (S_ISDIR(st.st_mode)) throw Error(path + ": is a directory", 126);
-  if (access(path.c_str(), X_OK) != 0)
-    throw Error(path + ": not executable (chmod +x?)", 126);
+  if (access(path.c_str(), X_OK) != 0) throw Error(path + ": not executable (chmod +x?)", 126);
   int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;  // execute-only files are fine
   Elf64_Ehdr eh{};
@@ -98,10 +107,12 @@ void check_program(const std::string& root, const std::string& program) {
   if (n < 20 || std::memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0)
     throw Error(path + ": neither an ELF program nor a script with #!", 126);
   if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64)
-    throw Error(path + ": built for " + machine_name(eh.e_machine) + "; mx runs x86-64 programs only", 126);
+    throw Error(
+        path + ": built for " + machine_name(eh.e_machine) + "; mx runs x86-64 programs only", 126);
   if (!loader.empty() && missing_in(root, loader))
     throw Error(path + ": its loader " + loader + " is missing in " + (root.empty() ? "/" : root) +
-                    " (install the C library there, or name another root)", 127);
+                    " (install the C library there, or name another root)",
+                127);
 }
 
 }  // namespace
@@ -113,7 +124,8 @@ void check_kernel() {
   sscanf(u.release, "%d.%d", &major, &minor);
   if (major < 5 || (major == 5 && minor < 10))
     throw Error(std::string("Linux 5.10 or newer is needed (this is ") + u.release + ")");
-  if (std::string(u.machine) != "x86_64") throw Error(std::string("x86-64 is needed (this is ") + u.machine + ")");
+  if (std::string(u.machine) != "x86_64")
+    throw Error(std::string("x86-64 is needed (this is ") + u.machine + ")");
 }
 
 void check_options(monitor::Options& o) {

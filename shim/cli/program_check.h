@@ -1,4 +1,5 @@
-// Looks at what the user named before anything starts, so that errors name the thing and the remedy.
+// Looks at what the user named before anything starts,
+// so that errors name the thing and the remedy.
 #pragma once
 #include "shim/monitor/options.h"
 

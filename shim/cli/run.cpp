@@ -39,8 +39,8 @@ bool is_one_of(const std::string& word, const char* a, const char* b) {
 }
 
 // The usual command line: options that take a word, each with a proper one. Building the parser of
-// all options touches a dozen pages more, some 0.3 ms in a virtual machine. False: the parser has to
-// look, and to say what is wrong.
+// all options touches a dozen pages more, some 0.3 ms in a virtual machine. False: the parser has
+// to look, and to say what is wrong.
 bool read_plain(int argc, char** argv, monitor::Options& o, Words& w) {
   const std::pair<const char*, std::string*> known[] = {
       {"--old", &o.program[0]},      {"--new", &o.program[1]}, {"--old-root", &o.root[0]},

@@ -1,4 +1,5 @@
-// The verbs of `mx`. Each takes its own arguments (argv[0] is the verb) and returns the exit status.
+// The verbs of `mx`. Each takes its own arguments
+// (argv[0] is the verb) and returns the exit status.
 #pragma once
 
 namespace mx::cli {

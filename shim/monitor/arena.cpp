@@ -22,8 +22,8 @@ const uint8_t* AgentImage::boot_code() { return bytes() + (k_mx_boot_begin - kTe
 size_t AgentImage::boot_size() { return k_mx_boot_end - k_mx_boot_begin; }
 size_t AgentImage::boot_info_offset() { return k_mx_boot_info - k_mx_boot_begin; }
 
-// The limit of address space (ulimit -v) is the program's: it gets what it natively has, and sees its own values
-// (agent/limits.cpp).
+// The limit of address space (ulimit -v) is the program's: it gets what it natively has, and sees
+// its own values (agent/limits.cpp).
 void Arena::raise_limit() {
   rlimit now{};
   if (getrlimit(RLIMIT_AS, &now) != 0 || now.rlim_cur == RLIM_INFINITY) return;
@@ -31,7 +31,8 @@ void Arena::raise_limit() {
   if (wanted.rlim_max < wanted.rlim_cur) wanted.rlim_max = now.rlim_max + kAddressSpace;
   if (setrlimit(RLIMIT_AS, &wanted) != 0)
     throw Error("the limit of address space (ulimit -v) leaves no room for the shared arena: " +
-                std::to_string(kAddressSpace >> 20) + " MiB of addresses, most of them never used; raise the hard limit by that");
+                std::to_string(kAddressSpace >> 20) +
+                " MiB of addresses, most of them never used; raise the hard limit by that");
   raised_[0] = wanted.rlim_cur - now.rlim_cur;
   raised_[1] = wanted.rlim_max - now.rlim_max;
 }
@@ -47,7 +48,8 @@ Arena::Arena() {
                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd_, 0);
   if (p != reinterpret_cast<void*>(kArenaBase)) {
     if (errno == EEXIST)  // the agent of another mx lives there
-      throw Error("mx runs under mx here, which cannot be: give the inner program to one mx run only");
+      throw Error(
+          "mx runs under mx here, which cannot be: give the inner program to one mx run only");
     throw system_error("cannot map the shared arena");
   }
   base_ = static_cast<uint8_t*>(p);

@@ -23,7 +23,8 @@ class Arena {
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  /// What the soft and the hard limit of address space were raised by for it (0: there is none, or there was room).
+  /// What the soft and the hard limit of address space were raised by for it (0: there is none, or
+  /// there was room).
   const uint64_t (&raised() const)[2] { return raised_; }
   int fd() const { return fd_; }
   stream::Control& control() const { return *control_; }

@@ -64,7 +64,8 @@ bool Monitor::others_to_come() const {
 void Monitor::wait_for_others() {
   report_.write("note", {{"reason", "the program went on in the background"}});
   const int wake = open_message_wakeups(arena_.control());
-  // The one before is in the set for as long as the first process has it: it would be read as this one.
+  // The one before is in the set for as long as the
+  // first process has it: it would be read as this one.
   epoll_ctl(epoll_, EPOLL_CTL_DEL, wake_, nullptr);
   dup3(wake, wake_, O_CLOEXEC);
   epoll_event e{};

@@ -29,10 +29,10 @@ constexpr double kFirstOfChild = 1;     // seconds
 constexpr uint64_t kWorthwhile = 4096;  // bytes published
 constexpr size_t kMostChildren = 32;    // that have checkpoints, at a time
 constexpr double kWithoutMemory = 60;   // seconds
-constexpr double kApart = 0.06;         // two versions' checkpoints: each costs a round of copied pages
-constexpr double kPatience = 1;         // for a thread to come by and make what was asked for
+constexpr double kApart = 0.06;  // two versions' checkpoints: each costs a round of copied pages
+constexpr double kPatience = 1;  // for a thread to come by and make what was asked for
 constexpr int kIdleMs = 500;
-constexpr int kRoundMs = 1;  // while processes wait for each other
+constexpr int kRoundMs = 1;       // while processes wait for each other
 constexpr uint64_t kBusy = 4096;  // bytes published between two looks
 
 struct Usage {
@@ -42,8 +42,7 @@ struct Usage {
 
 Usage usage_of(pid_t pid) {
   const ProcStat s = proc_stat(pid);
-  return {s.minor_faults,
-          static_cast<double>(s.ticks) / static_cast<double>(sysconf(_SC_CLK_TCK))};
+  return {s.minor_faults, static_cast<double>(s.ticks) / static_cast<double>(sysconf(_SC_CLK_TCK))};
 }
 
 uint64_t private_kib(pid_t pid) {
@@ -86,7 +85,8 @@ const char* text_of(uint32_t refusal) {
     case CheckpointRefusal::kOutOfMemory:
       return "killed for want of memory";
     case CheckpointRefusal::kNotTogether:
-      return "of the processes that share memory not all came to rest, or not all run as two versions";
+      return "of the processes that share memory not all came to rest, or not all run as two "
+             "versions";
     case CheckpointRefusal::kTooMuchShared:
       return "more memory is shared, or in more pieces, than is copied";
     case CheckpointRefusal::kMappedFile:

@@ -29,7 +29,7 @@ void Monitor::on_child_of_program_end(pid_t pid) {
   const ProcStat k = proc_stat(pid);
   // Somebody has waited for it already: a process that follows does so only when the program has.
   if (!k.state) return;
-  if (k.lives()) return;  // it is not the one that has ended
+  if (k.lives()) return;             // it is not the one that has ended
   if (k.parent == getpid()) return;  // a copy: on_child()
   if (program_hears(pid)) return;
   for (Process& p : processes_taken(arena_.control())) {
@@ -45,7 +45,8 @@ void Monitor::on_orphan_end(pid_t pid, int status) {
 }
 
 void Monitor::on_sudden_end(pid_t pid, int signal) {
-  if (recoveries_.knows(pid)) return;  // it had failed, and its copy may not have taken its place yet
+  if (recoveries_.knows(pid))
+    return;  // it had failed, and its copy may not have taken its place yet
   for (Process& p : processes_taken(arena_.control()))
     for (Version v : {Version::kOld, Version::kNew})
       if (&p != &root() && p.real_pid[static_cast<int>(v)] == pid &&
@@ -59,7 +60,8 @@ void Monitor::on_sudden_end_of(Process& p, Version v, int signal) {
   const bool paired = p.state.load() == static_cast<uint32_t>(PairState::kPaired);
   const bool leads = p.leader.load() == static_cast<uint32_t>(v);
   const bool to_come = leads && p.real_pid[1 - i] == 0;  // its parent has not come as far yet
-  const bool survives = paired && (to_come || (p.alive[1 - i].load() && proc_stat(p.real_pid[1 - i]).lives()));
+  const bool survives =
+      paired && (to_come || (p.alive[1 - i].load() && proc_stat(p.real_pid[1 - i]).lives()));
   p.alive[i].store(0);
   if (survives)
     report_.write("crash", {{"version", name(v)},

@@ -29,12 +29,13 @@ namespace {
 std::unique_ptr<Launch> launch_of(const Control& control, const VersionSettings& version) {
   const auto filter = control.filters.find(version.name);
   const auto root = control.root_fds.find(version.name);
-  return std::make_unique<Launch>(version,
-                                  filter == control.filters.end() ? std::vector<sock_filter>{} : filter->second,
-                                  root == control.root_fds.end() ? -1 : root->second, control.settings.preserved_fds);
+  return std::make_unique<Launch>(
+      version, filter == control.filters.end() ? std::vector<sock_filter>{} : filter->second,
+      root == control.root_fds.end() ? -1 : root->second, control.settings.preserved_fds);
 }
 
-// The arena is mapped into a version's address space, and counts there: its limit is raised by that. Returns by what.
+// The arena is mapped into a version's address space, and counts there: its limit is raised by
+// that. Returns by what.
 uint64_t raise_address_space(VersionSettings& version) {
   static_assert(stream::kAddressSpace <= start::kAddressSpaceOfMx);
   uint64_t raised = 0;
@@ -49,14 +50,17 @@ uint64_t raise_address_space(VersionSettings& version) {
   return raised;
 }
 
-// The runtime gave the terminal to this process, the first of the session. The program shall have it.
+// The runtime gave the terminal to this process, the
+// first of the session. The program shall have it.
 void let_go_of_terminal() {
   signal(SIGHUP, SIG_IGN);  // what the leader of a session gets for it
   ioctl(0, TIOCNOTTY);
   signal(SIGHUP, SIG_DFL);
 }
 
-int status_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+int status_of(int status) {
+  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
 
 // Passes signals on and reaps until the one program has ended.
 int serve(pid_t program, int signals) {
@@ -90,7 +94,10 @@ int run_alone(const Control& control) {
     _exit(start::exit_status_for(error));
   }
   const std::string& name = launch->settings().name;
-  report.write("start", {{"version", name}, {"pid", pid}, {"program", launch->settings().args[0]}, {"role", "alone"}});
+  report.write("start", {{"version", name},
+                         {"pid", pid},
+                         {"program", launch->settings().args[0]},
+                         {"role", "alone"}});
   release_standard_streams();
   const int status = serve(pid, signals);
   report.write("exit", {{"version", name}, {"status", status}});
@@ -114,7 +121,8 @@ Options options_of(const Control& control) {
   o.state_folder = "/proc/self/fd/" + std::to_string(control.state_fd);
   o.host_tables = control.tables_fd;
   o.notes = s.notes;
-  if (!control.hidden) o.notes.push_back("mx's own folders could not be unmounted in the container");
+  if (!control.hidden)
+    o.notes.push_back("mx's own folders could not be unmounted in the container");
   return o;
 }
 

@@ -9,7 +9,8 @@
 
 int main(int argc, char** argv) {
   if (argc != 4 || strcmp(argv[1], "container") != 0 || strcmp(argv[2], "--settings") != 0) {
-    fputs("mx-monitor: mx-runtime makes this a container's first process; see mx-runtime(8)\n", stderr);
+    fputs("mx-monitor: mx-runtime makes this a container's first process; see mx-runtime(8)\n",
+          stderr);
     return 125;
   }
   try {

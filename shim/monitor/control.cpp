@@ -39,8 +39,8 @@ void ControlSocket::open(const std::string& folder, int epoll) {
   snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", at, op::kSocketName);
   listener_ = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   unlinkat(at, op::kSocketName, 0);
-  // (A file's mode comes from its socket: net/unix/af_unix.c, unix_bind_bsd(). umask(2) is that of all threads, and of children
-  // that one of them makes now.)
+  // (A file's mode comes from its socket: net/unix/af_unix.c, unix_bind_bsd(). umask(2) is that of
+  // all threads, and of children that one of them makes now.)
   const bool bound = listener_ >= 0 && fchmod(listener_, 0600) == 0 &&
                      bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
                      listen(listener_, kMaxPeers) == 0;
@@ -61,7 +61,8 @@ bool ControlSocket::serve(int fd) {
   return true;
 }
 
-// root, and who started mx. (The folder lets nobody else in; this also holds when it was mounted elsewhere.)
+// root, and who started mx. (The folder lets nobody else
+// in; this also holds when it was mounted elsewhere.)
 bool ControlSocket::allowed(int fd) const {
   ucred peer{};
   socklen_t size = sizeof peer;
@@ -102,7 +103,8 @@ void ControlSocket::receive(int fd) {
   }
   const Peer peer = peers_[fd];
   if (n > static_cast<ssize_t>(op::kMaxRequest)) {
-    answer(peer, op::refusal("the request is longer than " + std::to_string(op::kMaxRequest) + " bytes"));
+    answer(peer,
+           op::refusal("the request is longer than " + std::to_string(op::kMaxRequest) + " bytes"));
     return;
   }
   auto parsed = op::parse_request({packet, static_cast<size_t>(n)});
@@ -117,7 +119,8 @@ void ControlSocket::answer(Peer peer, const nlohmann::ordered_json& answer) {
   for (auto& [fd, id] : peers_) {
     if (id != peer) continue;
     const std::string packet = op::to_packet(answer);
-    if (send(fd, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) != static_cast<ssize_t>(packet.size()))
+    if (send(fd, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) !=
+        static_cast<ssize_t>(packet.size()))
       drop(fd);
     return;
   }
@@ -125,7 +128,8 @@ void ControlSocket::answer(Peer peer, const nlohmann::ordered_json& answer) {
 
 void ControlSocket::drop(int fd) {
   peers_.erase(fd);
-  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);  // (forked processes of the monitor's may have it, too)
+  epoll_ctl(epoll_, EPOLL_CTL_DEL, fd,
+            nullptr);  // (forked processes of the monitor's may have it, too)
   close(fd);
 }
 

@@ -1,8 +1,9 @@
-// Followers that hold their leader up and do little meanwhile: it waits for room in the stream most of the time, so that they
-// have much to read, and most of that time their threads sleep. They wait for each other, each until it has had its time
-// (agent/order.cpp), because what they read without a lock has led them to other locks than the leader's. The program would go on
-// at their pace for ever. (One that is busy, or waits for a processor, is slow, and is waited for; so is one that may wait for
-// such a one.)
+// Followers that hold their leader up and do little meanwhile: it waits for room in the stream most
+// of the time, so that they have much to read, and most of that time their threads sleep. They wait
+// for each other, each until it has had its time (agent/order.cpp), because what they read without
+// a lock has led them to other locks than the leader's. The program would go on at their pace for
+// ever. (One that is busy, or waits for a processor, is slow, and is waited for; so is one that may
+// wait for such a one.)
 #pragma once
 #include <cstdint>
 #include <map>

@@ -67,7 +67,8 @@ void wait_readable(int fd) {
 
 namespace {
 
-// A stack of its own in memory that is there: the library's would cost two system calls, a page table and its end.
+// A stack of its own in memory that is there: the library's would cost two system calls, a page
+// table and its end.
 alignas(4096) char waiter_stack[256 * 1024];
 
 struct Waiter {
@@ -173,8 +174,7 @@ void await_takeover(Process& p) {
 
 bool awaits_follower(const Process& p) {
   const uint32_t leader = p.leader.load() & 1;
-  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) &&
-         !p.alive[leader].load() &&
+  return p.state.load() == static_cast<uint32_t>(PairState::kFailover) && !p.alive[leader].load() &&
          fetched(p.real_pid[1 - leader]) == 0;  // (set last, when it is born)
 }
 

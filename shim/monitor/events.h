@@ -17,8 +17,9 @@ int open_signals(bool every);
 const sigset_t& original_mask();
 /// Sleeps until `fd` can be read.
 void wait_readable(int fd);
-/// An eventfd that counts whenever an agent has sent a message (a thread turns the futex into it). The thread runs
-/// `first` before; it stays until this process ends. Once in a process. Throws Error.
+/// An eventfd that counts whenever an agent has sent a message (a
+/// thread turns the futex into it). The thread runs `first` before;
+/// it stays until this process ends. Once in a process. Throws Error.
 int open_message_wakeups(stream::Control& control, std::function<void()> first = {});
 /// The program's streams are the program's: a pipe must see its end when the program closes it.
 void release_standard_streams();

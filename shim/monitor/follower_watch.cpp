@@ -52,8 +52,7 @@ bool FollowerWatch::hangs(Progress& p, uint64_t head, uint64_t tail, uint64_t tu
 // its end, need not wait for long.
 bool FollowerWatch::keeps_waiting(const Lane& lane, const Process& p, double now) {
   return lane.activity.load() == static_cast<uint32_t>(Activity::kAwaitsVerdict) &&
-         lane.verdict.load() == 0 &&
-         stillness_.seconds(follower_of(p), now) >= limit_ / 4;
+         lane.verdict.load() == 0 && stillness_.seconds(follower_of(p), now) >= limit_ / 4;
 }
 
 // The leader waits for room, or an answer, and in no follower that has something to read does any
@@ -85,7 +84,8 @@ std::vector<FollowerWatch::Hung> FollowerWatch::all_asleep(Control& control, dou
 
 namespace {
 bool pairs(const Process& p) {
-  return p.state.load() == static_cast<uint32_t>(PairState::kPaired) && !p.recovery.stage.load() && follower_of(p) > 0;
+  return p.state.load() == static_cast<uint32_t>(PairState::kPaired) && !p.recovery.stage.load() &&
+         follower_of(p) > 0;
 }
 
 // By process: for how long its leader's threads have waited, the one that has waited most.

@@ -1,6 +1,6 @@
 // Finds followers that hang: one that takes nothing from a lane in which events wait, that does
-// nothing at all while the leader waits for its verdict, or that crawls (crawl.h). (A leader that hangs is judged by its
-// follower, see agent/failover.)
+// nothing at all while the leader waits for its verdict, or that crawls (crawl.h). (A leader that
+// hangs is judged by its follower, see agent/failover.)
 #pragma once
 #include <cstdint>
 #include <map>
@@ -24,7 +24,8 @@ class FollowerWatch {
     /// It has had its time. Else the leader waits for it, and all its threads sleep: one that could
     /// come back may try again, any other has time yet.
     bool for_sure;
-    bool again;  ///< it has come back a short while ago, and does the same: it need not try once more
+    bool again;  ///< it has come back a short while ago, and does the same: it need not try once
+                 ///< more
   };
   /// The processes whose follower hangs at this time (seconds of a steady clock).
   std::vector<Hung> look(stream::Control& control, double now);

@@ -10,9 +10,9 @@ class Gate {
   Gate() = default;
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
-  /// Maps the gate where the agent's text will stand (the next image takes its place). False: errno.
-  /// It stays: to unmap it would interrupt the processors on which the process's other threads run,
-  /// while the program starts (0.2 ms in a virtual machine).
+  /// Maps the gate where the agent's text will stand (the next image takes its place). False:
+  /// errno. It stays: to unmap it would interrupt the processors on which the process's other
+  /// threads run, while the program starts (0.2 ms in a virtual machine).
   bool map();
   /// The system call `nr`; the kernel's result, an errno negated.
   long call(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) const {

@@ -33,14 +33,16 @@ const Process* Handover::parent_of(const Process& p) const {
   return nullptr;
 }
 
-// Whether this change of leader is for `p`: with a parent, for the processes below it (all of them are below the root).
+// Whether this change of leader is for `p`: with a parent, for the processes below it (all of them
+// are below the root).
 bool Handover::concerns(const Process& p) const {
   constexpr int kDeepest = 64;
   if (!parent_) return true;
   if (&p == parent_) return false;
   if (parent_->is_root) return true;
   const Process* above = parent_of(p);
-  for (int depth = 0; above && above != parent_ && depth < kDeepest; depth++) above = parent_of(*above);
+  for (int depth = 0; above && above != parent_ && depth < kDeepest; depth++)
+    above = parent_of(*above);
   return above == parent_;
 }
 
@@ -57,13 +59,16 @@ bool Handover::waits(const Process& p) const {
   if (!concerns(p)) return false;
   if (p.leader.load() == word(to_)) return false;
   if (is(p, PairState::kFailover)) return p.alive[to].load();
-  return is(p, PairState::kPaired) && (p.alive[to].load() || is_to_come(p)) && p.alive[1 - to].load();
+  return is(p, PairState::kPaired) && (p.alive[to].load() || is_to_come(p)) &&
+         p.alive[1 - to].load();
 }
 
-// The follower leads, and its message is on the way: until it has come, nothing is known of the change.
+// The follower leads, and its message is on the way:
+// until it has come, nothing is known of the change.
 bool Handover::untold(const Process& p) const {
-  return concerns(p) && p.handover.load() == word(HandoverState::kCommitted) && p.leader.load() == word(to_) &&
-         p.alive[static_cast<int>(to_)].load() && !told_.contains(&p);
+  return concerns(p) && p.handover.load() == word(HandoverState::kCommitted) &&
+         p.leader.load() == word(to_) && p.alive[static_cast<int>(to_)].load() &&
+         !told_.contains(&p);
 }
 
 std::string Handover::begin(Version to, double limit_s) {
@@ -76,13 +81,16 @@ std::string Handover::begin(Version to, double limit_s) {
     any |= waits(p);
     leads |= p.leader.load() == word(to) && p.alive[static_cast<int>(to)].load();
   }
-  if (!any) return std::string(name(to)) + (leads ? " leads already" : " does not follow: it has been dropped or has ended");
+  if (!any)
+    return std::string(name(to)) +
+           (leads ? " leads already" : " does not follow: it has been dropped or has ended");
   start(limit_s);
   return {};
 }
 
 void Handover::begin_below(const Process& parent, Version to, double limit_s) {
-  if (active_) return;  // for the processes above these, or by the operator: to the only version that is left
+  if (active_)
+    return;  // for the processes above these, or by the operator: to the only version that is left
   to_ = to;
   parent_ = &parent;
   start(limit_s);
@@ -100,7 +108,8 @@ void Handover::start(double limit_s) {
 void Handover::ask(Process& p) {
   uint32_t none = word(HandoverState::kNone);
   uint32_t not_failing = kNotFailing;
-  if (p.failing.load() || !p.handover.compare_exchange_strong(none, word(HandoverState::kAsked))) return;
+  if (p.failing.load() || !p.handover.compare_exchange_strong(none, word(HandoverState::kAsked)))
+    return;
   told_.erase(&p);
   if (p.failing.compare_exchange_strong(not_failing, kIsFailing)) return;
   p.handover.store(word(HandoverState::kNone));  // it has just begun to, or to execute a program
@@ -114,7 +123,8 @@ void Handover::kick(const Process& p) {
 // False if it is too late: the follower takes over.
 bool Handover::cancel(Process& p) {
   uint32_t asked = word(HandoverState::kAsked);
-  if (!p.handover.compare_exchange_strong(asked, word(HandoverState::kCancelled))) return p.handover.load() != word(HandoverState::kCommitted);
+  if (!p.handover.compare_exchange_strong(asked, word(HandoverState::kCancelled)))
+    return p.handover.load() != word(HandoverState::kCommitted);
   p.failing.store(0);
   futex_wake(p.handover);
   return true;
@@ -147,7 +157,8 @@ bool Handover::took_over(uint32_t process, int64_t descriptors, int64_t ticks) {
   Process& p = arena_.control().processes[process];
   if (p.handover.load() != word(HandoverState::kCommitted)) return false;
   told_.insert(&p);
-  // With a follower that comes back there may be another change; the former leader does not look at this any more.
+  // With a follower that comes back there may be another change; the former leader does not look at
+  // this any more.
   if (p.recovery.stage.load() != 0) p.handover.store(word(HandoverState::kNone));
   descriptors_ += descriptors;
   if (ticks > ticks_) ticks_ = ticks;

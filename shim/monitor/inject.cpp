@@ -1,7 +1,5 @@
 #include "shim/monitor/inject.h"
 
-#include "shim/monitor/last_words.h"
-
 #include <elf.h>
 #include <signal.h>
 #include <sys/auxv.h>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "shim/agent/boot.h"
+#include "shim/monitor/last_words.h"
 
 namespace mx::monitor {
 
@@ -60,7 +59,8 @@ class RemoteWords {
   bool fill() {
     used_ = 0;
     // Less where the memory ends.
-    for (got_ = kBlock; got_ != 0 && !read_memory(pid_, at_, block_, got_ * sizeof block_[0]);) got_ /= 2;
+    for (got_ = kBlock; got_ != 0 && !read_memory(pid_, at_, block_, got_ * sizeof block_[0]);)
+      got_ /= 2;
     return got_ != 0;
   }
   static constexpr size_t kBlock = 512;
@@ -88,8 +88,9 @@ bool read_stack(pid_t pid, uint64_t sp, Stack& out) {
   }
 }
 
-// Resumes the process and waits for the stop that `request` asks for. Signals that come in between
-// (SIGSTOP: the others are blocked) would be taken for it: they are held in `held`, to be sent again.
+// Resumes the process and waits for the stop that `request` asks for.
+// Signals that come in between (SIGSTOP: the others are blocked)
+// would be taken for it: they are held in `held`, to be sent again.
 bool resume(int request, pid_t pid, uint64_t& held) {
   for (;;) {
     int status;
@@ -144,8 +145,8 @@ agent::BootInfo boot_info(const Injection& in, const Arena& arena, const user_re
   return b;
 }
 
-// Both versions get the same random bytes: drawn for the leader's image, which tells the follower. (Those of the first
-// images are drawn before, for these arrive in any order.)
+// Both versions get the same random bytes: drawn for the leader's image, which tells the follower.
+// (Those of the first images are drawn before, for these arrive in any order.)
 void share_random(const Arena& arena, const Injection& in, pid_t pid, uint64_t at) {
   if (!at) return;
   Process& p = arena.control().processes[in.process];
@@ -186,8 +187,8 @@ uint64_t vdso_syscall_offset() {
 }
 
 std::string inject(const Arena& arena, const Injection& in) {
-  // At the event stop the kernel has yet to store execve's result: go on to the exit of the call. (A first image has
-  // stopped behind it, see launch.cpp.)
+  // At the event stop the kernel has yet to store execve's result: go on to the exit of the call.
+  // (A first image has stopped behind it, see launch.cpp.)
   uint64_t held = 0;
   if (!in.initial && !resume(PTRACE_SYSCALL, in.pid, held)) return "the process vanished at execve";
   user_regs_struct regs;
@@ -201,15 +202,18 @@ std::string inject(const Arena& arena, const Injection& in) {
   write_memory(in.pid, stack.vdso_entry, &ignore, 8);
 
   uint64_t result = 0;
-  const uint64_t args[6] = {kBootAddress, kPage, 7 /*RWX*/, 0x100022 /*PRIVATE|ANON|FIXED_NOREPLACE*/,
+  const uint64_t args[6] = {kBootAddress, kPage,
+                            7 /*RWX*/,    0x100022 /*PRIVATE|ANON|FIXED_NOREPLACE*/,
                             ~uint64_t{0}, arena.control().settings.cookie};
   if (!remote_call(in.pid, stack.vdso + syscall_offset, regs, 9 /*mmap*/, args, result, held))
     return "a system call in it could not be run";
   if (result != kBootAddress) return "its memory at the agent's address is taken";
-  std::vector<uint8_t> page(AgentImage::boot_code(), AgentImage::boot_code() + AgentImage::boot_size());
+  std::vector<uint8_t> page(AgentImage::boot_code(),
+                            AgentImage::boot_code() + AgentImage::boot_size());
   agent::BootInfo info = boot_info(in, arena, regs, stack);
   std::memcpy(page.data() + AgentImage::boot_info_offset(), &info, sizeof info);
-  if (!write_memory(in.pid, kBootAddress, page.data(), page.size())) return "the agent could not be written";
+  if (!write_memory(in.pid, kBootAddress, page.data(), page.size()))
+    return "the agent could not be written";
   count_from_here(arena, in);
   regs.rip = kBootAddress;
   regs.orig_rax = -1;

@@ -1,5 +1,5 @@
-// Puts the agent into a process that stands at its PTRACE_EVENT_EXEC stop, before any instruction of
-// the new image runs, and lets it go.
+// Puts the agent into a process that stands at its PTRACE_EVENT_EXEC stop, before any instruction
+// of the new image runs, and lets it go.
 #pragma once
 #include <sys/types.h>
 

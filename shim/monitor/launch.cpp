@@ -26,9 +26,17 @@ using namespace stream;
 
 namespace {
 
-constexpr const char* kSteps[] = {"", "chroot", "reserve a descriptor", "install the seccomp filter", "be traced",
-                                  "execute"};
-enum Step { kNone, kRoot, kReserve, kFilter, kTrace, kExecute, kIdentity = 100 /* and more: a start::Step */ };
+constexpr const char* kSteps[] = {
+    "", "chroot", "reserve a descriptor", "install the seccomp filter", "be traced", "execute"};
+enum Step {
+  kNone,
+  kRoot,
+  kReserve,
+  kFilter,
+  kTrace,
+  kExecute,
+  kIdentity = 100 /* and more: a start::Step */
+};
 
 std::vector<char*> pointers(const std::vector<std::string>& v) {
   std::vector<char*> out;
@@ -56,7 +64,8 @@ void close_follower_streams(int reserved) {
   syscall(SYS_close_range, reserved + 1, ~0u, 0);
 }
 
-// What the child needs; it shares the monitor's memory until execve, and tells there what went wrong.
+// What the child needs; it shares the monitor's memory
+// until execve, and tells there what went wrong.
 struct Child {
   const Arena& arena;
   const VersionSpec& spec;
@@ -71,12 +80,12 @@ struct Child {
     gate.call(SYS_exit_group, 125);
     __builtin_unreachable();
   }
-  // Stops behind execve, before the first instruction of the program. Tracing begins here and not before: a stop of the
-  // child (SIGSTOP) would stop the monitor, which waits for execve, as well.
+  // Stops behind execve, before the first instruction of the program. Tracing begins here and not
+  // before: a stop of the child (SIGSTOP) would stop the monitor, which waits for execve, as well.
   int execute(const char* program, char* const* argv, char* const* envp) const {
     if (const long e = gate.call(SYS_ptrace, PTRACE_TRACEME)) give_up(kTrace, static_cast<int>(-e));
-    return static_cast<int>(-gate.call(SYS_execve, reinterpret_cast<long>(program), reinterpret_cast<long>(argv),
-                                       reinterpret_cast<long>(envp)));
+    return static_cast<int>(-gate.call(SYS_execve, reinterpret_cast<long>(program),
+                                       reinterpret_cast<long>(argv), reinterpret_cast<long>(envp)));
   }
 };
 
@@ -124,7 +133,8 @@ void open_session(bool terminal) {
 [[noreturn]] void explain(const VersionSpec& spec, const Departure::Failure& f) {
   if (f.step >= kIdentity) {
     const start::StartError error{static_cast<start::Step>(f.step - kIdentity), f.error};
-    throw Error(std::string(start::name_of(error.step)) + " (" + spec.program + "): " + std::strerror(f.error),
+    throw Error(std::string(start::name_of(error.step)) + " (" + spec.program +
+                    "): " + std::strerror(f.error),
                 start::exit_status_for(error));
   }
   if (f.step == kExecute) {
@@ -134,11 +144,11 @@ void open_session(bool terminal) {
   }
   std::string what = std::string("cannot ") + kSteps[f.step] + ": " + std::strerror(f.error);
   if (f.step == kRoot) what += " (" + spec.root + ")";
-  if (f.step == kFilter) what += " (mx needs seccomp filters: is it run inside a sandbox that forbids them?)";
+  if (f.step == kFilter)
+    what += " (mx needs seccomp filters: is it run inside a sandbox that forbids them?)";
   if (f.step == kTrace)
-    what =
-        "mx may not trace its own child (ptrace): " + std::string(std::strerror(f.error)) +
-        "; in a container it needs CAP_SYS_PTRACE or a seccomp profile that allows ptrace";
+    what = "mx may not trace its own child (ptrace): " + std::string(std::strerror(f.error)) +
+           "; in a container it needs CAP_SYS_PTRACE or a seccomp profile that allows ptrace";
   throw Error(what);
 }
 
@@ -166,12 +176,13 @@ bool reach_exec(pid_t pid) {
 
 }  // namespace
 
-Departure::Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uint32_t process, Version version,
-                     bool follower)
+Departure::Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uint32_t process,
+                     Version version, bool follower)
     : arena_(arena), spec_(std::move(spec)), process_(process), version_(version) {
   const std::vector<char*> argv = pointers(spec_.argv);
   const Child child{arena, spec_, follower, gate, failure_};
-  // Not fork: a copy of the monitor's memory, page by page as both go on, would cost more than all the rest.
+  // Not fork: a copy of the monitor's memory, page by page
+  // as both go on, would cost more than all the rest.
   pid_ = vfork();
   if (pid_ < 0) throw system_error("fork");
   if (pid_ == 0) {

@@ -29,10 +29,10 @@ class Departure {
     int step = 0, error = 0;
   };
 
-  /// Starts the child and waits until it has called execve. `process` is the index of the root pair. Throws
-  /// Error. REQUIRES: the gate is mapped.
-  Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uint32_t process, stream::Version version,
-            bool follower);
+  /// Starts the child and waits until it has called execve. `process` is the index of the root
+  /// pair. Throws Error. REQUIRES: the gate is mapped.
+  Departure(const Arena& arena, const Gate& gate, VersionSpec spec, uint32_t process,
+            stream::Version version, bool follower);
   /// Without finish(): ends the process.
   ~Departure();
   Departure(const Departure&) = delete;

@@ -98,7 +98,8 @@ void Monitor::fill_settings() {
   for (int i : {0, 1}) {
     s.address_space[i] = arena_.raised()[i] + options_.address_space;
     // Without a limit nothing had to be raised: one that the program gives itself is.
-    if ((i ? space.rlim_max : space.rlim_cur) == RLIM_INFINITY) s.address_space[i] = stream::kAddressSpace;
+    if ((i ? space.rlim_max : space.rlim_cur) == RLIM_INFINITY)
+      s.address_space[i] = stream::kAddressSpace;
   }
   s.monitor_pid = getpid();
   s.has_aes = CPU_FEATURE_ACTIVE(AES);
@@ -204,8 +205,9 @@ bool Monitor::watch_on() {
   return true;
 }
 
-// The program has ended, and of the other version's processes none goes on: their threads wait for one another (Go: for a thread
-// that waits for an event of the leader's), and nobody else is there who could wake them.
+// The program has ended, and of the other version's processes none goes on: their threads wait for
+// one another (Go: for a thread that waits for an event of the leader's), and nobody else is there
+// who could wake them.
 bool Monitor::left_behind() {
   const int v = 1 - static_cast<int>(final_version_);
   if (roots_[v].ended) return false;
@@ -285,7 +287,8 @@ void Monitor::serve_events(int timeout_ms) {
 
 void Monitor::take_messages() {
   Control& c = arena_.control();
-  for (size_t n = 0; n < kMailboxSlots; n++) {  // a mailbox full of rubbish does not hold this thread
+  for (size_t n = 0; n < kMailboxSlots;
+       n++) {  // a mailbox full of rubbish does not hold this thread
     const uint64_t tail = c.mailbox_tail.load();
     if (tail == mailbox_at_) return;
     if (tail - mailbox_at_ > kMailboxSlots) return mend_mailbox();
@@ -304,7 +307,8 @@ void Monitor::take_message(Message& from) {
   on_message(m);
 }
 
-// A version has scribbled over the places of the mailbox. What stands in it is read in any order, and it begins anew.
+// A version has scribbled over the places of the mailbox. What stands in it is read in any order,
+// and it begins anew.
 void Monitor::mend_mailbox() {
   Control& c = arena_.control();
   tell_of_damage("the mailbox");
@@ -455,9 +459,10 @@ void Monitor::attach_for_exec(const Message& m) {
   if (ok)
     traced_[pid] = {m.process, m.version};
   else
-    report_.write("note", {{"version", name(m.version)},
-                           {"pid", pid},
-                           {"reason", std::string("cannot be traced at execve: ") + strerror(errno)}});
+    report_.write("note",
+                  {{"version", name(m.version)},
+                   {"pid", pid},
+                   {"reason", std::string("cannot be traced at execve: ") + strerror(errno)}});
   answer_exec(arena_.control(), m.process, m.version,
               ok ? ExecState::kAttached : ExecState::kRefused);
 }

@@ -1,8 +1,9 @@
 // The monitor: starts both versions, serves their agents (attaching at execve, site tables, the
 // report), watches for deaths the agents cannot see (SIGKILL), and ends with the program's status.
 //
-// One thread runs everything but the futex wait for messages, because ptrace belongs to a thread; the waiting thread
-// first puts the follower on its way, while the other one does that with the leader.
+// One thread runs everything but the futex wait for messages, because
+// ptrace belongs to a thread; the waiting thread first puts the
+// follower on its way, while the other one does that with the leader.
 #pragma once
 #include <sys/types.h>
 
@@ -159,9 +160,9 @@ class Monitor {
   std::optional<Postponed> postponed_;  ///< … that waits for a version to come back
   double started_ = 0, next_reminder_ = 0;
   bool reminds_ = false;  ///< somebody has yet to take over
-  bool hidden_ = false;  ///< no state folder yet
-  /// A run of a few milliseconds (a command in a script) does without what costs it more than it takes itself: a state
-  /// folder, scores for want of memory.
+  bool hidden_ = false;   ///< no state folder yet
+  /// A run of a few milliseconds (a command in a script) does without what costs it more than it
+  /// takes itself: a state folder, scores for want of memory.
   bool young_ = true;
   double grown_at_ = 0;
   FollowerWatch follower_watch_;
@@ -176,7 +177,7 @@ class Monitor {
   bool rolls_back_[2] = {};  ///< by Version: those who share memory with one that goes back are to
   ProcessWatch process_watch_;
   std::vector<pid_t> ended_;  ///< of `process_watch_`, until the messages have been read
-  bool prepared_ = false;  ///< the analysis of what differs has been started
+  bool prepared_ = false;     ///< the analysis of what differs has been started
   int epoll_ = -1, signals_ = -1, wake_ = -1;
   struct Root {
     pid_t pid = 0;
@@ -196,7 +197,7 @@ class Monitor {
   stream::Version final_version_ = stream::Version::kOld;
   double deadline_ = 0;
   Standstill last_steps_;  // of what is left when the program has ended
-  double next_look_ = 0;  // when to look for followers that hang
+  double next_look_ = 0;   // when to look for followers that hang
 };
 
 }  // namespace mx::monitor

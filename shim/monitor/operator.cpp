@@ -74,7 +74,8 @@ ordered_json settings_of(const Options& o) {
 
 }  // namespace
 
-// A folder whose name may be refused is made at once, another one when somebody may want to see the run.
+// A folder whose name may be refused is made at once,
+// another one when somebody may want to see the run.
 void Monitor::open_state() {
   crashes_.set_core(options_.core);
   if (options_.replay_bundle) recoveries_.keep_origins();
@@ -244,7 +245,9 @@ void Monitor::continue_postponed() {
   const Postponed p = *postponed_;
   if (seconds() > p.until && comes_back(p.to)) {
     postponed_.reset();
-    control_.answer(p.peer, op::refusal(std::string(name(p.to)) + " is still coming back from a failure; nothing was changed"));
+    control_.answer(p.peer,
+                    op::refusal(std::string(name(p.to)) +
+                                " is still coming back from a failure; nothing was changed"));
   } else {
     promote(p.peer, p.to, p.verb);
   }

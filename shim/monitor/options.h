@@ -19,16 +19,17 @@ struct Options {
   bool recovery = true;
   double hang_timeout_s = 10;
   std::string rules, report;
-  std::string crash_dir;  ///< a folder for each crash goes here; empty: in the state folder
+  std::string crash_dir;       ///< a folder for each crash goes here; empty: in the state folder
   bool replay_bundle = false;  ///< crash folders hold what `mx replay` needs
   bool core = false;           ///< … and a core file
-  std::string id;  ///< of this run's state folder; empty: a fresh one
-  /// Where control.sock and crash/ go. Empty: the monitor makes a state folder of its own (shim/operator).
+  std::string id;              ///< of this run's state folder; empty: a fresh one
+  /// Where control.sock and crash/ go. Empty: the monitor
+  /// makes a state folder of its own (shim/operator).
   std::string state_folder;
   /// A container: this process is its first one, and each version starts as its identity says.
   bool container = false;
   const start::Launch* identity[2] = {nullptr, nullptr};
-  uint64_t address_space = 0;  ///< what their RLIMIT_AS has been raised by
+  uint64_t address_space = 0;      ///< what their RLIMIT_AS has been raised by
   int host_tables = -1;            ///< folder of site tables from the host, opened
   bool terminal = false;           ///< standard input is the container's terminal
   std::vector<std::string> notes;  ///< sentences for the report

@@ -33,11 +33,13 @@ std::string plain(const std::string& text) {
 }
 
 bool below(const std::string& path, const std::string& folder) {
-  return path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 && path[folder.size()] == '/';
+  return path.size() > folder.size() && path.compare(0, folder.size(), folder) == 0 &&
+         path[folder.size()] == '/';
 }
 
-// The mounts below a root, by their place in it. `other` is the other version's root. It may lie in this one, in a folder of mx's
-// (docs/containers.md), which is no version's own: what the leader sees of it counts.
+// The mounts below a root, by their place in it. `other` is the other version's root. It may lie in
+// this one, in a folder of mx's (docs/containers.md), which is no version's own: what the leader
+// sees of it counts.
 std::map<std::string, Mount> mounts_below(const std::string& root, const std::string& other) {
   std::map<std::string, Mount> out;
   const std::string mx = below(other, root) ? other.substr(0, other.rfind('/')) : "";
@@ -71,9 +73,10 @@ void add(stream::Settings& s, int version, uint64_t mount) {
 struct Folder {
   struct statx st {};
   bool good;
-  explicit Folder(const std::string& path) : good(statx(AT_FDCWD, path.empty() ? "/" : path.c_str(), 0,
-                                                        STATX_BASIC_STATS | STATX_MNT_ID, &st) == 0 &&
-                                                  (st.stx_mask & STATX_MNT_ID)) {}
+  explicit Folder(const std::string& path)
+      : good(statx(AT_FDCWD, path.empty() ? "/" : path.c_str(), 0, STATX_BASIC_STATS | STATX_MNT_ID,
+                   &st) == 0 &&
+             (st.stx_mask & STATX_MNT_ID)) {}
   bool same(const Folder& other) const {
     return st.stx_ino == other.st.stx_ino && st.stx_dev_major == other.st.stx_dev_major &&
            st.stx_dev_minor == other.st.stx_dev_minor;
@@ -87,7 +90,8 @@ void find_own_mounts(stream::Settings& s, const std::string (&given)[2]) {
   const Folder folders[2] = {Folder(roots[0]), Folder(roots[1])};
   if (!folders[0].good || !folders[1].good) return;  // the kernel does not number mounts
   s.root_is_own = !folders[0].same(folders[1]);
-  const std::map<std::string, Mount> mounts[2] = {mounts_below(roots[0], roots[1]), mounts_below(roots[1], roots[0])};
+  const std::map<std::string, Mount> mounts[2] = {mounts_below(roots[0], roots[1]),
+                                                  mounts_below(roots[1], roots[0])};
   for (int v = 0; v < 2; v++) {
     if (s.root_is_own) add(s, v, folders[v].st.stx_mnt_id);
     for (const auto& [place, mount] : mounts[v]) {

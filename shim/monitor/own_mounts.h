@@ -6,9 +6,9 @@
 
 namespace mx::monitor {
 
-/// Fills Settings::root_is_own and Settings::own_mounts for the versions' roots ("" is "/") by what is mounted in
-/// this mount namespace: a mount is shared if the other root has the same folder of the same file system at the same
-/// place (volumes, /proc, /dev), else it is the version's own.
+/// Fills Settings::root_is_own and Settings::own_mounts for the versions' roots ("" is "/") by what
+/// is mounted in this mount namespace: a mount is shared if the other root has the same folder of
+/// the same file system at the same place (volumes, /proc, /dev), else it is the version's own.
 void find_own_mounts(stream::Settings& settings, const std::string (&roots)[2]);
 
 }  // namespace mx::monitor

@@ -8,10 +8,9 @@
 
 #include <string>
 
+#include "shim/agent/kernel.h"
 #include "shim/monitor/own_processes.h"
 #include "shim/monitor/proc_stat.h"
-
-#include "shim/agent/kernel.h"
 
 namespace mx::monitor {
 

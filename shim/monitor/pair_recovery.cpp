@@ -21,10 +21,10 @@ using recovery::Reason;
 
 namespace {
 
-constexpr double kLongest = 30;  // seconds that a version may take to come back
-constexpr size_t kMost = 200;    // recoveries of one version …
+constexpr double kLongest = 30;     // seconds that a version may take to come back
+constexpr size_t kMost = 200;       // recoveries of one version …
 constexpr size_t kMostStrays = 10;  // … among them of one that had gone another way …
-constexpr double kWithin = 60;   // … in so many seconds
+constexpr double kWithin = 60;      // … in so many seconds
 constexpr int kLookMs = 50;
 
 bool is(const Process& p, RecoveryStage s) {
@@ -81,8 +81,7 @@ pid_t PairRecovery::begin(const Failed& f, double now) {
   mark("heard of");
   if (!f.strayed.empty()) remark_ = "it had gone another way than the leader: " + f.strayed;
   if (f.along) remark_ = "it shares memory with a process that failed, and went back with it";
-  const std::string why_not =
-      f.why_not.empty() ? too_often(now, !f.strayed.empty()) : f.why_not;
+  const std::string why_not = f.why_not.empty() ? too_often(now, !f.strayed.empty()) : f.why_not;
   if (!why_not.empty()) {
     give_up(why_not);
     return 0;

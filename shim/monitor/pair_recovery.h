@@ -34,7 +34,8 @@ struct RecoveryRecords {
 struct Failed {
   pid_t pid;    ///< its process
   bool stands;  ///< … stands still, or is gone
-  /// It has not crashed but gone another way than the leader: how; "": it has crashed, or was killed.
+  /// It has not crashed but gone another way than the
+  /// leader: how; "": it has crashed, or was killed.
   std::string strayed = {};
   std::string why_not = {};  ///< it is not to be recovered; "": it is
   /// It has not failed, but shares memory with one that did, and goes back with it.

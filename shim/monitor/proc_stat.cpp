@@ -39,7 +39,9 @@ bool all_asleep(pid_t pid, const std::vector<pid_t>& threads) {
 
 ProcessorTime processor_time_of_thread(pid_t pid, pid_t tid) {
   ProcessorTime time;
-  std::istringstream(proc_text("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat")) >> time.used >> time.waited;
+  std::istringstream(
+      proc_text("/proc/" + std::to_string(pid) + "/task/" + std::to_string(tid) + "/schedstat")) >>
+      time.used >> time.waited;
   return time;
 }
 

@@ -23,7 +23,8 @@ ProcStat proc_stat(pid_t pid);
 ProcStat proc_stat(const std::filesystem::path& folder);
 ProcStat proc_stat_of_thread(pid_t pid, pid_t tid);
 
-/// What a thread has had of processors, in nanoseconds (schedstat of proc(5)); 0 of one that has ended.
+/// What a thread has had of processors, in nanoseconds
+/// (schedstat of proc(5)); 0 of one that has ended.
 struct ProcessorTime {
   uint64_t used = 0, waited = 0;  ///< on one; for one
 };

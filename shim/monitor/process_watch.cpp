@@ -31,8 +31,8 @@ pid_t ProcessWatch::serve(int fd) {
   for (auto it = descriptors_.begin(); it != descriptors_.end(); ++it) {
     if (it->second != fd) continue;
     const pid_t pid = it->first;
-    // Not by closing it alone: a process that the monitor has forked has it, too, and the event would come again, under
-    // this number, which may be another one's by then.
+    // Not by closing it alone: a process that the monitor has forked has it, too, and the event
+    // would come again, under this number, which may be another one's by then.
     epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
     close(fd);
     descriptors_.erase(it);

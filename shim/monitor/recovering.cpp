@@ -235,7 +235,8 @@ void Monitor::end_recoveries() {
   checkpoints_.end_all();
   Control& c = arena_.control();
   if (!crashes_.busy())
-    for (const Process& p : processes_taken(c)) end_witness(arena_, static_cast<uint32_t>(&p - c.processes));
+    for (const Process& p : processes_taken(c))
+      end_witness(arena_, static_cast<uint32_t>(&p - c.processes));
   for (pid_t pid : recoveries_.records().replaced) signal_own(pid, SIGKILL);
   for (pid_t pid : recoveries_.records().stand_ins) signal_own(pid, SIGKILL);
 }

@@ -218,13 +218,15 @@ class Held {
 void check_shared(const std::vector<replay::Region>& map) {
   for (const replay::Region& r : map)
     if (r.shared && r.path.starts_with("/memfd:") && !r.path.starts_with("/memfd:mx-arena"))
-      throw std::runtime_error("the program maps memfds, or files shared and writable, which a bundle does not hold");
+      throw std::runtime_error(
+          "the program maps memfds, or files shared and writable, which a bundle does not hold");
 }
 
 // Paths begin with it, unless its mount has been taken away since.
 std::string tree_of(const Arena& arena, const replay::Bundle& b) {
   std::error_code ignored;
-  const std::string tree = fs::canonical(arena.control().settings.root[b.version & 1], ignored).string();
+  const std::string tree =
+      fs::canonical(arena.control().settings.root[b.version & 1], ignored).string();
   const bool seen = b.root == tree || b.root.starts_with(tree + "/");
   return tree.empty() || !seen ? "/" : tree;
 }

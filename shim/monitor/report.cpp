@@ -79,7 +79,9 @@ void Report::write(const char* event, nlohmann::ordered_json fields) {
   if (fd_ < 0 && copy_ < 0 && !keeps_) return;
   nlohmann::ordered_json line{{"time", now()}, {"event", event}};
   line.update(fields);
-  auto text = [&line] { return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n"; };
+  auto text = [&line] {
+    return line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  };
   if (keeps_) kept_ += text();
   if (copy_ >= 0) write_some(copy_, text(), -1);
   if (fd_ < 0) return;

@@ -10,18 +10,21 @@ namespace mx::monitor {
 
 class Report {
  public:
-  /// Opens `path` for appending; "-" is standard error, "" no report. A fifo needs no reader. Throws Error.
+  /// Opens `path` for appending; "-" is standard error,
+  /// "" no report. A fifo needs no reader. Throws Error.
   explicit Report(const std::string& path);
   ~Report();
   Report(const Report&) = delete;
   Report& operator=(const Report&) = delete;
 
-  /// Writes one line: time and event first, then `fields`. A full disk, or a pipe that nobody reads,
-  /// costs the line, never the program: the count of lost lines is in the next line that can be written.
+  /// Writes one line: time and event first, then `fields`. A full disk,
+  /// or a pipe that nobody reads, costs the line, never the program:
+  /// the count of lost lines is in the next line that can be written.
   void write(const char* event, nlohmann::ordered_json fields);
   /// Lines are kept for the file that copy_to() will name.
   void keep_for_copy() { keeps_ = true; }
-  /// Every line goes to this file as well, those that were kept first (opened for appending, mode 0600). Throws Error.
+  /// Every line goes to this file as well, those that were kept first (opened for appending, mode
+  /// 0600). Throws Error.
   void copy_to(const std::string& path);
   /// How many lines of this event there were.
   uint64_t count(const std::string& event) const;

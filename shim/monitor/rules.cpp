@@ -43,19 +43,25 @@ Rules Rules::parse(const std::string& text, const std::string& what) {
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); number++) {
-    auto fail = [&](const std::string& why) { throw Error(what + ":" + std::to_string(number) + ": " + why); };
+    auto fail = [&](const std::string& why) {
+      throw Error(what + ":" + std::to_string(number) + ": " + why);
+    };
     std::istringstream words(line);
     std::string verb, word;
     if (!(words >> verb) || verb[0] == '#') continue;
-    if (verb != "ignore") fail("expected: ignore CALL KIND …; this line begins with '" + verb.substr(0, 40) + "'");
+    if (verb != "ignore")
+      fail("expected: ignore CALL KIND …; this line begins with '" + verb.substr(0, 40) + "'");
     Rule rule;
-    if (!(words >> rule.call >> rule.kind)) fail("expected: ignore CALL KIND, for example: ignore write bytes");
-    if (rule.call != "*" && !known_call(rule.call)) fail("there is no system call '" + rule.call.substr(0, 40) + "'");
+    if (!(words >> rule.call >> rule.kind))
+      fail("expected: ignore CALL KIND, for example: ignore write bytes");
+    if (rule.call != "*" && !known_call(rule.call))
+      fail("there is no system call '" + rule.call.substr(0, 40) + "'");
     if (!one_of(rule.kind, {"argument", "bytes", "result", "sequence", "*"}))
       fail("'" + rule.kind.substr(0, 40) + "' is no kind: argument, bytes, result, sequence or *");
     while (words >> word) {
       if (word == "number" && rule.kind == "argument") {
-        if (!(words >> rule.argument) || rule.argument < 0 || rule.argument > 5) fail("number needs an argument's place, 0 to 5");
+        if (!(words >> rule.argument) || rule.argument < 0 || rule.argument > 5)
+          fail("number needs an argument's place, 0 to 5");
       } else if (word == "with" && rule.kind == "bytes") {
         std::getline(words >> std::ws, rule.text);
         if (rule.text.empty()) fail("with needs a text, up to the end of the line");
@@ -77,7 +83,8 @@ bool Rules::expected(const nlohmann::ordered_json& d) const {
     if (r.call != "*" && r.call != text("call")) return false;
     if (r.kind != "*" && r.kind != text("kind")) return false;
     if (r.argument >= 0 && d.value("argument", -1) != r.argument) return false;
-    return r.text.empty() || text("leader").find(r.text) != std::string::npos || text("follower").find(r.text) != std::string::npos;
+    return r.text.empty() || text("leader").find(r.text) != std::string::npos ||
+           text("follower").find(r.text) != std::string::npos;
   });
 }
 

@@ -1,4 +1,5 @@
-// Expected divergences (`mx run --rules FILE`, docs/rules.md): what they match is neither reported nor counted.
+// Expected divergences (`mx run --rules FILE`, docs/rules.md):
+// what they match is neither reported nor counted.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
@@ -21,9 +22,9 @@ class Rules {
 
  private:
   struct Rule {
-    std::string call, kind;    ///< "*": any
-    int argument = -1;         ///< of kind "argument"; -1: any
-    std::string text;          ///< must be in what the leader or the follower wrote; "": any
+    std::string call, kind;  ///< "*": any
+    int argument = -1;       ///< of kind "argument"; -1: any
+    std::string text;        ///< must be in what the leader or the follower wrote; "": any
   };
   std::vector<Rule> rules_;
 };

@@ -23,7 +23,9 @@ using namespace stream;
 
 // A container has no cache of its own: it would stand among the files of the program.
 SiteService::SiteService(const Arena& arena, bool container, int host_tables)
-    : arena_(arena), cache_(container ? sites::SiteCache("") : sites::SiteCache::standard()), host_tables_(host_tables) {}
+    : arena_(arena),
+      cache_(container ? sites::SiteCache("") : sites::SiteCache::standard()),
+      host_tables_(host_tables) {}
 
 namespace {
 
@@ -50,23 +52,26 @@ std::vector<uint64_t> page_flags(pid_t pid, const Mapping& m) {
   std::vector<uint64_t> flags((m.end - m.begin) / kPage);
   const size_t size = flags.size() * sizeof flags[0];
   const int fd = open(("/proc/" + std::to_string(pid) + "/pagemap").c_str(), O_RDONLY | O_CLOEXEC);
-  const bool good = fd >= 0 && pread(fd, flags.data(), size, m.begin / kPage * 8) == static_cast<ssize_t>(size);
+  const bool good =
+      fd >= 0 && pread(fd, flags.data(), size, m.begin / kPage * 8) == static_cast<ssize_t>(size);
   if (fd >= 0) close(fd);
   return good ? flags : std::vector<uint64_t>();
 }
 
-// Whether the mapping holds exactly what the file says: another file may stand at its path now, and a program may have
-// changed its code. Of the mapped file itself only the pages that are the process's own have to be read.
+// Whether the mapping holds exactly what the file says: another file may stand at its path now, and
+// a program may have changed its code. Of the mapped file itself only the pages that are the
+// process's own have to be read.
 bool same_code(pid_t pid, const Mapping& m, int fd) {
   constexpr uint64_t kOfFile = 1ULL << 61, kSwapped = 1ULL << 62, kPresent = 1ULL << 63;
   struct stat status {};
-  const bool itself = fstat(fd, &status) == 0 && status.st_ino == m.inode && major(status.st_dev) == m.major &&
-                      minor(status.st_dev) == m.minor;
+  const bool itself = fstat(fd, &status) == 0 && status.st_ino == m.inode &&
+                      major(status.st_dev) == m.major && minor(status.st_dev) == m.minor;
   const std::vector<uint64_t> flags = itself ? page_flags(pid, m) : std::vector<uint64_t>();
   if (flags.empty()) return same_bytes(pid, m, m.begin, m.end, fd);
   for (size_t i = 0; i < flags.size(); i++) {
     const bool own = (flags[i] & (kPresent | kSwapped)) && !(flags[i] & kOfFile);
-    if (own && !same_bytes(pid, m, m.begin + i * kPage, m.begin + (i + 1) * kPage, fd)) return false;
+    if (own && !same_bytes(pid, m, m.begin + i * kPage, m.begin + (i + 1) * kPage, fd))
+      return false;
   }
   return true;
 }
@@ -74,7 +79,8 @@ bool same_code(pid_t pid, const Mapping& m, int fd) {
 // "begin-end perms offset major:minor inode path"
 bool parse(const std::string& line, Mapping& m) {
   int path = 0;
-  if (std::sscanf(line.c_str(), "%lx-%lx %*s %lx %x:%x %lu %n", &m.begin, &m.end, &m.offset, &m.major, &m.minor, &m.inode, &path) < 6)
+  if (std::sscanf(line.c_str(), "%lx-%lx %*s %lx %x:%x %lu %n", &m.begin, &m.end, &m.offset,
+                  &m.major, &m.minor, &m.inode, &path) < 6)
     return false;
   m.path = line.substr(static_cast<size_t>(path));
   return true;
@@ -87,7 +93,8 @@ int open_mapped(pid_t pid, uint64_t address) {
   while (std::getline(maps, line)) {
     Mapping m;
     if (!parse(line, m) || address < m.begin || address >= m.end) continue;
-    // The kernel prints paths as this process sees them; in another mount namespace as that one does.
+    // The kernel prints paths as this process sees them;
+    // in another mount namespace as that one does.
     for (const std::string& root : {std::string(), "/proc/" + std::to_string(pid) + "/root"}) {
       int fd = open((root + m.path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
       if (fd >= 0 && same_code(pid, m, fd)) return fd;

@@ -11,8 +11,9 @@ namespace mx::monitor {
 class Standstill {
  public:
   static constexpr int kLookMs = 200;
-  /// True once all their threads have been asleep, and have used no processor time, whenever it was asked for a second (ask
-  /// every kLookMs). A process that waits for a processor or a disk is not asleep.
+  /// True once all their threads have been asleep, and have used no
+  /// processor time, whenever it was asked for a second (ask every kLookMs).
+  /// A process that waits for a processor or a disk is not asleep.
   bool lasts(const std::vector<pid_t>& pids, double now);
 
  private:

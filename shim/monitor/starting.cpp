@@ -77,17 +77,21 @@ void Monitor::start() {
   if (!options_.container) warn_if_no_takeover();
 }
 
-// A container's seccomp profile, or Yama, may keep back what a survivor needs. Said at once, not when it is too late.
+// A container's seccomp profile, or Yama, may keep back what a survivor needs. Said at once, not
+// when it is too late.
 void Monitor::warn_if_no_takeover() {
-  const auto pidfd = static_cast<int>(syscall(SYS_pidfd_open, roots_[static_cast<int>(options_.leader)].pid, 0));
+  const auto pidfd =
+      static_cast<int>(syscall(SYS_pidfd_open, roots_[static_cast<int>(options_.leader)].pid, 0));
   if (pidfd < 0 && errno == ESRCH) return;  // it has ended
-  const auto got = pidfd < 0 ? -1 : static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, STDIN_FILENO, 0));
+  const auto got =
+      pidfd < 0 ? -1 : static_cast<int>(syscall(SYS_pidfd_getfd, pidfd, STDIN_FILENO, 0));
   const int error = got < 0 ? errno : 0;
   if (got >= 0) close(got);
   if (pidfd >= 0) close(pidfd);
   if (error != EPERM && error != EACCES && error != ENOSYS) return;
-  const std::string reason = std::string("no version could take over from the other one: pidfd_getfd: ") + std::strerror(error) +
-                             " (in a container CAP_SYS_PTRACE is missing; mx doctor says more)";
+  const std::string reason =
+      std::string("no version could take over from the other one: pidfd_getfd: ") +
+      std::strerror(error) + " (in a container CAP_SYS_PTRACE is missing; mx doctor says more)";
   report_.write("note", {{"reason", reason}});
   fprintf(stderr, "mx: %s\n", reason.c_str());
 }

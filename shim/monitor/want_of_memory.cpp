@@ -1,11 +1,12 @@
 #include "shim/monitor/want_of_memory.h"
-#include "shim/monitor/own_processes.h"
 
 #include <algorithm>
 #include <bit>
 #include <fstream>
 #include <string>
 #include <utility>
+
+#include "shim/monitor/own_processes.h"
 
 namespace mx::monitor {
 
@@ -14,12 +15,12 @@ using namespace stream;
 namespace {
 
 // Of a thousand parts of the memory there is. So much more does a follower seem to use: the kernel
-// ends who uses most (oom_badness: resident pages, page tables, and this part of the limit). Half of
-// it: a follower lags, so when the limit is reached the leader has all that it wanted and the
+// ends who uses most (oom_badness: resident pages, page tables, and this part of the limit). Half
+// of it: a follower lags, so when the limit is reached the leader has all that it wanted and the
 // follower what is left. Of two that want s of a limit l that is s and l - s, and the leader uses
 // 2s - l more: less than half of l as long as s is less than three quarters. With a tenth (before)
-// the leader went as soon as it had 55 parts in a hundred. A leader that takes more than three quarters
-// for itself goes, and the follower carries on.
+// the leader went as soon as it had 55 parts in a hundred. A leader that takes more than three
+// quarters for itself goes, and the follower carries on.
 constexpr int kFollower = 500;
 constexpr int kMost = 1000;
 constexpr uint64_t kShareOfLog = 32;  // of the limit
@@ -31,7 +32,9 @@ bool runs(const Process& p, int version) {
   return p.real_pid[version] > 1 && p.alive[version].load();
 }
 
-bool sleeps(const Sleeper& s) { return is(s, SleeperState::kAsleep) || is(s, SleeperState::kMaking); }
+bool sleeps(const Sleeper& s) {
+  return is(s, SleeperState::kAsleep) || is(s, SleeperState::kMaking);
+}
 
 }  // namespace
 
@@ -54,7 +57,8 @@ void WantOfMemory::give(pid_t pid, int score) {
   const auto [at, fresh] = scores_.try_emplace(pid, score);
   if (!fresh && at->second == score) return;
   at->second = score;
-  if (is_own_process(pid)) std::ofstream(file_of(pid)) << score;  // a process that has just ended needs none
+  if (is_own_process(pid))
+    std::ofstream(file_of(pid)) << score;  // a process that has just ended needs none
 }
 
 void WantOfMemory::rank(Control& c) {
@@ -73,8 +77,8 @@ void WantOfMemory::rank(Control& c) {
     if (runs(p, leader)) keep(p.real_pid[leader], own);
     if (runs(p, 1 - leader)) keep(p.real_pid[1 - leader], std::min(own + kFollower, kMost));
   }
-  // Before all others: they free little, but what a version has in common with its sleeping copy would not be
-  // freed by its own end.
+  // Before all others: they free little, but what a version has in common with its sleeping copy
+  // would not be freed by its own end.
   for (const Process& p : processes_taken(c))
     for (const Checkpoint& checkpoint : p.checkpoint)
       for (const Sleeper& sleeper : checkpoint.sleepers)

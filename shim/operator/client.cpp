@@ -53,7 +53,8 @@ ordered_json ask(const std::string& folder, const Request& request, double secon
   const ssize_t n = recv(fd.n, buffer.data(), buffer.size(), 0);
   if (n <= 0) return refusal("the program ended before the monitor answered");
   ordered_json answer = ordered_json::parse(buffer.begin(), buffer.begin() + n, nullptr, false);
-  if (!answer.is_object() || !answer.contains("ok")) return refusal("the monitor's answer makes no sense");
+  if (!answer.is_object() || !answer.contains("ok"))
+    return refusal("the monitor's answer makes no sense");
   return answer;
 }
 

@@ -20,14 +20,18 @@ std::string shown(const std::string& text) {
 
 const char* name(Verb verb) {
   switch (verb) {
-    case Verb::kPromote: return "promote";
-    case Verb::kDrop: return "drop";
-    default: return "status";
+    case Verb::kPromote:
+      return "promote";
+    case Verb::kDrop:
+      return "drop";
+    default:
+      return "status";
   }
 }
 
 std::variant<Request, std::string> parse_request(std::string_view packet) {
-  if (packet.size() > kMaxRequest) return "the request is longer than " + std::to_string(kMaxRequest) + " bytes";
+  if (packet.size() > kMaxRequest)
+    return "the request is longer than " + std::to_string(kMaxRequest) + " bytes";
   // The parser takes a NUL for the end and would not look at what follows.
   if (packet.find('\0') != std::string_view::npos) return "the request is not a JSON object";
   const json j = json::parse(packet.begin(), packet.end(), nullptr, false);
@@ -42,7 +46,8 @@ std::variant<Request, std::string> parse_request(std::string_view packet) {
   if (!known) return "unknown verb " + shown(text);
   const bool takes_version = request.verb != Verb::kStatus;
   for (const auto& [key, value] : j.items())
-    if (key != "verb" && !(takes_version && key == "version")) return "unknown member " + shown(key);
+    if (key != "verb" && !(takes_version && key == "version"))
+      return "unknown member " + shown(key);
   if (!takes_version) return request;
   const auto version = j.find("version");
   if (version == j.end() || !version->is_string() || (*version != "old" && *version != "new"))
@@ -53,7 +58,8 @@ std::variant<Request, std::string> parse_request(std::string_view packet) {
 
 std::string to_packet(const Request& request) {
   ordered_json j{{"verb", name(request.verb)}};
-  if (request.verb != Verb::kStatus) j["version"] = request.version == stream::Version::kOld ? "old" : "new";
+  if (request.verb != Verb::kStatus)
+    j["version"] = request.version == stream::Version::kOld ? "old" : "new";
   return j.dump();
 }
 

@@ -16,8 +16,8 @@
 
 namespace mx::op {
 
-inline constexpr size_t kMaxRequest = 1024;        ///< bytes of a request
-inline constexpr size_t kMaxAnswer = 128 * 1024;   ///< bytes of an answer
+inline constexpr size_t kMaxRequest = 1024;       ///< bytes of a request
+inline constexpr size_t kMaxAnswer = 128 * 1024;  ///< bytes of an answer
 inline constexpr const char* kSocketName = "control.sock";
 
 enum class Verb : uint8_t { kStatus, kPromote, kDrop };

@@ -33,11 +33,13 @@ std::string now() { return utc_seconds(time(nullptr)); }
 
 // Seven letters and digits without those that look alike; begins with a letter.
 std::string fresh_id() {
-  static constexpr char kLetters[] = "abcdefghjkmnpqrstuvwxyz", kAll[] = "abcdefghjkmnpqrstuvwxyz23456789";
+  static constexpr char kLetters[] = "abcdefghjkmnpqrstuvwxyz",
+                        kAll[] = "abcdefghjkmnpqrstuvwxyz23456789";
   uint8_t random[7];
   if (getrandom(random, sizeof random, 0) != sizeof random) throw failure("getrandom");
   std::string id;
-  for (uint8_t r : random) id += id.empty() ? kLetters[r % (sizeof kLetters - 1)] : kAll[r % (sizeof kAll - 1)];
+  for (uint8_t r : random)
+    id += id.empty() ? kLetters[r % (sizeof kLetters - 1)] : kAll[r % (sizeof kAll - 1)];
   return id;
 }
 
@@ -100,14 +102,16 @@ bool old_file(const fs::path& path) {
 std::string state_base() {
   if (const char* given = getenv("MX_STATE_DIR"); given && *given == '/') return given;
   if (geteuid() == 0) return "/run/mx";
-  if (const char* runtime = getenv("XDG_RUNTIME_DIR"); runtime && *runtime == '/') return std::string(runtime) + "/mx";
+  if (const char* runtime = getenv("XDG_RUNTIME_DIR"); runtime && *runtime == '/')
+    return std::string(runtime) + "/mx";
   return "/tmp/mx-" + std::to_string(geteuid());
 }
 
 bool valid_id(const std::string& id) {
   if (id.empty() || id.size() > 64 || id[0] == '.' || id[0] == '-') return false;
   return std::all_of(id.begin(), id.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
   });
 }
 
@@ -140,7 +144,9 @@ std::vector<Run> all_runs() {
   add_runs(state_base(), runs);
   if (!second_base().empty()) add_runs(second_base(), runs);
   std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
-    auto created = [](const Run& r) { return r.meta.contains("created") ? r.meta["created"].dump() : std::string(); };
+    auto created = [](const Run& r) {
+      return r.meta.contains("created") ? r.meta["created"].dump() : std::string();
+    };
     return std::make_pair(created(a), a.id) < std::make_pair(created(b), b.id);
   });
   return runs;
@@ -152,9 +158,11 @@ Run find_run(const std::string& id) {
     if (run.id == id) return run;
     if (!id.empty() && run.id.starts_with(id)) found.push_back(run);
   }
-  if (found.empty()) throw std::runtime_error("no run '" + id + "' in " + state_base() + " (mx ps lists them)");
+  if (found.empty())
+    throw std::runtime_error("no run '" + id + "' in " + state_base() + " (mx ps lists them)");
   if (found.size() > 1)
-    throw std::runtime_error("more than one id begins with '" + id + "': " + found[0].id + ", " + found[1].id);
+    throw std::runtime_error("more than one id begins with '" + id + "': " + found[0].id + ", " +
+                             found[1].id);
   return found[0];
 }
 
@@ -163,9 +171,11 @@ void clean_stale_runs(size_t keep) {
   std::vector<std::pair<fs::file_time_type, std::string>> ended;
   for (const auto& entry : fs::directory_iterator(state_base(), error)) {
     const std::string name = entry.path().filename().string(), folder = entry.path().string();
-    if (name.starts_with(kUnfinished) && !locked(folder) && old_file(entry.path())) remove_tree(folder);
+    if (name.starts_with(kUnfinished) && !locked(folder) && old_file(entry.path()))
+      remove_tree(folder);
     std::error_code ignored;
-    if (!valid_id(name) || !fs::exists(entry.path() / "run.json", ignored) || locked(folder)) continue;
+    if (!valid_id(name) || !fs::exists(entry.path() / "run.json", ignored) || locked(folder))
+      continue;
     if (has_crashes(folder)) {
       ended.emplace_back(fs::last_write_time(entry.path() / "out", ignored), folder);
     } else {
@@ -178,7 +188,8 @@ void clean_stale_runs(size_t keep) {
 
 StateFolder::StateFolder(const std::string& id, const ordered_json& meta) {
   if (!id.empty() && !valid_id(id))
-    throw std::runtime_error("'" + id + "' is no id: letters, digits, '_', '.' and '-', at most 64");
+    throw std::runtime_error("'" + id +
+                             "' is no id: letters, digits, '_', '.' and '-', at most 64");
   make_base(state_base());
   make(id);
   ordered_json all{{"id", id_}, {"created", now()}};
@@ -192,13 +203,15 @@ StateFolder::StateFolder(const std::string& id, const ordered_json& meta) {
   }
 }
 
-// Under another name until it is locked: who cleans up must never see a living run without its lock.
+// Under another name until it is locked: who cleans
+// up must never see a living run without its lock.
 void StateFolder::make(const std::string& id) {
   const std::string base = state_base();
   std::string unfinished = base + "/" + kUnfinished + "XXXXXX";
   if (!mkdtemp(unfinished.data())) throw failure("cannot create a folder in " + base);
   for (const char* part : {"/out", "/out/crash"})
-    if (mkdir((unfinished + part).c_str(), 0700) != 0) throw failure("cannot create " + unfinished + part);
+    if (mkdir((unfinished + part).c_str(), 0700) != 0)
+      throw failure("cannot create " + unfinished + part);
   lock_ = lock_of(unfinished, O_CREAT);
   if (lock_ < 0 || flock(lock_, LOCK_EX | LOCK_NB) != 0) throw failure("cannot lock " + unfinished);
   for (int attempt = 0; attempt < 100; attempt++) {
@@ -211,7 +224,8 @@ void StateFolder::make(const std::string& id) {
   const int error = errno;
   remove_tree(unfinished);
   errno = error;
-  if (errno == ENOTEMPTY || errno == EEXIST) throw std::runtime_error("a run with the id " + id + " is alive");
+  if (errno == ENOTEMPTY || errno == EEXIST)
+    throw std::runtime_error("a run with the id " + id + " is alive");
   throw failure("cannot create " + folder_);
 }
 

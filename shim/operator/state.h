@@ -20,19 +20,20 @@ struct Run {
   std::string report() const { return out() + "/report.jsonl"; }
 };
 
-/// Runs in this folder are found too (containers have their state where /etc/mx/config.toml says), unless $MX_STATE_DIR
-/// names the one place to look at.
+/// Runs in this folder are found too (containers have their state where /etc/mx/config.toml says),
+/// unless $MX_STATE_DIR names the one place to look at.
 void also_look_in(const std::string& base);
 /// All runs, oldest first. What cannot be read is left out.
 std::vector<Run> all_runs();
-/// The run with this id, or the only one whose id begins so. Throws std::runtime_error with a sentence.
+/// The run with this id, or the only one whose id begins
+/// so. Throws std::runtime_error with a sentence.
 Run find_run(const std::string& id);
 
 /// The folder of this monitor's own run.
 class StateFolder {
  public:
-  /// Cleans what earlier monitors left, makes the folder, locks it, writes run.json (`meta` with "id" and
-  /// "created" put in front). `id`: "" for a fresh one. Throws std::runtime_error.
+  /// Cleans what earlier monitors left, makes the folder, locks it, writes run.json (`meta` with
+  /// "id" and "created" put in front). `id`: "" for a fresh one. Throws std::runtime_error.
   StateFolder(const std::string& id, const nlohmann::ordered_json& meta);
   /// Removes the folder, unless it holds crash reports.
   ~StateFolder();
@@ -52,10 +53,12 @@ class StateFolder {
   bool owner_ = true;
 };
 
-/// Removes folders of runs whose monitor is gone; keeps the latest `keep` of those with crash reports.
+/// Removes folders of runs whose monitor is gone; keeps
+/// the latest `keep` of those with crash reports.
 void clean_stale_runs(size_t keep = 16);
 
-/// True for an id that may name a folder: letters, digits, '_', '.', '-', not beginning with '.' or '-'; at most 64.
+/// True for an id that may name a folder: letters, digits, '_', '.', '-', not beginning with '.' or
+/// '-'; at most 64.
 bool valid_id(const std::string& id);
 
 }  // namespace mx::op

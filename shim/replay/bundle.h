@@ -41,14 +41,14 @@ struct Bundle {
   uint32_t protocol = 0;  ///< kProtocolVersion
   uint32_t process = 0;   ///< index of the pair: 0 is the first process
   int version = 0;        ///< stream::Version
-  /// The root that the version was started with (--old-root, an image's), as the monitor saw it, as it
-  /// saw all paths here.
+  /// The root that the version was started with (--old-root, an image's), as the monitor saw it, as
+  /// it saw all paths here.
   std::string tree;
   std::string program;
   std::string root, folder;  ///< its root, which it may have changed since, and working directory
   CrashPlace crash;
   uint64_t turn = 0;
-  uint32_t slot = 0;  ///< which of the version's two checkpoints it was
+  uint32_t slot = 0;                    ///< which of the version's two checkpoints it was
   uint32_t round = 0, shared_slot = 0;  ///< Sleeper::round, slot: the copy of what it shares
   std::vector<LanePlace> lanes;
   std::vector<ArenaPart> arena;

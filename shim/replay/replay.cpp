@@ -48,11 +48,12 @@ void check_files(const Bundle& b, const RootTree& tree) {
     const bool there = stat(path.c_str(), &s) == 0;
     const std::string id = there ? build_id_of(path) : "";
     if (!there || id != m.build_id || (id.empty() && static_cast<uint64_t>(s.st_size) != m.size))
-      throw Error(path +
-                  (there ? " is not the file that the program had mapped"
-                         : ", which the program had mapped, is gone") +
-                  (m.build_id.empty() ? "" : " (build id " + m.build_id + ")") +
-                  (tree.is_ours() ? "; of a container: give the root tree of its image by --root" : ""));
+      throw Error(
+          path +
+          (there ? " is not the file that the program had mapped"
+                 : ", which the program had mapped, is gone") +
+          (m.build_id.empty() ? "" : " (build id " + m.build_id + ")") +
+          (tree.is_ours() ? "; of a container: give the root tree of its image by --root" : ""));
   }
 }
 
@@ -237,7 +238,8 @@ Outcome replay(const ReplayOptions& options) {
   const std::string inner = options.folder + "/replay";
   const std::string folder = exists(inner + "/bundle.json") ? inner : options.folder;
   const Bundle b = read_bundle(folder);
-  const RootTree tree(b.tree, options.root.empty() ? b.tree : std::filesystem::canonical(options.root).string());
+  const RootTree tree(
+      b.tree, options.root.empty() ? b.tree : std::filesystem::canonical(options.root).string());
   check_files(b, tree);
   furnish(tree);
   const monitor::Arena arena;

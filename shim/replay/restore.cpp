@@ -262,7 +262,8 @@ bool open_file(Remote& remote, const RootTree& tree, const OpenFile& f) {
   return !is_error(placed);
 }
 
-void enter(Remote& remote, const RootTree& tree, const Bundle& b, std::vector<std::string>& remarks) {
+void enter(Remote& remote, const RootTree& tree, const Bundle& b,
+           std::vector<std::string>& remarks) {
   const auto folder = tree.inside(b.folder), root = tree.inside(b.root);
   if (!folder || is_error(remote.attempt(SYS_chdir, {remote.text(*folder)})))
     remarks.push_back("cannot change to " + b.folder);

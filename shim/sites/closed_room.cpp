@@ -29,8 +29,9 @@ bool shut_door() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
   };
-  for (const unsigned number : {SYS_write, SYS_mmap, SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_mprotect,
-                                SYS_futex, SYS_getrandom, SYS_sysinfo, SYS_exit, SYS_exit_group, SYS_rt_sigreturn}) {
+  for (const unsigned number :
+       {SYS_write, SYS_mmap, SYS_munmap, SYS_mremap, SYS_brk, SYS_madvise, SYS_mprotect, SYS_futex,
+        SYS_getrandom, SYS_sysinfo, SYS_exit, SYS_exit_group, SYS_rt_sigreturn}) {
     filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1));
     filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
   }

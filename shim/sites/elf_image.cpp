@@ -117,8 +117,8 @@ void ElfImage::read_symbols(Bytes table, Bytes names) {
     const auto symbol = load<Elf64_Sym>(table, at);
     const unsigned type = ELF64_ST_TYPE(symbol.st_info);
     if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx == SHN_ABS || type == STT_TLS) continue;
-    symbols_.push_back(
-        {symbol.st_value, symbol.st_size, name_at(names, symbol.st_name), type == STT_FUNC || type == STT_GNU_IFUNC});
+    symbols_.push_back({symbol.st_value, symbol.st_size, name_at(names, symbol.st_name),
+                        type == STT_FUNC || type == STT_GNU_IFUNC});
   }
 }
 

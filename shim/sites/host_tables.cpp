@@ -11,10 +11,14 @@
 namespace mx::sites {
 
 std::string identity_of(const struct stat& status) {
-  const auto whole = [](const timespec& time) { return static_cast<long long>(time.tv_sec) * 1'000'000'000 + time.tv_nsec; };
+  const auto whole = [](const timespec& time) {
+    return static_cast<long long>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+  };
   char text[128];
-  std::snprintf(text, sizeof text, "%lx-%lx-%llx-%llx.v%u", static_cast<unsigned long>(status.st_ino),
-                static_cast<unsigned long>(status.st_size), static_cast<unsigned long long>(whole(status.st_mtim)),
+  std::snprintf(text, sizeof text, "%lx-%lx-%llx-%llx.v%u",
+                static_cast<unsigned long>(status.st_ino),
+                static_cast<unsigned long>(status.st_size),
+                static_cast<unsigned long long>(whole(status.st_mtim)),
                 static_cast<unsigned long long>(whole(status.st_ctim)), kTableVersion);
   return text;
 }

@@ -1,7 +1,7 @@
 // The functions whose entries the agent hooks. Those of libc in a process with several threads, so
 // that the order in which threads get a lock is an event; and those that make random numbers from
-// what is not the same in both versions (addresses, the processor's instructions), so that what they
-// make is one. Freestanding: shared with the agent.
+// what is not the same in both versions (addresses, the processor's instructions), so that what
+// they make is one. Freestanding: shared with the agent.
 #pragma once
 #include <cstdint>
 
@@ -9,17 +9,17 @@ namespace mx::sites {
 
 /// What a hook has to know of a function.
 enum class LockKind : uint8_t {
-  kLock,       ///< waits until it has the lock
-  kTry,        ///< may fail with EBUSY, EAGAIN or ETIMEDOUT as its result
-  kSemaphore,  ///< as kTry, but the result is -1 and errno
-  kCondition,  ///< gives the mutex of argument 1 back, waits, takes it again
-  kBarrier,    ///< one of the threads gets another result
-  kStream,     ///< runs with the lock of the stdio stream in argument 0 held
+  kLock,        ///< waits until it has the lock
+  kTry,         ///< may fail with EBUSY, EAGAIN or ETIMEDOUT as its result
+  kSemaphore,   ///< as kTry, but the result is -1 and errno
+  kCondition,   ///< gives the mutex of argument 1 back, waits, takes it again
+  kBarrier,     ///< one of the threads gets another result
+  kStream,      ///< runs with the lock of the stdio stream in argument 0 held
   kSerialized,  ///< takes a lock of libc's own that nothing else shows; any number of arguments
-  kAddress,    ///< not hooked: its address is wanted
-  kBytes,      ///< fills argument 0 with as many random bytes as argument 1 says
-  kBytesIn,    ///< the same, arguments 1 and 2: argument 0 is a library's context
-  kValue,      ///< its result is random, 32 bits
+  kAddress,     ///< not hooked: its address is wanted
+  kBytes,       ///< fills argument 0 with as many random bytes as argument 1 says
+  kBytesIn,     ///< the same, arguments 1 and 2: argument 0 is a library's context
+  kValue,       ///< its result is random, 32 bits
 };
 
 struct LockFunction {

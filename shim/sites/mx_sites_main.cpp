@@ -46,7 +46,9 @@ int main(int argc, char** argv) {
     if (!(site.flags & mx::sites::kRewritable)) ++refused[site.reason];
   }
   for (const auto& entry : table.lock_entries())
-    if (!quiet) std::printf("%#x lock %s len %u\n", entry.offset, mx::sites::kLockFunctions[entry.function].name, entry.len);
+    if (!quiet)
+      std::printf("%#x lock %s len %u\n", entry.offset,
+                  mx::sites::kLockFunctions[entry.function].name, entry.len);
   std::printf("%u sites, %u rewritable", table.table().count, table.table().rewritable);
   for (const auto& [reason, count] : refused)
     std::printf(", %u %s", count, mx::sites::reason_name(reason));

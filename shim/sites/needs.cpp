@@ -18,7 +18,8 @@ bool read_at(Bytes file, uint64_t offset, T* to) {
 
 std::string text_at(Bytes file, uint64_t offset) {
   std::string out;
-  while (offset < file.size() && file[offset] != 0 && out.size() < kLongestName) out += static_cast<char>(file[offset++]);
+  while (offset < file.size() && file[offset] != 0 && out.size() < kLongestName)
+    out += static_cast<char>(file[offset++]);
   return out.find('\n') == std::string::npos ? out : "";
 }
 
@@ -56,7 +57,8 @@ class Reader {
   // Where the file holds what stands at `address` in memory; the file's size if nowhere.
   uint64_t offset_of(uint64_t address) const {
     for (const Elf64_Phdr& part : parts_)
-      if (part.p_type == PT_LOAD && address >= part.p_vaddr && address - part.p_vaddr < part.p_filesz)
+      if (part.p_type == PT_LOAD && address >= part.p_vaddr &&
+          address - part.p_vaddr < part.p_filesz)
         return part.p_offset + (address - part.p_vaddr);
     return file_.size();
   }
@@ -64,7 +66,8 @@ class Reader {
   void read_dynamic(const Elf64_Phdr& part, Needs* needs) const {
     std::vector<Elf64_Dyn> entries;
     uint64_t strings = file_.size();
-    for (uint64_t at = 0; at + sizeof(Elf64_Dyn) <= part.p_filesz && entries.size() < kMostNames * 4;
+    for (uint64_t at = 0;
+         at + sizeof(Elf64_Dyn) <= part.p_filesz && entries.size() < kMostNames * 4;
          at += sizeof(Elf64_Dyn)) {
       Elf64_Dyn entry;
       if (!read_at(file_, part.p_offset + at, &entry) || entry.d_tag == DT_NULL) break;
@@ -74,7 +77,8 @@ class Reader {
     for (const Elf64_Dyn& entry : entries) {
       const std::string name = text_at(file_, strings + entry.d_un.d_val);
       if (name.empty()) continue;
-      if (entry.d_tag == DT_NEEDED && needs->libraries.size() < kMostNames) needs->libraries.push_back(name);
+      if (entry.d_tag == DT_NEEDED && needs->libraries.size() < kMostNames)
+        needs->libraries.push_back(name);
       if (entry.d_tag == DT_RUNPATH || entry.d_tag == DT_RPATH) needs->folders = split(name);
     }
   }
@@ -102,8 +106,10 @@ Needs needs_from_text(std::string_view text) {
     const std::string_view line = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.starts_with("loader ")) needs.loader = line.substr(7);
-    if (line.starts_with("library ") && needs.libraries.size() < kMostNames) needs.libraries.emplace_back(line.substr(8));
-    if (line.starts_with("folder ") && needs.folders.size() < kMostNames) needs.folders.emplace_back(line.substr(7));
+    if (line.starts_with("library ") && needs.libraries.size() < kMostNames)
+      needs.libraries.emplace_back(line.substr(8));
+    if (line.starts_with("folder ") && needs.folders.size() < kMostNames)
+      needs.folders.emplace_back(line.substr(7));
   }
   return needs;
 }

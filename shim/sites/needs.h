@@ -1,4 +1,5 @@
-// What a program needs beside itself to start: its loader and its libraries, by the names it gives them.
+// What a program needs beside itself to start: its
+// loader and its libraries, by the names it gives them.
 #pragma once
 #include <string>
 #include <vector>

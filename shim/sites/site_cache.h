@@ -1,13 +1,14 @@
 // Keeps site tables between runs: finding takes tens of milliseconds, reading one takes
 // microseconds.
 //
-// One file a table: `<build-id in hex>.v<version>.sites`, or `code-<hash>-<size>.v<version>.sites` for files without one.
-// A file that is looked up by descriptor also has `IDENTITY.v<version>.table` (host_tables.h): hashing the code of libc
-// takes longer than everything else that a start asks of the monitor.
-// A file counts only if it belongs to root or to us, nobody else can write it, and its magic,
-// version, size, checksum and code hash (of one found by its build-id) are right; else the table is found anew and the file
-// replaced. Do not share a directory between users who do not trust each other: the hash of the
-// code is no cryptographic one.
+// One file a table: `<build-id in hex>.v<version>.sites`, or
+// `code-<hash>-<size>.v<version>.sites` for files without one. A file that is looked up
+// by descriptor also has `IDENTITY.v<version>.table` (host_tables.h): hashing the code
+// of libc takes longer than everything else that a start asks of the monitor. A file
+// counts only if it belongs to root or to us, nobody else can write it, and its magic,
+// version, size, checksum and code hash (of one found by its build-id) are right; else
+// the table is found anew and the file replaced. Do not share a directory between users
+// who do not trust each other: the hash of the code is no cryptographic one.
 #pragma once
 #include <string>
 

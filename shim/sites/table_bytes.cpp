@@ -37,7 +37,8 @@ TableBytes::TableBytes(const std::vector<Site>& sites, const std::vector<LockEnt
   const size_t site_bytes = sites.size() * sizeof(Site);
   if (!sites.empty()) std::memcpy(raw + sizeof header, sites.data(), site_bytes);
   if (!entries.empty())
-    std::memcpy(raw + sizeof header + site_bytes, entries.data(), entries.size() * sizeof(LockEntry));
+    std::memcpy(raw + sizeof header + site_bytes, entries.data(),
+                entries.size() * sizeof(LockEntry));
   header.checksum = table_checksum(bytes());
   std::memcpy(raw, &header, sizeof header);
 }

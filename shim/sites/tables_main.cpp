@@ -1,7 +1,7 @@
-// mx-tables FOLDER [ROOT PROGRAM]…: makes the site tables of programs in root trees, of their loaders and
-// libraries, and keeps them in FOLDER for the monitors of containers (host_tables.h). mx-runtime starts it at
-// create, as root of the host. The files are hostile: paths are walked inside the root, contents are read in a
-// closed room.
+// mx-tables FOLDER [ROOT PROGRAM]…: makes the site tables of programs in root trees, of their
+// loaders and libraries, and keeps them in FOLDER for the monitors of containers (host_tables.h).
+// mx-runtime starts it at create, as root of the host. The files are hostile: paths are walked
+// inside the root, contents are read in a closed room.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,9 +31,9 @@ using mx::oci::open_in_root;
 using mx::oci::ScopedFd;
 using namespace mx::sites;
 
-constexpr size_t kMostFiles = 128;           // of one program
-constexpr size_t kMostKept = 8192;           // tables in the folder
-constexpr size_t kMostBytes = 16u << 20;     // of one answer
+constexpr size_t kMostFiles = 128;        // of one program
+constexpr size_t kMostKept = 8192;        // tables in the folder
+constexpr size_t kMostBytes = 16u << 20;  // of one answer
 constexpr off_t kLargestFile = 512 << 20;
 
 // The text of Needs, an empty line, the table (nothing if there is none).
@@ -74,7 +74,9 @@ class Filler {
   void visit(const std::string& path) {
     const ScopedFd fd = open_in_root(root_.get(), path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     struct stat status {};
-    if (!fd.valid() || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > kLargestFile) return;
+    if (!fd.valid() || fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) ||
+        status.st_size > kLargestFile)
+      return;
     if (const std::string interpreter = interpreter_of(fd.get()); !interpreter.empty()) {
       want(interpreter);
       return;
@@ -92,7 +94,9 @@ class Filler {
     const auto answer = in_closed_room([&] { return describe(file.value().bytes()); }, kMostBytes);
     if (!answer) return std::nullopt;
     size_t end = answer->find("\n\n");
-    const size_t text = answer->starts_with("\n") ? 0 : end == std::string::npos ? answer->size() : end + 1;
+    const size_t text = answer->starts_with("\n")  ? 0
+                        : end == std::string::npos ? answer->size()
+                                                   : end + 1;
     const std::string needs = answer->substr(0, text);
     const std::string table = answer->substr(std::min(answer->size(), text + 1));
     const Bytes bytes(reinterpret_cast<const uint8_t*>(table.data()), table.size());
@@ -104,16 +108,20 @@ class Filler {
   void want_all(const Needs& needs, const std::string& path) {
     if (!needs.loader.empty()) want(needs.loader);
     for (const std::string& library : needs.libraries)
-      if (library.find('/') != std::string::npos) want(library);
-      else want_library(library, needs.folders, path);
+      if (library.find('/') != std::string::npos)
+        want(library);
+      else
+        want_library(library, needs.folders, path);
   }
 
-  void want_library(const std::string& name, std::vector<std::string> folders, const std::string& path) {
+  void want_library(const std::string& name, std::vector<std::string> folders,
+                    const std::string& path) {
     for (std::string& folder : folders)
       for (const char* origin : {"$ORIGIN", "${ORIGIN}"})
-        if (folder.starts_with(origin)) folder = path.substr(0, path.rfind('/')) + folder.substr(std::strlen(origin));
-    for (const char* usual : {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib",
-                              "/usr/lib", "/usr/local/lib"})
+        if (folder.starts_with(origin))
+          folder = path.substr(0, path.rfind('/')) + folder.substr(std::strlen(origin));
+    for (const char* usual : {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64",
+                              "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib"})
       folders.emplace_back(usual);
     for (const std::string& folder : folders) {
       const std::string candidate = folder + "/" + name;
@@ -133,7 +141,8 @@ class Filler {
 void make_room(const fs::path& folder) {
   std::vector<std::pair<fs::file_time_type, fs::path>> files;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) files.emplace_back(entry.last_write_time(error), entry.path());
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    files.emplace_back(entry.last_write_time(error), entry.path());
   if (files.size() < kMostKept * 2) return;
   std::sort(files.begin(), files.end());
   for (size_t i = 0; i < files.size() / 2; ++i) fs::remove(files[i].second, error);

@@ -55,12 +55,14 @@ struct alignas(64) Lane {
   uint64_t io[2];   ///< bytes this thread read and wrote since the image began (first lane: the
                     ///< process before, too)
   uint64_t queued;  ///< signals the agent has taken and not published yet
-  std::atomic<uint64_t> waited_ticks;  ///< that the producer has waited for space, of the time-stamp counter
+  std::atomic<uint64_t>
+      waited_ticks;  ///< that the producer has waited for space, of the time-stamp counter
   // Written by the consumer at every event.
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
   std::atomic<uint64_t> acked;             ///< end of the last intent agreed to (full lockstep)
   uint64_t follower_events;
-  Word waits_alone;           ///< follower: its thread is in a futex(2) wait of its own: others may have to go before it, see agent/order.cpp
+  Word waits_alone;  ///< follower: its thread is in a futex(2) wait of its own: others may have to
+                     ///< go before it, see agent/order.cpp
   // Written when the consumer falls asleep, read by the producer at every event.
   alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
   // Both.
@@ -68,7 +70,7 @@ struct alignas(64) Lane {
       producer_waits;  ///< not 0: the producer sleeps on this word, kWaitsForTail or kWaitsForAck
   Word verdict;        ///< enum Verdict, for kFault / kExit
   Word in_use;
-  uint64_t log_size;  ///< of its log: a power of two, at most kLog; 0: it has none
+  uint64_t log_size;             ///< of its log: a power of two, at most kLog; 0: it has none
   std::atomic<uint64_t> logged;  ///< what is before this is in the log, what is behind in the ring
   std::atomic<uint64_t> checkpoint[2][2];  ///< by Version: places of its sleepers
   uint64_t catch_up_head, catch_up_tail;  ///< where a version that comes back began to catch up; 0:
@@ -97,8 +99,10 @@ enum OnItsOwn : uint32_t { kOwnGroup = 1, kOwnSession = 2 };
 enum Failing : uint32_t {
   kNotFailing,
   kIsFailing,  ///< they park at the next boundary
-  kExecutes,   ///< one of them is about to replace the image: what another one's fault would do is undone by that
-  kIsDecided,  ///< the follower has come to a fault of the leader's, and looks whether that was undone so
+  kExecutes,   ///< one of them is about to replace the image: what another one's fault would do is
+               ///< undone by that
+  kIsDecided,  ///< the follower has come to a fault of the leader's, and looks whether that was
+               ///< undone so
 };
 
 /// What both versions' images of a program have in common: payload of EventKind::kExec.
@@ -115,27 +119,27 @@ struct alignas(64) Process {
   int32_t vppid;
   int32_t real_pid[2];  ///< by Version; 0: none (yet)
   Word alive[2];
-  Word threads;            ///< of the leader
-  Word look_up[2];         ///< by Version, bits: kWantCheckpoint, kStandStill, kWantKeeper
-  Word failing;            ///< futex: enum Failing
-  Word images[2];          ///< by Version: programs that it has executed
-  Word parked;             ///< how many have
-  Word handover;           ///< futex: enum HandoverState
-  Word husk;               ///< 1: serve descriptors, 2: exit with husk_status
-  Word to_reap;            ///< pid of a child of the husk's that the program has waited for
-  int32_t husk_status;     ///< wait(2) status the husk shall end with
-  Word descriptors_taken;  ///< 1: the survivor has them, 2: the husk has closed its own
-  int32_t keeper_pid;      ///< real pid of the descriptor keeper, 0: none
+  Word threads;              ///< of the leader
+  Word look_up[2];           ///< by Version, bits: kWantCheckpoint, kStandStill, kWantKeeper
+  Word failing;              ///< futex: enum Failing
+  Word images[2];            ///< by Version: programs that it has executed
+  Word parked;               ///< how many have
+  Word handover;             ///< futex: enum HandoverState
+  Word husk;                 ///< 1: serve descriptors, 2: exit with husk_status
+  Word to_reap;              ///< pid of a child of the husk's that the program has waited for
+  int32_t husk_status;       ///< wait(2) status the husk shall end with
+  Word descriptors_taken;    ///< 1: the survivor has them, 2: the husk has closed its own
+  int32_t keeper_pid;        ///< real pid of the descriptor keeper, 0: none
   uint32_t keeper_is_young;  ///< it shares the leader's memory: see start_young_keeper()
-  int32_t spare_keeper;    ///< of the follower's table, for the time when it leads, 0: none
+  int32_t spare_keeper;      ///< of the follower's table, for the time when it leads, 0: none
   uint32_t survivor_uid, survivor_gid;  ///< who asks the keeper
   Word keeper_wake;                     ///< futex: counts reasons for the keeper to look up
   Word keeper_left;                     ///< futex: pid of the keeper that let go of the table last
   Word exec_state[2];                   ///< handshake with the monitor before execve, see ExecState
   uint64_t failure_tsc;
-  uint32_t lane[2];        ///< by Version: of the current image's first thread
-  Image image[2];          ///< by Version: the leader may be some execve ahead
-  Word max_fd;             ///< highest descriptor number the leader ever got
+  uint32_t lane[2];                   ///< by Version: of the current image's first thread
+  Image image[2];                     ///< by Version: the leader may be some execve ahead
+  Word max_fd;                        ///< highest descriptor number the leader ever got
   std::atomic<uint64_t> io_ended[2];  ///< Lane::io of threads that have ended
   std::atomic<uint64_t> first_io[2];  ///< the kernel's count of the first thread, less its Lane::io
   Word first_io_known;                ///< since there are others
@@ -152,16 +156,20 @@ struct alignas(64) Process {
   Word on_its_own;        ///< of the root, bits: enum OnItsOwn
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG
-  Word gives_way;         ///< threads of the follower run while a processor is idle only, see agent/pace.h
-  Word own_policy;         ///< the program has chosen how it is scheduled: what is not SCHED_OTHER is its own
+  Word gives_way;  ///< threads of the follower run while a processor is idle only, see agent/pace.h
+  Word own_policy;  ///< the program has chosen how it is scheduled: what is not SCHED_OTHER is its
+                    ///< own
   std::atomic<uint64_t> paced_tsc;  ///< when the leader last wanted that to end
-  Word trapped[2];    ///< system calls served by SIGSYS
-  Word rewritten[2];  ///< sites rewritten
+  Word trapped[2];                  ///< system calls served by SIGSYS
+  Word rewritten[2];                ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
   Checkpoint checkpoint[2];  ///< by Version
-  Word sharing[2];           ///< by Version, 1: it maps memory that can be inherited by fork only, see joint.h
-  Word maps_from[2];         ///< by Version, + 1: the process from which it has inherited files mapped shared; 0: none, see agent/copied_maps.h
-  Word shared_slot[2];       ///< by Version, + 1: the copy that its shared memory is, since it came back; 0: none
+  Word sharing[2];      ///< by Version, 1: it maps memory that can be inherited by fork only, see
+                        ///< joint.h
+  Word maps_from[2];    ///< by Version, + 1: the process from which it has inherited files mapped
+                        ///< shared; 0: none, see agent/copied_maps.h
+  Word shared_slot[2];  ///< by Version, + 1: the copy that its shared memory is, since it came
+                        ///< back; 0: none
   Recovery recovery;
   uint32_t crash_lane;  ///< + 1: where the leader failed, for the thread that takes over; 0: it was
                         ///< killed
@@ -204,8 +212,10 @@ enum class MessageKind : uint32_t {
   kNote,
   kRecovery,  ///< a copy has reached the stage in number[0]
   kExecDone,  ///< a failed execve: detach (number = real tid)
-  kStrayed,   ///< a follower that stands still and could come back went another way (number = real pid)
-  kPace,      ///< number[0] = a real pid: its threads give way no more; policy and slice of number[1], [2]
+  kStrayed,   ///< a follower that stands still and could come back went another way (number = real
+              ///< pid)
+  kPace,  ///< number[0] = a real pid: its threads give way no more; policy and slice of number[1],
+          ///< [2]
 };
 
 struct Message {
@@ -235,10 +245,12 @@ struct Settings {
   uint32_t recovery;
   uint32_t has_aes;       ///< the processor has AES instructions
   uint32_t may_give_way;  ///< the monitor may end what Process::gives_way says
-  uint64_t log_size;     ///< of a lane of the first process, at most kLog: a power of two, more than kLag
-  int32_t apart;         ///< process group and session that the follower was put into to begin with; 0: none
+  uint64_t
+      log_size;  ///< of a lane of the first process, at most kLog: a power of two, more than kLag
+  int32_t
+      apart;  ///< process group and session that the follower was put into to begin with; 0: none
   int32_t first_group, first_session;  ///< … in place of these, the leader's
-  uint32_t reserved_fd;  ///< the arena's descriptor number in every process
+  uint32_t reserved_fd;                ///< the arena's descriptor number in every process
   uint32_t cpus;
   uint32_t fault_kind;  ///< injected for tests: 0 none, else see agent/fault_injection
   uint64_t fault_event;
@@ -247,8 +259,8 @@ struct Settings {
   uint64_t agent_text_size, agent_data_offset, agent_data_size, agent_bss_end;
   uint64_t agent_start;
   uint32_t memory_is_limited;  ///< by a control group: see agent/memory_holder.h
-  uint64_t address_space[2];  ///< by what the soft and the hard RLIMIT_AS are raised, for the arena: the
-                              ///< program sees neither
+  uint64_t address_space[2];   ///< by what the soft and the hard RLIMIT_AS are raised, for the
+                               ///< arena: the program sees neither
   int32_t monitor_pid;
   uint32_t different_roots;
   uint32_t root_is_own;  ///< different roots: they are not one folder, mounted twice
@@ -279,11 +291,13 @@ struct WrittenNames {
 
 inline constexpr uint32_t kMostSegments = 64;
 
-/// A System V segment that the program knows as `id`, and what a version has for it (agent/segments.h).
+/// A System V segment that the program knows as `id`,
+/// and what a version has for it (agent/segments.h).
 struct OwnSegment {
   Word id;  ///< + 1; 0: none
   Word own;
-  std::atomic<uint64_t> place;  ///< in the arena's file: processes that have come back have that memory instead; 0: none
+  std::atomic<uint64_t> place;  ///< in the arena's file: processes that have come back have that
+                                ///< memory instead; 0: none
   std::atomic<uint64_t> size;   ///< bytes, likewise
 };
 
@@ -300,11 +314,12 @@ struct Control {
   std::atomic<uint64_t> written_paths[256];  ///< digests: files of the image that were written
   Word shutting_down;
   SiteEntry sites[kMaxSiteTables];
-  // The first lane and the first process, which every run has, stand within 2 MiB of the beginning: see layout.h.
+  // The first lane and the first process, which every run
+  // has, stand within 2 MiB of the beginning: see layout.h.
   Lane lanes[kMaxLanes];
   Process processes[kMaxProcesses];
   Message mailbox[kMailboxSlots];
-  Joint joint[2];           ///< by Version
+  Joint joint[2];                         ///< by Version
   OwnSegment segments[2][kMostSegments];  ///< by Version
   SharedLock shared_locks[kSharedLocks];
   WrittenNames written[2];  ///< by Version, if the versions have different roots

@@ -6,22 +6,23 @@
 namespace mx::stream {
 
 enum class EventKind : uint8_t {
-  kCall = 1,     ///< a completed system call: args, digest, then the bytes it returned
-  kIntent = 2,   ///< full lockstep: the leader is about to execute this call and waits for agreement
-  kSignal = 3,   ///< a signal is delivered to the program here
-  kFault = 4,    ///< the leader's program faulted here and waits for the verdict
-  kExit = 5,     ///< exit_group: the leader's process ends (and, non-zero, waits for the verdict)
+  kCall = 1,    ///< a completed system call: args, digest, then the bytes it returned
+  kIntent = 2,  ///< full lockstep: the leader is about to execute this call and waits for agreement
+  kSignal = 3,  ///< a signal is delivered to the program here
+  kFault = 4,   ///< the leader's program faulted here and waits for the verdict
+  kExit = 5,    ///< exit_group: the leader's process ends (and, non-zero, waits for the verdict)
   kTermSignal = 6,  ///< the leader's process dies of this signal by default action
-  kExec = 7,     ///< execve succeeded: the next event comes from the new program; an Image (arena.h)
-  kQuery = 8,    ///< a call without side effect; may be skipped or repeated by the follower
+  kExec = 7,   ///< execve succeeded: the next event comes from the new program; an Image (arena.h)
+  kQuery = 8,  ///< a call without side effect; may be skipped or repeated by the follower
   kPrivateOpen = 9,  ///< the leader opened a file of its own image at the number in `result`
-  kLock = 11,        ///< this thread got a lock, or failed to: `nr` says by which function (sites/lock_entries.h),
-                     ///< `digest` holds errno. May be missing or left over in the follower.
-  kRandom = 12,      ///< what a hooked function made (sites/lock_entries.h): the bytes, at most 512 an
-                     ///< event, and its result. May be missing or left over in the follower.
+  kLock = 11,        ///< this thread got a lock, or failed to: `nr` says by which function
+               ///< (sites/lock_entries.h), `digest` holds errno. May be missing or left over in the
+               ///< follower.
+  kRandom = 12,  ///< what a hooked function made (sites/lock_entries.h): the bytes, at most 512 an
+                 ///< event, and its result. May be missing or left over in the follower.
   kThreadExit = 10,  ///< this thread ends (exit(2) while others go on)
-  kBegun = 13,       ///< this thread has begun a call that may wait, and on which another one may act
-                     ///< before it returns: all that stands behind in the order may have seen it
+  kBegun = 13,  ///< this thread has begun a call that may wait, and on which another one may act
+                ///< before it returns: all that stands behind in the order may have seen it
 };
 
 inline constexpr EventKind kLastKind = EventKind::kBegun;

@@ -1,8 +1,8 @@
-// The system call that a leader's thread has in flight: what the survivor of a SIGKILL needs to find out
-// whether the kernel has executed it, and with what result. See docs/failover.md.
+// The system call that a leader's thread has in flight: what the survivor of a SIGKILL needs to
+// find out whether the kernel has executed it, and with what result. See docs/failover.md.
 //
-// The leader stores all of it without fences: on x86-64 stores become visible in program order, and a process
-// that is dead when its memory is read has made them all.
+// The leader stores all of it without fences: on x86-64 stores become visible in program order, and
+// a process that is dead when its memory is read has made them all.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -30,18 +30,21 @@ inline constexpr int kRead = 0, kWritten = 1;
 struct Flight {
   std::atomic<uint32_t> phase;  ///< enum FlightPhase
   uint32_t nr;                  ///< the program's call
-  uint64_t head;     ///< where in the lane its event will begin: in flight while nothing was published there
-  int64_t fd;        ///< its first descriptor, -1: none
+  uint64_t head;  ///< where in the lane its event will begin: in flight while nothing was published
+                  ///< there
+  int64_t fd;     ///< its first descriptor, -1: none
   int64_t result;
-  uint64_t count;    ///< bytes asked for, if it moves bytes
-  uint64_t io[2];    ///< Lane::io when it began
-  uint64_t ticket;   ///< of a close in a process with threads: its place in the order of events, + 1
-  uint64_t note;     ///< what the leader saw before it: an inode, a position (by call, see agent/settle)
-  uint64_t moved[2]; ///< written by the survivor: bytes that the kernel moved and nobody published
-  uint64_t carried;  ///< bytes of a write that had gone when its thread was stopped, see agent/remainder.h
+  uint64_t count;   ///< bytes asked for, if it moves bytes
+  uint64_t io[2];   ///< Lane::io when it began
+  uint64_t ticket;  ///< of a close in a process with threads: its place in the order of events, + 1
+  uint64_t
+      note;  ///< what the leader saw before it: an inode, a position (by call, see agent/settle)
+  uint64_t moved[2];  ///< written by the survivor: bytes that the kernel moved and nobody published
+  uint64_t carried;   ///< bytes of a write that had gone when its thread was stopped, see
+                      ///< agent/remainder.h
   std::atomic<uint32_t> shape;  ///< enum StageShape
   uint32_t messages;
-  int32_t child;     ///< written by the kernel when it has made a child process
+  int32_t child;  ///< written by the kernel when it has made a child process
   uint32_t born_process, born_lane;
 };
 
@@ -62,9 +65,9 @@ inline constexpr uint64_t kUntouched = 0x9d5c'11e7'a3f0'846bULL;
 struct LastWords {
   std::atomic<uint32_t> known;
   uint32_t first_known;
-  uint64_t io[2];    ///< bytes its threads read and wrote in all
+  uint64_t io[2];        ///< bytes its threads read and wrote in all
   uint64_t first_io[2];  ///< … the first of them; the others are gone with their counts
-  uint64_t pending;  ///< signals it never took
+  uint64_t pending;      ///< signals it never took
 };
 
 }  // namespace mx::stream

@@ -1,5 +1,6 @@
-// What one version of a thread did last, for the report of a crash. In the arena, so that it outlives a version that
-// is killed. Only the thread itself writes; the monitor reads it as hostile input.
+// What one version of a thread did last, for the report of a crash.
+// In the arena, so that it outlives a version that is killed. Only
+// the thread itself writes; the monitor reads it as hostile input.
 #pragma once
 #include <cstdint>
 
@@ -17,7 +18,8 @@ inline constexpr uint32_t kPastCalls = 64;
 /// The program's registers where it faulted, or where the survivor stood when it heard of that.
 struct SavedRegisters {
   uint64_t valid;
-  uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, rip, eflags, rsp;
+  uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi, rip, eflags,
+      rsp;
 };
 
 struct alignas(kPage) History {

@@ -36,7 +36,7 @@ struct Joint {
   uint32_t round;                 ///< counts; never 0 while one goes on
   uint32_t slot;                  ///< where the copy is put
   uint32_t pieces;
-  uint64_t used;  ///< bytes of the slot
+  uint64_t used;                  ///< bytes of the slot
   std::atomic<uint64_t> written;  ///< … that have been copied
   SharedPiece piece[kMostPieces];
   std::atomic<uint32_t> epoch;  ///< 0 and 1 in turn: see SharedLock::followed

@@ -13,9 +13,10 @@
 //   kArenaBase               the arena: shared by all processes of one run
 //   kHeapBase                blocks of other threads and processes (private)
 //
-// A page of the kernel's own tables spans 2 MiB (of the next level 1 GiB), and making and freeing one costs some 150 µs
-// in a virtual machine with shadowed page tables, ten times a page. So what every process touches stands close together:
-// one such range for what is private, one for the control block, one for the first lane.
+// A page of the kernel's own tables spans 2 MiB (of the next level 1 GiB), and making and freeing
+// one costs some 150 µs in a virtual machine with shadowed page tables, ten times a page. So what
+// every process touches stands close together: one such range for what is private, one for the
+// control block, one for the first lane.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -48,11 +49,13 @@ inline constexpr size_t kLog = 64 << 20;  // bytes, a power of two: what is kept
                                           // checkpoints, see agent/log.h
 inline constexpr size_t kLaneScratch =
     4 << 20;  // behind each ring: the list of descriptors at a failover
-// A lane's place: a History for each version, struct Staging (see flight.h), the ring, the scratch. The file is sparse.
+// A lane's place: a History for each version, struct Staging (see flight.h), the ring, the scratch.
+// The file is sparse.
 inline constexpr uint64_t kHistorySize = 2 * kPage;
 inline constexpr uint64_t kStagingInLane = 2 * kHistorySize;
 inline constexpr uint64_t kRingInLane = 128 * 1024;
-inline constexpr uint64_t kSignalsInLane = kRingInLane + kLag + kLaneScratch;  // struct SignalsLeft, see agent/left_signals.h
+inline constexpr uint64_t kSignalsInLane =
+    kRingInLane + kLag + kLaneScratch;  // struct SignalsLeft, see agent/left_signals.h
 inline constexpr uint64_t kLaneStride = kLag + kLaneScratch + (2 << 20);
 inline constexpr size_t kMailboxSlots = 1024;
 
@@ -65,19 +68,22 @@ inline constexpr uint64_t kSitesOffset = kLanesOffset + kMaxLanes * kLaneStride;
 inline constexpr uint64_t kSitesSize = 16 << 20;  // tables of rewritable sites
 inline constexpr size_t kMaxSiteTables = 512;
 inline constexpr uint64_t kBlankOffset =
-    kSitesOffset + kSitesSize;  // never written: what the agent maps privately, see agent/threads.cpp
+    kSitesOffset +
+    kSitesSize;  // never written: what the agent maps privately, see agent/threads.cpp
 inline constexpr uint64_t kBlankSize = 32 << 20;
 inline constexpr uint64_t kArenaSize = kBlankOffset + kBlankSize;  // what is mapped
 inline constexpr uint64_t kLogsOffset = kArenaSize;  // of each lane, behind what is mapped
 // Behind the logs, for each version (joint.h): the memory that its processes run on after they came
 // back, that of the checkpoint, that of the next one, and one between.
 inline constexpr uint32_t kSharedSlots = 4;
-inline constexpr uint64_t kSharedSize = 1 << 30;  // of mappings, at most: room in a file with holes …
+inline constexpr uint64_t kSharedSize = 1
+                                        << 30;  // of mappings, at most: room in a file with holes …
 inline constexpr uint64_t kMostShared = 64 << 20;  // … of which this much is written
 inline constexpr uint64_t kSharedCopiesOffset = kLogsOffset + kMaxLanes * kLog;
 inline constexpr uint64_t kArenaFileSize = kSharedCopiesOffset + 2 * kSharedSlots * kSharedSize;
 static_assert(kArenaBase + kArenaSize <= kHeapBase);
-inline constexpr uint64_t kAddressSpace = kArenaSize + (64 << 20);  // with what a process has of its own
+inline constexpr uint64_t kAddressSpace =
+    kArenaSize + (64 << 20);  // with what a process has of its own
 
 /// Where in the arena the place of a lane begins, its ring, its log, and its staging area.
 constexpr uint64_t lane_offset(uint64_t lane) { return kLanesOffset + lane * kLaneStride; }

@@ -11,11 +11,12 @@ inline constexpr uint32_t kWantCheckpoint =
 inline constexpr uint32_t kStandStill =
     2;  ///< set by a thread that makes one: the others wait, it is a futex
 inline constexpr uint32_t kWantKeeper =
-    4;  ///< the process is nobody's child any more, or no young one: a SIGKILL of its leader must not take
-      ///< the descriptors along (agent/keeper.h)
-inline constexpr uint32_t kWantAtRest =
-    16;  ///< by the monitor, beside kWantCheckpoint: no call begins; a thread that waits in one makes it
-inline constexpr uint32_t kWantJoint = 8;  ///< set by the monitor: a checkpoint together with others, see joint.h
+    4;  ///< the process is nobody's child any more, or no young one: a SIGKILL of its leader must
+        ///< not take the descriptors along (agent/keeper.h)
+inline constexpr uint32_t kWantAtRest = 16;  ///< by the monitor, beside kWantCheckpoint: no call
+                                             ///< begins; a thread that waits in one makes it
+inline constexpr uint32_t kWantJoint =
+    8;  ///< set by the monitor: a checkpoint together with others, see joint.h
 
 enum class SleeperState : uint32_t {
   kNone = 0,
@@ -36,7 +37,8 @@ struct Sleeper {
   uint32_t slot;                ///< … and where their memory stands
 };
 
-/// A process that shares the memory of a version's process and does nothing (agent/memory_holder.h).
+/// A process that shares the memory of a version's
+/// process and does nothing (agent/memory_holder.h).
 struct MemoryHolder {
   std::atomic<int32_t> pid;  ///< real; the kernel clears it when it ends, unless it is the last one
                              ///< that has this memory

@@ -1,5 +1,5 @@
-// Calls that the kernel defines as the same operation under several numbers, as the table's lines "= OTHER arguments"
-// say. Freestanding, like syscalls.h.
+// Calls that the kernel defines as the same operation under several numbers, as the table's lines
+// "= OTHER arguments" say. Freestanding, like syscalls.h.
 #pragma once
 
 #include "shim/syscalls/syscalls.h"

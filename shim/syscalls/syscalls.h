@@ -107,7 +107,8 @@ constexpr std::uint64_t compared_value(const Desc& desc, int i, const std::uint6
   if (opens && arg.kind == ArgKind::kMode && !mode_counts(args[i - 1])) return 0;
   constexpr std::uint64_t kLargeFile = 0100000;  // musl sets it; on x86-64 it says nothing
   if (opens && arg.kind == ArgKind::kFlags) return masked(desc, i, args) & ~kLargeFile;
-  // Where ids are written is each version's own; what musl adds (CLONE_DETACHED) the kernel ignores.
+  // Where ids are written is each version's own; what
+  // musl adds (CLONE_DETACHED) the kernel ignores.
   constexpr std::uint64_t kIdsOfClone = 0x1f00000;
   if (desc.nr == kClone && i == 0) return masked(desc, i, args) & ~kIdsOfClone;
   return masked(desc, i, args);

@@ -1,11 +1,13 @@
 // The same bytes are read again and again, by a process, its thread and its child, while one byte of them changes now and then.
 // expect: ok: read again
 // build: -pthread
-#include "check.h"
 #include <pthread.h>
 #include <sys/wait.h>
 
-enum { kFiles = 24, kMost = 40000 };  // more than mx keeps, and some that are too large or too small for that
+#include "check.h"
+
+// More than mx keeps, and some that are too large or too small for that.
+enum { kFiles = 24, kMost = 40000 };
 static const size_t sizes[] = {511, 512, 513, 4096, 10240, 32768, 32769, kMost};
 
 static int fds[kFiles], changes[kFiles];
@@ -19,7 +21,8 @@ static void check_file(int fd, int file, int change) {
   memset(text, 0, sizeof text);
   CHECK(pread(fd, text, sizeof text, 0) == (ssize_t)size_of(file));
   for (size_t i = 0; i < size_of(file); i++) CHECK(text[i] == byte_at(file, i, change));
-  CHECK(lseek(fd, 0, SEEK_SET) == 0 && read(fd, text, 600) == (size_of(file) < 600 ? (ssize_t)size_of(file) : 600));
+  CHECK(lseek(fd, 0, SEEK_SET) == 0 &&
+        read(fd, text, 600) == (size_of(file) < 600 ? (ssize_t)size_of(file) : 600));
   CHECK(text[300] == byte_at(file, 300, change));
 }
 
@@ -42,16 +45,15 @@ int main(void) {
     check_all((void*)3L);
     changes[4] = changes[5] = round;
     for (int file = 4; file <= 5; file++) {
-      char byte = byte_at(file, 300, round);
-      CHECK(pwrite(fds[file], &byte, 1, 300) == 1);
+      CHECK(pwrite(fds[file], (char[]){byte_at(file, 300, round)}, 1, 300) == 1);
     }
   }
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, check_all, (void*)3L) == 0);
   CHECK(pthread_join(thread, NULL) == 0);
+  int status;
   pid_t child = fork();
   if (child == 0) _exit(check_all((void*)3L) == NULL ? 7 : 0);
-  int status;
   CHECK(waitpid(child, &status, 0) == child && WEXITSTATUS(status) == 7);
   check_all((void*)2L);
   puts("ok: read again");

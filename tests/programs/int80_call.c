@@ -1,9 +1,9 @@
 // The 32-bit gate: who knocks there goes on, or ends by SIGSEGV where the kernel has no such gate.
 // report-allows: refused -- 32-bit calls are refused with ENOSYS on purpose and the report says so
 // expect: int 0x80: no surprise
-#include "check.h"
-
 #include <sys/wait.h>
+
+#include "check.h"
 
 int main(void) {
   pid_t child = fork();

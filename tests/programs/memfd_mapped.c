@@ -12,9 +12,11 @@ int main(void) {
     int fd = memfd_create("code", i ? MFD_CLOEXEC : 0), again = dup(fd);
     CHECK(fd == 3 && ftruncate(i == 1 ? again : fd, kSize) == 0);
     CHECK(fstat(fd, &info) == 0 && info.st_size == kSize);
-    if (i == 2) CHECK(fallocate(fd, 0, 0, 2 * kSize) == 0 && fstat(fd, &info) == 0 && info.st_size == 2 * kSize);
-    char *reads = mmap(NULL, kSize, PROT_READ, MAP_SHARED, fd, 0);
-    char *writes = mmap(NULL, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (i == 2)
+      CHECK(fallocate(fd, 0, 0, 2 * kSize) == 0 && fstat(fd, &info) == 0 &&
+            info.st_size == 2 * kSize);
+    char* reads = mmap(NULL, kSize, PROT_READ, MAP_SHARED, fd, 0);
+    char* writes = mmap(NULL, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     CHECK(reads != MAP_FAILED && writes != MAP_FAILED && close(fd) == 0 && close(again) == 0);
     memset(writes, 'a' + i, kSize);
     CHECK(reads[kSize - 1] == 'a' + i);

@@ -12,13 +12,15 @@ int main(void) {
   char* map = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   CHECK(map != MAP_FAILED);
   strcpy(map, "first");
-  char* wall = mmap(map + 2 * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);  // it has to move
+  char* wall =
+      mmap(map + 2 * PAGE, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);  // it has to move
   CHECK(wall != MAP_FAILED);
   map = mremap(map, 2 * PAGE, 6 * PAGE, MREMAP_MAYMOVE);
   CHECK(map != MAP_FAILED && strcmp(map, "first") == 0);
   strcpy(map + 5 * PAGE, "grown");
   CHECK(munmap(map, PAGE) == 0);
-  char* own = mmap(map + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  char* own = mmap(map + 4 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
   CHECK(own == map + 4 * PAGE);
   for (int i = 0; i < 200; i++) {
     char text[16];

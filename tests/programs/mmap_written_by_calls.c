@@ -10,11 +10,11 @@ enum { kSize = 8192, kRounds = 200 };
 int main(void) {
   int fd = open("mapped", O_RDWR | O_CREAT | O_EXCL, 0644), other = open("mapped", O_WRONLY);
   CHECK(fd >= 0 && other >= 0 && ftruncate(fd, kSize) == 0);
-  const char *map = mmap(NULL, kSize, PROT_READ, MAP_SHARED, fd, 0);
+  const char* map = mmap(NULL, kSize, PROT_READ, MAP_SHARED, fd, 0);
   CHECK(map != MAP_FAILED);
   for (int i = 0; i < kRounds; i++) {
     const char bytes[4] = {(char)i, 'a', 'b', 'c'};
-    struct iovec iov[2] = {{(void *)bytes, 1}, {(void *)(bytes + 1), 3}};
+    struct iovec iov[2] = {{(void*)bytes, 1}, {(void*)(bytes + 1), 3}};
     const int at = i * 40;
     CHECK(pwrite(fd, bytes, 4, at) == 4 && memcmp(map + at, bytes, 4) == 0);
     CHECK(pwrite(other, bytes, 4, at + 4) == 4 && memcmp(map + at + 4, bytes, 4) == 0);

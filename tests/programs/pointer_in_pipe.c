@@ -17,7 +17,8 @@ static struct watcher* watchers[2];
 static void tell(int signal) {
   for (int i = 0; i < 2; i++) {
     struct message message = {watchers[i], signal};
-    if (watchers[i]->signal == signal) CHECK(write(ends[1], &message, sizeof message) == sizeof message);
+    if (watchers[i]->signal == signal)
+      CHECK(write(ends[1], &message, sizeof message) == sizeof message);
   }
 }
 
@@ -28,7 +29,8 @@ int main(void) {
     *watchers[i] = (struct watcher){i ? SIGUSR2 : SIGUSR1, 0};
     on_signal(watchers[i]->signal, tell, SA_RESTART);
   }
-  CHECK(kill(getpid(), SIGUSR1) == 0 && kill(getpid(), SIGUSR2) == 0 && kill(getpid(), SIGUSR1) == 0);
+  CHECK(kill(getpid(), SIGUSR1) == 0 && kill(getpid(), SIGUSR2) == 0 &&
+        kill(getpid(), SIGUSR1) == 0);
   struct message messages[8];
   CHECK(read(ends[0], messages, sizeof messages) == 3 * sizeof *messages);
   for (int i = 0; i < 3; i++) {

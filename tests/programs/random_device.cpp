@@ -2,8 +2,8 @@
 // build: -pthread
 // expect: written alone
 // expect: written beside a thread
-#include <thread>
 #include <random>
+#include <thread>
 
 #include "check.h"
 

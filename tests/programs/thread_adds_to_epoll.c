@@ -14,7 +14,7 @@ struct Item {
 
 static int set, done[2];
 
-static void *add(void *unused) {
+static void* add(void* unused) {
   (void)unused;
   for (int i = 0; i < kRounds; i++) {
     struct Item item = {4711, -1, i};
@@ -41,7 +41,7 @@ int main(void) {
     struct epoll_event event;
     int n = epoll_wait(set, &event, 1, -1);
     CHECK(n == 1);
-    struct Item *item = event.data.ptr;
+    struct Item* item = event.data.ptr;
     CHECK(item->magic == 4711 && item->round == i);
     CHECK(epoll_ctl(set, EPOLL_CTL_DEL, item->fd, NULL) == 0);
     item->magic = 4712;

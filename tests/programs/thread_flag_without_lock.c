@@ -42,7 +42,8 @@ int main(void) {
     pthread_cond_signal(&changed);
     if (round % 3 == 0) sched_yield();
     if (round % 2) continue;
-    for (int k = round - 1; k <= round; k++) CHECK(read(acknowledged[0], &seen, sizeof seen) == sizeof seen && seen == k);
+    for (int k = round - 1; k <= round; k++)
+      CHECK(read(acknowledged[0], &seen, sizeof seen) == sizeof seen && seen == k);
   }
   pthread_join(thread, NULL);
   printf("%d rounds\n", ROUNDS);

@@ -13,9 +13,9 @@ struct Work {
 
 static int ends[2];
 
-static void *hand_over(void *first) {
+static void* hand_over(void* first) {
   for (int i = 0; i < kEach; i++) {
-    struct Work *work = malloc(sizeof *work);
+    struct Work* work = malloc(sizeof *work);
     *work = (struct Work){4711, (int)(long)first + i};
     CHECK(write(ends[1], &work, sizeof work) == sizeof work);
   }
@@ -26,9 +26,10 @@ int main(void) {
   pthread_t threads[kWriters];
   long sum = 0;
   CHECK(pipe(ends) == 0 && fcntl(ends[1], F_SETPIPE_SZ, 4096) == 4096);
-  for (long i = 0; i < kWriters; i++) CHECK(pthread_create(&threads[i], NULL, hand_over, (void *)(i * kEach)) == 0);
+  for (long i = 0; i < kWriters; i++)
+    CHECK(pthread_create(&threads[i], NULL, hand_over, (void*)(i * kEach)) == 0);
   for (int i = 0; i < kWriters * kEach; i++) {
-    struct Work *work;
+    struct Work* work;
     CHECK(read(ends[0], &work, sizeof work) == sizeof work);
     CHECK(work->magic == 4711);
     sum += work->number;

@@ -39,8 +39,7 @@ int main(void) {
   pthread_t threads[kThreads];
   CHECK(sem_init(&lock, 0, 1) == 0);
   for (long i = 0; i < kThreads; i++) CHECK(pipe(pipes[i]) == 0);
-  for (long i = 0; i < kThreads; i++)
-    CHECK(pthread_create(&threads[i], NULL, work, (void*)i) == 0);
+  for (long i = 0; i < kThreads; i++) CHECK(pthread_create(&threads[i], NULL, work, (void*)i) == 0);
   long sum = 0;
   for (int i = 0; i < kThreads; i++) {
     void* part;

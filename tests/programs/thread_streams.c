@@ -34,8 +34,7 @@ int main(void) {
   char line[64];
   int lines = 0;
   CHECK((log_file = fopen("log", "w+")) != NULL);
-  for (long i = 0; i < kThreads; i++)
-    CHECK(pthread_create(&threads[i], NULL, work, (void*)i) == 0);
+  for (long i = 0; i < kThreads; i++) CHECK(pthread_create(&threads[i], NULL, work, (void*)i) == 0);
   for (int i = 0; i < kThreads; i++) CHECK(pthread_join(threads[i], NULL) == 0);
   rewind(log_file);
   for (; fgets(line, sizeof line, log_file); lines++) CHECK(whole(line));

@@ -19,8 +19,10 @@ static void log_list(int priority, const char* format, ...) {
 static void* run(void* argument) {
   int thread = (int)(long)argument;
   for (int i = 0; i < kLines; i++) {
-    if (rand() % 3) syslog(LOG_INFO, "%d %d %d %s %d %.2f %ld %d", thread, i, 1, "two", 3, 4.25, 5L, 6);
-    else log_list(LOG_INFO, "%d %d 1 two %d %.2f 5 %s", thread, i, 3, 4.25, "6");
+    if (rand() % 3)
+      syslog(LOG_INFO, "%d %d %d %s %d %.2f %ld %d", thread, i, 1, "two", 3, 4.25, 5L, 6);
+    else
+      log_list(LOG_INFO, "%d %d 1 two %d %.2f 5 %s", thread, i, 3, 4.25, "6");
   }
   return NULL;
 }
@@ -39,7 +41,8 @@ int main(void) {
   char line[200];
   for (int i = 0; i < kThreads * kLines; i++) {
     CHECK(fgets(line, sizeof line, lines));
-    CHECK(sscanf(line, "mx: %d %d 1 two 3 4.25 5 6%n", &thread, &number, &end) == 2 && line[end] == '\n');
+    CHECK(sscanf(line, "mx: %d %d 1 two 3 4.25 5 6%n", &thread, &number, &end) == 2 &&
+          line[end] == '\n');
     CHECK(thread >= 0 && thread < kThreads && number == next[thread]++);
   }
   puts("ok: logged by threads");

@@ -17,7 +17,8 @@ static int take(int taken) {
   pthread_mutex_lock(&lock);
   const int now = queued;
   pthread_mutex_unlock(&lock);
-  for (int k = taken; k < now; k++) CHECK(write(answers[1], &queue[k], sizeof queue[k]) == sizeof queue[k]);
+  for (int k = taken; k < now; k++)
+    CHECK(write(answers[1], &queue[k], sizeof queue[k]) == sizeof queue[k]);
   return now;
 }
 
@@ -40,14 +41,16 @@ static void* loop(void* unused) {
 int main(void) {
   const uint64_t one = 1;
   pthread_t thread;
-  CHECK(pipe2(bell, O_NONBLOCK | O_CLOEXEC) == 0 && pipe(answers) == 0 && (counter = eventfd(0, EFD_CLOEXEC)) >= 0);
+  CHECK(pipe2(bell, O_NONBLOCK | O_CLOEXEC) == 0 && pipe(answers) == 0 &&
+        (counter = eventfd(0, EFD_CLOEXEC)) >= 0);
   CHECK(pthread_create(&thread, NULL, loop, NULL) == 0);
   for (int k = 0, answer; k < ITEMS; k++) {
     pthread_mutex_lock(&lock);
     queue[queued++] = k;
     pthread_mutex_unlock(&lock);
     for (volatile int spin = 0; spin < k * 97 % 5000; spin++) continue;
-    if (atomic_exchange(&asleep, 0)) CHECK(k % 2 ? write(bell[1], "!", 1) == 1 : write(counter, &one, 8) == 8);
+    if (atomic_exchange(&asleep, 0))
+      CHECK(k % 2 ? write(bell[1], "!", 1) == 1 : write(counter, &one, 8) == 8);
     CHECK(k % 4 || (read(answers[0], &answer, sizeof answer) == sizeof answer));
   }
   pthread_join(thread, NULL);

@@ -7,7 +7,9 @@
 static unsigned char before[16 * 32] __attribute__((aligned(32)));
 static unsigned char after[16 * 32] __attribute__((aligned(32)));
 
-#define EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
+#define EACH(DO) \
+  DO(0)          \
+  DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7) DO(8) DO(9) DO(10) DO(11) DO(12) DO(13) DO(14) DO(15)
 #define LOAD(n) "movdqa " #n "*32(%[in]), %%xmm" #n "\n"
 #define STORE(n) "movdqa %%xmm" #n ", " #n "*32(%[out])\n"
 #define LOAD_AVX(n) "vmovdqa " #n "*32(%[in]), %%ymm" #n "\n"
@@ -32,7 +34,8 @@ static void check_call(long number, long a, const void* b, size_t c, long result
   static unsigned char seed;
   const bool avx = __builtin_cpu_supports("avx");
   seed++;
-  for (size_t j = 0; j < sizeof before; j++) before[j] = avx || j % 32 < 16 ? (unsigned char)(j * 37 + seed) : 0;
+  for (size_t j = 0; j < sizeof before; j++)
+    before[j] = avx || j % 32 < 16 ? (unsigned char)(j * 37 + seed) : 0;
   CHECK(call_with(number, a, b, c, avx) == result);
   CHECK(memcmp(before, after, sizeof before) == 0);
 }

@@ -17,7 +17,7 @@ static unsigned hash_of(const struct child* c) {
 }
 
 static int by_address(const void* a, const void* b) {
-  unsigned x = hash_of(*(struct child* const*)a), y = hash_of(*(struct child* const*)b);
+  unsigned x = hash_of(*(struct child*const*)a), y = hash_of(*(struct child*const*)b);
   return (x > y) - (x < y);
 }
 

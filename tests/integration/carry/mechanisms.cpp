@@ -53,7 +53,7 @@ Counts counts;
 #endif
 int& lines = counts.lines;
 int& looks = counts.looks;  // of the parent's
-volatile int zero;  // or the compiler would leave out what the bad version never reaches
+volatile int zero;          // or the compiler would leave out what the bad version never reaches
 int* const volatile nowhere = nullptr;
 
 void answer(const char* text) {
@@ -138,8 +138,8 @@ bool next_line(char (&line)[64]) {
   return line[0];
 }
 
-// It waits like that too, and its frame is another one in the bad version: other values, in other places. What it kept must be
-// right when the good version's code goes on with it.
+// It waits like that too, and its frame is another one in the bad version: other values, in other
+// places. What it kept must be right when the good version's code goes on with it.
 char heard[64];
 
 [[gnu::noinline]] void hear() {
@@ -173,11 +173,11 @@ struct Kind {
 int overflow(const char* line) { return deep(line[0] & 1); }
 Kind kinds[] = {{"null", null_pointer}, {"divide", division}, {"assert", assertion},
                 {"exit", wrong_exit},   {"stack", overflow},  {"throw", exception},
-                {"talk", conversation}, {"callback", called},
-                {"frame", remembers}};
+                {"talk", conversation}, {"callback", called}, {"frame", remembers}};
 
 #ifdef MAPS
-// As a server does with each page (apache): the file is closed when a copy of this process comes here once more.
+// As a server does with each page (apache): the file is closed when a copy of this process comes
+// here once more.
 void look_at_page() {
   static const char name[] = "page", text[] = "as it was written";
   static bool there;

@@ -175,7 +175,8 @@ const std::vector<Field>& fields() {
                                 {"type", "tmpfs"},
                                 {"source", "tmpfs"},
                                 {"options", {"nosuid", "noexec", "size=64k", "mode=711"}}});
-         add_bind(c, "/etc/hosts", c["root"]["path"].get<std::string>() + "/etc/version", {"bind", "ro"});
+         add_bind(c, "/etc/hosts", c["root"]["path"].get<std::string>() + "/etc/version",
+                  {"bind", "ro"});
        },
        "grep -v /.mx /proc/self/mountinfo | cut -d' ' -f5,6 | sort; ls -ld /mnt/deep/tmp; cat "
        "/etc/hosts; echo x > /etc/hosts; "
@@ -243,12 +244,14 @@ const std::vector<Field>& fields() {
          for (const Json& rule : file["syscalls"])
            if (rule["action"] == "SCMP_ACT_ALLOW")
              for (const Json& name : rule["names"])
-               if (name != "clone3" && name != "faccessat2" && name != "personality") names.push_back(name);
+               if (name != "clone3" && name != "faccessat2" && name != "personality")
+                 names.push_back(name);
          c["linux"]["seccomp"] = {{"defaultAction", "SCMP_ACT_ERRNO"},
                                   {"architectures", {"SCMP_ARCH_X86_64"}},
                                   {"syscalls", {{{"names", names}, {"action", "SCMP_ACT_ALLOW"}}}}};
        },
-       "echo up; busybox setarch i386 uname -m 2>&1; (exit 3); echo $?; grep Seccomp: /proc/self/status"},
+       "echo up; busybox setarch i386 uname -m 2>&1; (exit 3); echo $?; grep Seccomp: "
+       "/proc/self/status"},
       {"linux.rootfsPropagation", [](Json& c) { c["linux"]["rootfsPropagation"] = "private"; },
        "grep -c shared: /proc/self/mountinfo || true"},
   };
@@ -316,8 +319,10 @@ TEST_F(Conformance, HooksOfTheBundle) {
 
 // Labels: what the kernel has (the program sees its own), or the same refusal where it has none.
 TEST_F(Conformance, LabelsOfTheBundle) {
-  for (const auto& [field, value] : {std::pair{"apparmorProfile", "unconfined"}, std::pair{"apparmorProfile", "mx-no-such-profile"},
-                                     std::pair{"selinuxLabel", "system_u:system_r:container_t:s0:c1,c2"}}) {
+  for (const auto& [field, value] :
+       {std::pair{"apparmorProfile", "unconfined"},
+        std::pair{"apparmorProfile", "mx-no-such-profile"},
+        std::pair{"selinuxLabel", "system_u:system_r:container_t:s0:c1,c2"}}) {
     std::string said[3];
     for (int i = 0; i < 3; ++i) {
       Json config = default_config();
@@ -325,8 +330,9 @@ TEST_F(Conformance, LabelsOfTheBundle) {
       config["process"][field] = value;
       if (i == 2) config["annotations"]["run.mx.new"] = "image:app:new";
       write_config(config);
-      const Outcome outcome = shell("cd $W/bundle && " + (i == 0 ? std::string("runc") : runtime()) +
-                                    " --root $ROOT run c </dev/null 2>&1 | sed 's/time=\"[^\"]*\"//'; echo ${PIPESTATUS[0]}");
+      const Outcome outcome = shell(
+          "cd $W/bundle && " + (i == 0 ? std::string("runc") : runtime()) +
+          " --root $ROOT run c </dev/null 2>&1 | sed 's/time=\"[^\"]*\"//'; echo ${PIPESTATUS[0]}");
       said[i] = outcome.output;
       EXPECT_EQ(shell("runc --root $ROOT state c").status, 1) << field;
     }

@@ -71,16 +71,20 @@ TEST_F(Containerd, TaskVerbs) {
   EXPECT_EQ(ok("ls $W/state"), "");
 }
 
-// Images from scratch: one static program and nothing else; a program with musl's loader. The new version is another build.
+// Images from scratch: one static program and nothing else; a program with musl's loader. The new
+// version is another build.
 TEST_F(Containerd, ImagesWithoutAShellServeOnWhenAVersionCrashesUnderLoad) {
   const std::string source = MX_SOURCE "/tests/integration/engines/support/server.c";
-  for (const auto& [kind, compiler] : {std::pair{"static", "gcc -static"}, std::pair{"musl", "musl-gcc"}}) {
+  for (const auto& [kind, compiler] :
+       {std::pair{"static", "gcc -static"}, std::pair{"musl", "musl-gcc"}}) {
     setenv("KIND", kind, 1);
-    ok("mkdir -p $W/$KIND/new/lib && cp -L /lib/ld-musl-x86_64.so.1 $W/$KIND/new/lib/ && cp -a $W/$KIND/new $W/$KIND/old && " +
-       std::string(compiler) + " -O1 -o $W/$KIND/old/server " + source + " && " + compiler + " -O2 -o $W/$KIND/new/server " +
-       source + "; [ $KIND = musl ] || rm -r $W/$KIND/*/lib");
+    ok("mkdir -p $W/$KIND/new/lib && cp -L /lib/ld-musl-x86_64.so.1 $W/$KIND/new/lib/ && cp -a "
+       "$W/$KIND/new $W/$KIND/old && " +
+       std::string(compiler) + " -O1 -o $W/$KIND/old/server " + source + " && " + compiler +
+       " -O2 -o $W/$KIND/new/server " + source + "; [ $KIND = musl ] || rm -r $W/$KIND/*/lib");
     ok("umoci new --image $W/lay/l:$KIND && umoci insert --image $W/lay/l:$KIND $W/$KIND/old / && "
-       "skopeo --insecure-policy copy -q oci:$W/lay/l:$KIND docker-archive:$W/$KIND.tar:localhost/server:$KIND && "
+       "skopeo --insecure-policy copy -q oci:$W/lay/l:$KIND "
+       "docker-archive:$W/$KIND.tar:localhost/server:$KIND && "
        "$CTR images import $W/$KIND.tar && $IMAGE image add server:$KIND dir:$W/$KIND/new");
     for (const char* version : {"old", "new"}) {
       ok("$CTR run -d --net-host --runtime io.containerd.runc.v2 --runc-binary $R --annotation "
@@ -117,10 +121,12 @@ TEST_F(Containerd, KubernetesInterface) {
      "docker-archive:$W/pause.tar:localhost/pause:1 && "
      "$CTR -n k8s.io images import $W/pause.tar && $CTR -n k8s.io images import $W/old.tar");
   const std::string script = MX_SOURCE "/tests/integration/engines/support/cri.py";
-  const Outcome outcome =
-      shell("timeout 100 /usr/bin/python3 " + script +
-            " $W/c.sock localhost/app:old $W/logs $W/state run.mx.new=image:app:new run.mx.leader=new");
-  EXPECT_EQ(outcome.output, "version new 0\nstatus of exec 6\nstates 1 1\nlog new\nkilled 0\nafter the crash 1 attempt 0 same start True old 0\nstopped 2 4\n")
+  const Outcome outcome = shell(
+      "timeout 100 /usr/bin/python3 " + script +
+      " $W/c.sock localhost/app:old $W/logs $W/state run.mx.new=image:app:new run.mx.leader=new");
+  EXPECT_EQ(outcome.output,
+            "version new 0\nstatus of exec 6\nstates 1 1\nlog new\nkilled 0\nafter the crash 1 "
+            "attempt 0 same start True old 0\nstopped 2 4\n")
       << outcome.errors.substr(0, 3000) << ok("tail -5 $W/containerd.log");
   EXPECT_EQ(ok("ls $W/state"), "");
 }

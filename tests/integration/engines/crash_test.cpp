@@ -57,7 +57,9 @@ void Crash::carry_over(const std::string& leader, const Json& seccomp) {
   write_config(config);
   start_container(runtime(), "m");
   expect_carried_over(2);
-  expect_seen_again("$W/state/*/out/" + ok("grep '\"crash\"' $W/state/*/out/report.jsonl | head -1 | jq -r .directory"));
+  expect_seen_again(
+      "$W/state/*/out/" +
+      ok("grep '\"crash\"' $W/state/*/out/report.jsonl | head -1 | jq -r .directory"));
   ok("$R --root $ROOT kill m KILL");
 }
 

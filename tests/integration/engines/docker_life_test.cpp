@@ -79,7 +79,8 @@ TEST_F(DockerLife, Exec) {
   // (A shell's line editor would ask the terminal where the cursor is, when it gets to it; and the
   // engine sets the size some time after the start.)
   const std::string steps =
-      " sh -c \"tty; echo ready; read n; until busybox stty size 2>&1 | grep -q 80; do sleep 0.1; done; "
+      " sh -c \"tty; echo ready; read n; until busybox stty size 2>&1 | grep -q 80; do sleep 0.1; "
+      "done; "
       "busybox stty size; exit \\$n\"' 'ready' '4\\n'";
   const Outcome native = shell(talk + "native" + steps), mx = shell(talk + "mx" + steps);
   EXPECT_EQ(mx.status, 4) << mx.output;

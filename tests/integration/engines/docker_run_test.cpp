@@ -43,7 +43,8 @@ TEST_F(DockerRun, FileSystems) {
       "--read-only --tmpfs /t:size=64k,mode=711,noexec --shm-size 128k -v $W/vol:/v -v "
       "$W/readonly:/r:ro -v kept:/etc "
       "--mount type=tmpfs,destination=/m --device /dev/zero:/dev/mine:r",
-      "sh -c 'exec 2>&1; touch /x; touch /tmp/x; touch /m/x && ls /m; stat -c \"%A %u\" /t; dd if=/dev/zero of=/t/f "
+      "sh -c 'exec 2>&1; touch /x; touch /tmp/x; touch /m/x && ls /m; stat -c \"%A %u\" /t; dd "
+      "if=/dev/zero of=/t/f "
       "bs=1k count=100 2>/dev/null; "
       "stat -c %s /t/f; grep -o \" /t tmpfs [a-z,]*\" /proc/mounts; "
       "dd if=/dev/zero of=/dev/shm/f bs=1k count=200 2>/dev/null; stat -c %s /dev/shm/f; "
@@ -61,16 +62,18 @@ TEST_F(DockerRun, NamespacesAndLimits) {
       "--cgroup-parent /mx-parent-${W##*.}",
       "sh -c 'cat /proc/sys/kernel/msgmax; grep -c mx-parent /proc/self/cgroup; cd /sys/fs/cgroup; "
       "cat memory/memory.limit_in_bytes pids/pids.max cpu/cpu.cfs_quota_us cpu/cpu.shares'");
-  shell("rmdir $(find /sys/fs/cgroup -depth -type d -name mx-parent-${W##*.})");  // docker leaves it
+  shell(
+      "rmdir $(find /sys/fs/cgroup -depth -type d -name mx-parent-${W##*.})");  // docker leaves it
   expect_same("--pid host --ipc host --uts host --hostname ''",
               "sh -c '[ $$ -gt 100 ] && echo outside; (exit 9); echo $?; busybox readlink "
               "/proc/self/ns/ipc; "
               "cat /proc/sys/kernel/hostname'");
   // An orphan is waited for: by docker-init under runc, by the monitor here. (A child of the
   // follower's may have ended just when `ps` looks, and be waited for a moment later.)
-  expect_same("--init",
-              "sh -c 'sh -c \"sleep 0.2 & exit\"; sleep 0.5; i=0; until ! ps -o stat,args | grep -q ^Z; "
-              "do sleep 0.1; i=$((i+1)); [ $i -lt 50 ] || { ps -o stat,args; break; }; done; exit 0'");
+  expect_same(
+      "--init",
+      "sh -c 'sh -c \"sleep 0.2 & exit\"; sleep 0.5; i=0; until ! ps -o stat,args | grep -q ^Z; "
+      "do sleep 0.1; i=$((i+1)); [ $i -lt 50 ] || { ps -o stat,args; break; }; done; exit 0'");
 }
 
 TEST_F(DockerRun, ExitStatuses) {
@@ -78,13 +81,17 @@ TEST_F(DockerRun, ExitStatuses) {
     expect_same("", "sh -c 'echo out; echo err >&2; exit " + std::to_string(status) + "'", status);
 }
 
-// The terminal and its size, an answer, an interrupt that ends the job in the foreground and not the shell, an exit status.
-// No line editor: what that shows depends on when the terminal answers it. (docker sets the size when the container runs.)
+// The terminal and its size, an answer, an interrupt that ends the job in the foreground and not
+// the shell, an exit status. No line editor: what that shows depends on when the terminal answers
+// it. (docker sets the size when the container runs.)
 TEST_F(DockerRun, OnATerminal) {
-  const std::string talk = MX_SOURCE "/tests/integration/engines/support/terminal.py '$DOCKER run --rm -it --network none ";
+  const std::string talk = MX_SOURCE
+      "/tests/integration/engines/support/terminal.py '$DOCKER run --rm -it --network none ";
   const std::string steps =
-      " app:old sh -c \"until busybox stty size 2>&1 | grep -q 80; do sleep 0.1; done; tty; busybox stty size; "
-      "test -t 2 && echo err; set -m; trap : INT; echo ready; cat; echo status \\$?; read n; exit \\$n\"' "
+      " app:old sh -c \"until busybox stty size 2>&1 | grep -q 80; do sleep 0.1; done; tty; "
+      "busybox stty size; "
+      "test -t 2 && echo err; set -m; trap : INT; echo ready; cat; echo status \\$?; read n; exit "
+      "\\$n\"' "
       "'ready' 'word\\n' 'word\\r\\nword' '\\x03' 'status 130' '6\\n'";
   const Outcome native = shell(talk + steps);
   const Outcome mx = shell(talk + "--runtime mx -e MX_NEW=image:app:new" + steps);
@@ -93,11 +100,12 @@ TEST_F(DockerRun, OnATerminal) {
   EXPECT_EQ(native.output, mx.output);
 }
 
-// mx run inside an ordinary container of runc's: docker's own profile keeps back what a survivor needs to take over
-// descriptors, and one capability gives it.
+// mx run inside an ordinary container of runc's: docker's own profile keeps back what a survivor
+// needs to take over descriptors, and one capability gives it.
 TEST_F(DockerRun, Doctor) {
   const auto examined = [](const std::string& options) {
-    return shell("$DOCKER run --rm --network none --runtime runc " + options + " -v " MX_COMMAND ":/mx:ro app:old /mx doctor --no-containers");
+    return shell("$DOCKER run --rm --network none --runtime runc " + options +
+                 " -v " MX_COMMAND ":/mx:ro app:old /mx doctor --no-containers");
   };
   const Outcome plain = examined("");
   EXPECT_EQ(plain.status, 1) << plain.output << plain.errors;

@@ -1,7 +1,7 @@
 // dockerd 20.10 of Debian with its own data folder and socket; `docker run --runtime mx`.
-#include <fstream>
-
 #include "tests/integration/engines/support/docker.hpp"
+
+#include <fstream>
 
 namespace mx::engines {
 namespace {
@@ -78,7 +78,8 @@ TEST_F(Docker, ErrorsReachTheUser) {
       << outcome.errors;
 }
 
-// In the foreground of the terminal (timeout --foreground), whether or not the user's shell execs its last command.
+// In the foreground of the terminal (timeout --foreground), whether or not the user's shell execs
+// its last command.
 TEST_F(Docker, TerminalAndAttach) {
   const Outcome mx = shell(
       "script -qec \"$DOCKER run --rm -it --network none --runtime mx -e MX_NEW=image:app:new "

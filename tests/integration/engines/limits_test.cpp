@@ -81,9 +81,10 @@ TEST_F(Limits, OfTwoThatTakeTheSameTheFollowerGoes) {
   follower_goes();
 }
 
-// The kernel ends who uses most, and the leader does when its follower lags: it has all that it wanted, and the follower
-// what is left. (More than 40 MiB: a smaller victim's memory is freed after the kernel takes it for freed, and whoever asks for a
-// page meanwhile, the monitor or the leader, makes it choose the next one. docs/containers.md)
+// The kernel ends who uses most, and the leader does when its follower lags: it has all that it
+// wanted, and the follower what is left. (More than 40 MiB: a smaller victim's memory is freed
+// after the kernel takes it for freed, and whoever asks for a page meanwhile, the monitor or the
+// leader, makes it choose the next one. docs/containers.md)
 TEST_F(Limits, OfTwoThatTakeTheSameTheFollowerGoesAlsoIfItComesLate) {
   start(80, 80);
   const std::string follower = host_pid_of("new");

@@ -116,11 +116,14 @@ TEST_F(Podman, PrecreateHookWithAnUntouchedRuntime) {
 
 TEST_F(Podman, LighttpdServesOnWhenAVersionCrashesUnderLoad) {
   add_lighttpd(17453);
-  ok("tar -C $W/old -c . | $PODMAN import - lighttpd:old; $IMAGE image add lighttpd:new dir:$W/new");
+  ok("tar -C $W/old -c . | $PODMAN import - lighttpd:old; $IMAGE image add lighttpd:new "
+     "dir:$W/new");
   for (const char* version : {"old", "new"}) {
-    ok("$PODMAN --runtime mx run -d --name c ${OPTS/none/host} --annotation run.mx.new=image:lighttpd:new lighttpd:old "
+    ok("$PODMAN --runtime mx run -d --name c ${OPTS/none/host} --annotation "
+       "run.mx.new=image:lighttpd:new lighttpd:old "
        "/usr/sbin/lighttpd -D -f /etc/lighttpd.conf");
-    const std::string about = "$PODMAN inspect -f '{{.Id}} {{.State.Pid}} {{.State.Status}} {{.RestartCount}}' c";
+    const std::string about =
+        "$PODMAN inspect -f '{{.Id}} {{.State.Pid}} {{.State.Status}} {{.RestartCount}}' c";
     const std::string before = ok(about);
     crash_under_load(17453, version, false);
     EXPECT_EQ(ok(about), before);

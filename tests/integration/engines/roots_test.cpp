@@ -1,5 +1,5 @@
-// Two images with different libcs and different files of the application: each version reads its own, what was
-// written is the leader's, volumes are shared. runc alone, native first.
+// Two images with different libcs and different files of the application: each version reads its
+// own, what was written is the leader's, volumes are shared. runc alone, native first.
 #include "tests/integration/engines/support/workshop.hpp"
 
 namespace mx::engines {
@@ -11,7 +11,8 @@ class Roots : public Workshop {
     Workshop::SetUp();
     setenv("ROOT", (folder_ / "rt").c_str(), 1);
     make_trees();
-    ok("for v in old new; do mkdir -p $W/$v/lib $W/$v/app/parts $W/$v/app/old-name $W/$v/srv $W/$v/usr/share/shared; "
+    ok("for v in old new; do mkdir -p $W/$v/lib $W/$v/app/parts $W/$v/app/old-name $W/$v/srv "
+       "$W/$v/usr/share/shared; "
        "ln -s srv $W/$v/alias; echo $v > $W/$v/app/name; echo $v-linked > $W/$v/app/target; "
        "ln -s target $W/$v/app/link; echo $v-a > $W/$v/app/parts/a; echo $v > $W/$v/app/name2; "
        "echo $v > $W/$v/app/gone; done; echo b > $W/old/app/parts/b; echo c > $W/new/app/parts/c; "
@@ -19,22 +20,25 @@ class Roots : public Workshop {
   }
 
   void add_program(const std::string& version, const std::string& compiler) {
-    ok(compiler + " -O1 -w -o $W/" + version + "/app/user " MX_SOURCE
-       "/tests/integration/engines/support/root_user.c");
-    if (compiler == "musl-gcc") ok("cp -L /lib/ld-musl-x86_64.so.1 $W/" + version + "/lib/");
-    else add_libraries(version, "$W/" + version + "/app/user");
+    ok(compiler + " -O1 -w -o $W/" + version +
+       "/app/user " MX_SOURCE "/tests/integration/engines/support/root_user.c");
+    if (compiler == "musl-gcc")
+      ok("cp -L /lib/ld-musl-x86_64.so.1 $W/" + version + "/lib/");
+    else
+      add_libraries(version, "$W/" + version + "/app/user");
   }
 
   void add_libraries(const std::string& version, const std::string& program) {
-    ok("for f in $(ldd " + program + " | grep -o '/lib[^ ]*' | sort -u); do mkdir -p $W/" + version +
-       "$(dirname $f); cp -L $f $W/" + version + "$f; done");
+    ok("for f in $(ldd " + program + " | grep -o '/lib[^ ]*' | sort -u); do mkdir -p $W/" +
+       version + "$(dirname $f); cp -L $f $W/" + version + "$f; done");
   }
 
   void write(const std::vector<std::string>& args, bool two) {
     Json config = default_config();
     config["process"]["args"] = args;
     if (two) config["annotations"]["run.mx.new"] = "image:app:new";
-    for (const auto& [from, to] : {std::pair{"vol", "/vol"}, std::pair{"shared", "/usr/share/shared"}})
+    for (const auto& [from, to] :
+         {std::pair{"vol", "/vol"}, std::pair{"shared", "/usr/share/shared"}})
       add_bind(config, to, folder_ / from, {"rbind", "rw"});
     write_config(config);
   }
@@ -71,7 +75,8 @@ TEST_F(Roots, TwoLibcsAndTheApplicationInAFolderOfItsOwn) {
   ok("echo go > $W/say");
   expect_lines("m", "ready", 3);
   EXPECT_EQ(ok("grep -A 20 'own new$' $W/m.out"),
-            "own new\nown link new-linked\nown list a c \nown relative new-a\nown stat file\nown fstatat file\n"
+            "own new\nown link new-linked\nown list a c \nown relative new-a\nown stat file\nown "
+            "fstatat file\n"
             "later later\nready ");
   EXPECT_EQ(ok("cat $W/vol/out"), "volume");
   ok("$R --root $ROOT kill m KILL");
@@ -79,15 +84,16 @@ TEST_F(Roots, TwoLibcsAndTheApplicationInAFolderOfItsOwn) {
 
 TEST_F(Roots, PythonApplication) {
   for (const char* version : {"old", "new"}) {
-    ok(std::string("mkdir -p $W/") + version + "/usr/bin $W/" + version + "/usr/lib; cp /usr/bin/python3.11 $W/" + version +
-       "/usr/bin/");
+    ok(std::string("mkdir -p $W/") + version + "/usr/bin $W/" + version +
+       "/usr/lib; cp /usr/bin/python3.11 $W/" + version + "/usr/bin/");
     add_libraries(version, "/usr/bin/python3.11");
   }
   ok("for v in old new; do "
      "echo \"NAME = '$v'\" > $W/$v/app/version.py; cat > $W/$v/app/main.py <<'EOF'\n"
      "import os, sys\n"
      "import version\n"
-     "parts = ','.join(open('/app/parts/' + n).read().strip() for n in sorted(os.listdir('/app/parts')))\n"
+     "parts = ','.join(open('/app/parts/' + n).read().strip() for n in "
+     "sorted(os.listdir('/app/parts')))\n"
      "print('up', flush=True)\n"
      "for line in sys.stdin:\n"
      "    print(version.NAME, parts, os.path.exists('/app/parts/c'), line.strip(), flush=True)\n"

@@ -226,7 +226,8 @@ TEST_P(Runtime, VerbsAndExecOfARunningContainer) {
       shell("$R $FLAGS --log $W/log --log-format json --root $ROOT checkpoint m");
   EXPECT_EQ(checkpoint.status, 1);
   EXPECT_EQ(checkpoint.output, "");
-  EXPECT_NE(checkpoint.errors.find("runs two versions under mx"), std::string::npos);  // containerd looks there
+  EXPECT_NE(checkpoint.errors.find("runs two versions under mx"),
+            std::string::npos);  // containerd looks there
   EXPECT_NE(oci::read_file(folder_ / "log").find("runs two versions under mx"), std::string::npos);
   ok("$R $FLAGS --root $ROOT kill m TERM");
   ASSERT_TRUE(wait_for("$R $FLAGS --root $ROOT state m | grep -q stopped"));

@@ -119,14 +119,17 @@ TEST_F(Settings, TheContainersImageIsThePatchedOneAndTheOldOneItsNet) {
   EXPECT_EQ(run(config).output, "old\n");
 }
 
-// What a newer containerd and CRI-O make of a Kubernetes image volume: a bind of the image's mount, or an overlay over it that
-// may not execute anything (of which the kernel stacks no third).
+// What a newer containerd and CRI-O make of a Kubernetes image volume: a bind of the image's mount,
+// or an overlay over it that may not execute anything (of which the kernel stacks no third).
 TEST_F(Settings, ImageVolumesOfKubernetes) {
   ok("mkdir $W/layer $W/img $W/empty && cp -a $W/old $W/base && mv $W/base/bin $W/layer/ && "
      "mount -t overlay -o ro,noexec,nosuid,nodev,lowerdir=$W/layer:$W/base overlay $W/img");
   const std::string image = (folder_ / "img").string();
   const Json volumes[] = {
-      {{"destination", "/net"}, {"type", "bind"}, {"source", image}, {"options", {"rbind", "rprivate", "ro"}}},
+      {{"destination", "/net"},
+       {"type", "bind"},
+       {"source", image},
+       {"options", {"rbind", "rprivate", "ro"}}},
       {{"destination", "/net"},
        {"type", "overlay"},
        {"source", "overlay"},
@@ -134,7 +137,8 @@ TEST_F(Settings, ImageVolumesOfKubernetes) {
   for (const Json& volume : volumes) {
     Json config = with({{"run.mx.old", "volume:/net"}});
     config["root"]["path"] = (folder_ / "new").string();
-    config["process"]["args"] = {"/bin/sh", "-c", "cat /etc/version; echo x > /etc/mine; cat /etc/mine; ls -d /net/etc"};
+    config["process"]["args"] = {
+        "/bin/sh", "-c", "cat /etc/version; echo x > /etc/mine; cat /etc/mine; ls -d /net/etc"};
     config["mounts"].push_back(volume);
     const Outcome outcome = run(config);
     EXPECT_EQ(outcome.output, "old\nx\n/net/etc\n") << outcome.errors << volume;

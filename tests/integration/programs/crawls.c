@@ -1,4 +1,5 @@
-// Writes many numbers. Compiled with CRAWLS it sleeps now and then, by a futex for which no other thread has a bell.
+// Writes many numbers. Compiled with CRAWLS it sleeps now and then, by a futex for which no other
+// thread has a bell.
 #include <linux/futex.h>
 #include <stdio.h>
 #include <sys/syscall.h>

@@ -1,5 +1,6 @@
-// Puts itself into the background, once a byte has come on its standard input, and serves one client after the other: each line
-// comes back with its number; "pid" is answered with the process id, and after "end" it leaves.
+// Puts itself into the background, once a byte has come on its standard input, and serves one
+// client after the other: each line comes back with its number; "pid" is answered with the process
+// id, and after "end" it leaves.
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,9 @@ static void serve(int fd) {
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in at = {.sin_family = AF_INET,
+                           .sin_port = htons(atoi(argv[1])),
+                           .sin_addr = {htonl(INADDR_LOOPBACK)}};
   int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(listener, (struct sockaddr*)&at, sizeof at) || listen(listener, 8)) return 1;

@@ -1,6 +1,7 @@
-// An epoll server: numbers the lines of each connection and sends them back, by read/write or recv/send in turn.
-// With a second argument so many more threads, which make calls all the time; with a third one it opens so many descriptors first.
-// Built with -DTHREADS=N so many threads serve, each its own connections. Built with -DBAD it dies of a line "fault".
+// An epoll server: numbers the lines of each connection and sends them back, by read/write or
+// recv/send in turn. With a second argument so many more threads, which make calls all the time;
+// with a third one it opens so many descriptors first. Built with -DTHREADS=N so many threads
+// serve, each its own connections. Built with -DBAD it dies of a line "fault".
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -41,7 +42,8 @@ static void serve(int fd) {
   char* in = connections[fd].in;
   size_t* used = &connections[fd].used;
   size_t room = sizeof connections[fd].in - *used;
-  ssize_t n = fd % 3 ? recv(fd, in + *used, room, fd % 3 == 2 ? MSG_DONTWAIT : 0) : read(fd, in + *used, room);
+  ssize_t n = fd % 3 ? recv(fd, in + *used, room, fd % 3 == 2 ? MSG_DONTWAIT : 0)
+                     : read(fd, in + *used, room);
   if (n <= 0) {
     close(fd);
     memset(&connections[fd], 0, sizeof connections[fd]);
@@ -52,7 +54,8 @@ static void serve(int fd) {
   while ((end = memchr(line, '\n', *used - (size_t)(line - in)))) {
     char out[4200];
     look_at(line);
-    int size = snprintf(out, sizeof out, "%ld %.*s\n", ++connections[fd].lines, (int)(end - line), line);
+    int size =
+        snprintf(out, sizeof out, "%ld %.*s\n", ++connections[fd].lines, (int)(end - line), line);
     put(fd, out, (size_t)size);
     line = end + 1;
   }
@@ -103,7 +106,9 @@ static void* be_busy(void* null) {
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
   signal(SIGPIPE, SIG_IGN);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(atoi(argv[1])), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  struct sockaddr_in at = {.sin_family = AF_INET,
+                           .sin_port = htons(atoi(argv[1])),
+                           .sin_addr = {htonl(INADDR_LOOPBACK)}};
   int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1, set = epoll_create1(0);
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   if (bind(listener, (struct sockaddr*)&at, sizeof at) || listen(listener, 128)) return 1;
@@ -115,7 +120,8 @@ int main(int argc, char** argv) {
   if (argc > 3 && setrlimit(RLIMIT_NOFILE, &limit)) return 5;
   for (int i = argc > 3 ? atoi(argv[3]) : 0; i > 0; i--)
     if (dup((int)null) < 0) return 6;
-  for (int i = argc > 2 ? atoi(argv[2]) : 0; i > 0; i--) pthread_create(&thread, NULL, be_busy, (void*)null);
+  for (int i = argc > 2 ? atoi(argv[2]) : 0; i > 0; i--)
+    pthread_create(&thread, NULL, be_busy, (void*)null);
   start_threads();
   for (;;) {
     int n = epoll_wait(set, ready, 64, -1);

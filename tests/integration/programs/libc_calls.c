@@ -1,5 +1,6 @@
-/* A server whose answers go through many functions of the C library: libcs make them by different system calls.
-   Usage: libc_calls PORT FOLDER. Each line is a request: "files", "descriptors", "waits", "child", "thread", "pid"; "end" ends it. */
+/* A server whose answers go through many functions of the C library: libcs make them by different
+   system calls. Usage: libc_calls PORT FOLDER. Each line is a request: "files", "descriptors",
+   "waits", "child", "thread", "pid"; "end" ends it. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,12 +68,20 @@ static void descriptors(void) {
   tell("dup2", dup2(ends[0], 100));
   tell("dup3", dup3(ends[1], 101, O_CLOEXEC));
   tell("read", read(100, text, sizeof text));
-  int fds[] = {eventfd(3, 0), epoll_create(5), inotify_init(), signalfd(-1, &none, 0), ends[0], ends[1], 100, 101};
+  int fds[] = {eventfd(3, 0),
+               epoll_create(5),
+               inotify_init(),
+               signalfd(-1, &none, 0),
+               ends[0],
+               ends[1],
+               100,
+               101};
   for (int i = 0; i < 8; i++) tell("fd", fds[i] >= 0);
   for (int i = 0; i < 8; i++) tell("close", close(fds[i]));
 }
 
-/* (What is left of select's timeout is not told: glibc's has the kernel's value, musl's leaves it alone.) */
+/* (What is left of select's timeout is not told: glibc's has the kernel's value, musl's leaves it
+ * alone.) */
 static void waits(void) {
   int ends[2];
   fd_set set;
@@ -131,7 +140,8 @@ int main(int argc, char** argv) {
   if (argc != 3 || chdir(argv[2])) return 2;
   int listener = socket(AF_INET, SOCK_STREAM, 0), set = epoll_create1(0), on = 1;
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1])),
+  struct sockaddr_in address = {.sin_family = AF_INET,
+                                .sin_port = htons((unsigned short)atoi(argv[1])),
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   if (bind(listener, (struct sockaddr*)&address, sizeof address) || listen(listener, 8)) return 4;
   struct epoll_event event = {EPOLLIN, {.fd = listener}};

@@ -1,5 +1,5 @@
-// Answers each line with its number, and makes a child for each, which ends soon. It knows its children: one that it is told
-// of twice, or that it has not made, is the end.
+// Answers each line with its number, and makes a child for each, which ends soon. It knows its
+// children: one that it is told of twice, or that it has not made, is the end.
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>

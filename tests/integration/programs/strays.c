@@ -1,6 +1,7 @@
-// Works in rounds of some 20 ms and says so after each. Where a round has taken fifty times as long by the time-stamp counter,
-// which is no system call, it makes one more call: as a program does whose threads met in another order.
-// With an argument it makes one more call in that round, too, if it was built with -DMORE.
+// Works in rounds of some 20 ms and says so after each. Where a round has taken fifty times as long
+// by the time-stamp counter, which is no system call, it makes one more call: as a program does
+// whose threads met in another order. With an argument it makes one more call in that round, too,
+// if it was built with -DMORE.
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

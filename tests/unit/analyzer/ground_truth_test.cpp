@@ -210,7 +210,9 @@ TEST_F(GroundTruth, GeneratedPrograms) {
   measure_generated(folder_, list);
 }
 
-TEST_F(GroundTruth, OtherGeneratedPrograms) { measure_generated(folder_, all_levels(kNoPie, kPie)); }
+TEST_F(GroundTruth, OtherGeneratedPrograms) {
+  measure_generated(folder_, all_levels(kNoPie, kPie));
+}
 
 TEST_F(GroundTruth, HandWrittenPrograms) {
   Totals t;

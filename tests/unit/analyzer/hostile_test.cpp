@@ -199,7 +199,8 @@ TEST_F(Hostile, LyingMappingFilesAreReadInsideTheirBounds) {
               m.value()->new_fixups_of(f).size();
       for (const auto& site : m.value()->sites_of(f)) {
         for (const auto& move : m.value()->moves_to_new(site)) seen += move.size;
-        for (const auto& move : m.value()->moves_to_old(site)) seen += m.value()->text(move.name).size();
+        for (const auto& move : m.value()->moves_to_old(site))
+          seen += m.value()->text(move.name).size();
       }
       m.value()->site_at_old(f.old_address + 1);
       m.value()->site_at_new(f.new_address + 1);

@@ -34,7 +34,8 @@ TEST(CheckpointPolicy, MuchPublishedIsCoveredAsSoonAsItsShareAllows) {
 TEST(CheckpointPolicy, AnExpensiveOneWaits) {
   constexpr double kBurden = 0.2;
   EXPECT_FALSE(worth_making(busy(1, 20 * kMiB), kCalm, kBurden, 1));
-  EXPECT_FALSE(worth_making(busy(19.9, 40 * kMiB), kCalm, kBurden, 4)) << "though the log is half full";
+  EXPECT_FALSE(worth_making(busy(19.9, 40 * kMiB), kCalm, kBurden, 4))
+      << "though the log is half full";
   EXPECT_FALSE(worth_making(busy(19.9, 20 * kMiB), kCalm, kBurden, 10));
   EXPECT_TRUE(worth_making(busy(20.1, 20 * kMiB), kCalm, kBurden, 10));
 }

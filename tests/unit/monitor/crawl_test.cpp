@@ -14,7 +14,8 @@ namespace {
 // Within two windows, when the leader waits and followers are busy for these parts of the time.
 bool crawls(Crawl& crawl, double waits, double busy, double from = 0, bool runs = true) {
   bool found = false;
-  for (double now = from; now <= from + 5; now += 0.5) found |= crawl.crawls(3, {waits * now, busy * now, runs}, now);
+  for (double now = from; now <= from + 5; now += 0.5)
+    found |= crawl.crawls(3, {waits * now, busy * now, runs}, now);
   return found;
 }
 

@@ -21,8 +21,8 @@ void end_process(pid_t pid) {
   waitpid(pid, nullptr, 0);
 }
 
-// The monitor's readers of crashed processes have its descriptors: that one of them still holds a pidfd must not make the
-// end of one process that of another, whose pidfd has the number by then.
+// The monitor's readers of crashed processes have its descriptors: that one of them still holds a
+// pidfd must not make the end of one process that of another, whose pidfd has the number by then.
 TEST(ProcessWatch, AnEndIsToldOnce) {
   constexpr int kLongMs = 10000;
   const int epoll = epoll_create1(EPOLL_CLOEXEC);

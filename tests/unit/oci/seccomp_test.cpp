@@ -63,29 +63,35 @@ TEST(Seccomp, YoungerCallsGiveEnosysAsRuncDoesIt) {
   EXPECT_EQ(errno_under(compile_profile(strict, true), SYS_getppid), EPERM);
 }
 
-// A profile older than clone3: glibc makes threads all the same, since runc answers ENOSYS. The widened one names younger calls.
+// A profile older than clone3: glibc makes threads all the same, since runc answers ENOSYS. The
+// widened one names younger calls.
 TEST(Seccomp, WideningLeavesYoungerCallsTheirEnosys) {
-  const Json old = profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "exit", "read", "write", "statx"}},
-                                               {"action", "SCMP_ACT_ALLOW"}}});
+  const Json old =
+      profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "exit", "read", "write", "statx"}},
+                                  {"action", "SCMP_ACT_ALLOW"}}});
   const std::string widened = compile_profile(widen_profile(old), true);
   EXPECT_EQ(errno_under(widened, SYS_clone3), ENOSYS);
   EXPECT_EQ(errno_under(widened, SYS_openat2), ENOSYS);
   EXPECT_EQ(errno_under(widened, 460), ENOSYS);
   EXPECT_EQ(errno_under(widened, SYS_pidfd_open, -1), EINVAL);  // the monitor's
   EXPECT_EQ(errno_under(widened, SYS_swapoff), EPERM);
-  EXPECT_EQ(errno_under(compile_profile(widen_profile(old), false), SYS_clone3), ENOSYS);  // crun has no such rule
+  EXPECT_EQ(errno_under(compile_profile(widen_profile(old), false), SYS_clone3),
+            ENOSYS);  // crun has no such rule
 }
 
 TEST(Seccomp, AProfileForASmallProgramIsNoneForTheMonitor) {
-  const Json small = profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "read", "write", "openat2"}}, {"action", "SCMP_ACT_ALLOW"}},
-                                                {{"names", {"getppid", "clone3"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 95}}});
+  const Json small = profile(
+      "SCMP_ACT_ERRNO",
+      {{{"names", {"exit_group", "read", "write", "openat2"}}, {"action", "SCMP_ACT_ALLOW"}},
+       {{"names", {"getppid", "clone3"}}, {"action", "SCMP_ACT_ERRNO"}, {"errnoRet", 95}}});
   const std::string widened = compile_profile(widen_profile(small), true);
   EXPECT_EQ(errno_under(widened, SYS_epoll_create1, 1), EINVAL);
-  EXPECT_EQ(errno_under(widened, SYS_getppid), 95);     // said in so many words
-  EXPECT_EQ(errno_under(widened, SYS_clone3), ENOSYS);  // but this
+  EXPECT_EQ(errno_under(widened, SYS_getppid), 95);               // said in so many words
+  EXPECT_EQ(errno_under(widened, SYS_clone3), ENOSYS);            // but this
   EXPECT_EQ(errno_under(widened, SYS_clone, 0x10000000), EPERM);  // a new user namespace
   EXPECT_EQ(errno_under(widened, SYS_swapoff), EPERM);
-  const Json allowing = profile("SCMP_ACT_ERRNO", {{{"names", {"exit_group", "clone3"}}, {"action", "SCMP_ACT_ALLOW"}}});
+  const Json allowing = profile(
+      "SCMP_ACT_ERRNO", {{{"names", {"exit_group", "clone3"}}, {"action", "SCMP_ACT_ALLOW"}}});
   EXPECT_EQ(errno_under(compile_profile(widen_profile(allowing), true), SYS_clone3), EINVAL);
 }
 
@@ -107,20 +113,22 @@ TEST(Seccomp, WideningTouchesTheMonitorsCallsOnly) {
       0);
 }
 
-// At a failover the agent takes the leader's descriptors; docker's profile refuses that to everybody.
+// At a failover the agent takes the leader's descriptors;
+// docker's profile refuses that to everybody.
 TEST(Seccomp, DescriptorsMayBeTakenOverByTheAgentsCodeOnly) {
-  const std::string users = compile_profile(
-      profile("SCMP_ACT_ALLOW", {{{"names", {"pidfd_getfd", "getppid"}},
-                                  {"action", "SCMP_ACT_ERRNO"},
-                                  {"errnoRet", 95}}}),
-      true);
+  const std::string users =
+      compile_profile(profile("SCMP_ACT_ALLOW", {{{"names", {"pidfd_getfd", "getppid"}},
+                                                  {"action", "SCMP_ACT_ERRNO"},
+                                                  {"errnoRet", 95}}}),
+                      true);
   const std::string versions = with_takeover(users);
   EXPECT_EQ(errno_under(versions, SYS_pidfd_getfd, -1, 0, 0), 95);
   // mov %rdi,%rax; xor %edx,%edx; xor %edi,%edi; dec %rdi; syscall; ret
-  const unsigned char code[] = {0x48, 0x89, 0xf8, 0x31, 0xd2, 0x31, 0xff, 0x48, 0xff, 0xcf, 0x0f, 0x05, 0xc3};
-  void* page = mmap(reinterpret_cast<void*>(stream::kTextAddress), 4096,
-                    PROT_READ | PROT_WRITE | PROT_EXEC,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  const unsigned char code[] = {0x48, 0x89, 0xf8, 0x31, 0xd2, 0x31, 0xff,
+                                0x48, 0xff, 0xcf, 0x0f, 0x05, 0xc3};
+  void* page =
+      mmap(reinterpret_cast<void*>(stream::kTextAddress), 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   ASSERT_EQ(page, reinterpret_cast<void*>(stream::kTextAddress));
   memcpy(page, code, sizeof code);
   const auto from_agent = reinterpret_cast<long (*)(long)>(page);

@@ -55,11 +55,13 @@ TEST(Protocol, SentencesArePrintable) {
 }
 
 TEST(Protocol, AnswersAreBounded) {
-  EXPECT_LE(to_packet({{"ok", true}, {"text", std::string(2 * kMaxAnswer, 'x')}}).size(), kMaxAnswer);
+  EXPECT_LE(to_packet({{"ok", true}, {"text", std::string(2 * kMaxAnswer, 'x')}}).size(),
+            kMaxAnswer);
 }
 
 TEST(State, IdsThatNameNoFolderAreRefused) {
-  for (const char* id : {"", ".", "..", "-x", "a/b", "../x", "a b", ",new-abc", "a\n"}) EXPECT_FALSE(valid_id(id)) << id;
+  for (const char* id : {"", ".", "..", "-x", "a/b", "../x", "a b", ",new-abc", "a\n"})
+    EXPECT_FALSE(valid_id(id)) << id;
   EXPECT_FALSE(valid_id(std::string(65, 'a')));
   for (const char* id : {"a", "web.1", "A_b-c", "7f3"}) EXPECT_TRUE(valid_id(id)) << id;
 }

@@ -1,4 +1,7 @@
-// Runs stubs: random frames, values in random places, one stub between them, and then a look at every value.
+// Runs stubs: random frames, values in random places,
+// one stub between them, and then a look at every value.
+#include "recovery/frame_stub.h"
+
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -7,8 +10,6 @@
 #include <map>
 #include <random>
 #include <set>
-
-#include "recovery/frame_stub.h"
 
 namespace mx::recovery::test {
 
@@ -76,18 +77,26 @@ constexpr int kKept[] = {3, 6, 12, 13, 14, 15};
 
 uint64_t& reg(Machine& m, int r) {
   switch (r) {
-    case 3: return m.rbx;
-    case 6: return m.rbp;
-    case 12: return m.r12;
-    case 13: return m.r13;
-    case 14: return m.r14;
-    default: return m.r15;
+    case 3:
+      return m.rbx;
+    case 6:
+      return m.rbp;
+    case 12:
+      return m.r12;
+    case 13:
+      return m.r13;
+    case 14:
+      return m.r14;
+    default:
+      return m.r15;
   }
 }
 
 class FrameStubs : public ::testing::Test {
  protected:
-  FrameStubs() : code_(static_cast<uint8_t*>(mmap(nullptr, 65536, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {}
+  FrameStubs()
+      : code_(static_cast<uint8_t*>(mmap(nullptr, 65536, PROT_READ | PROT_WRITE | PROT_EXEC,
+                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))) {}
   ~FrameStubs() override { munmap(code_, 65536); }
   size_t below(size_t n) { return random_() % n; }
   /// A frame with some registers saved, and the slots that are free for values.
@@ -129,7 +138,9 @@ TEST_F(FrameStubs, EveryValueArrives) {
     std::vector<uint64_t> stack(1024);
     for (auto& w : stack) w = random_() * uint64_t{0x9e3779b97f4a7c15};
     auto cfa = reinterpret_cast<uint64_t>(stack.data() + 900) & ~uint64_t{15};
-    auto word = [&](int64_t at) { return reinterpret_cast<uint8_t*>(cfa + static_cast<uint64_t>(at)); };
+    auto word = [&](int64_t at) {
+      return reinterpret_cast<uint8_t*>(cfa + static_cast<uint64_t>(at));
+    };
     auto value = [&](int64_t at, int size) {
       uint64_t v = 0;
       std::memcpy(&v, word(at), static_cast<size_t>(size));
@@ -144,7 +155,8 @@ TEST_F(FrameStubs, EveryValueArrives) {
     if (own.cfa_register == 6) m.rbp = cfa - static_cast<uint64_t>(own.cfa_offset);
     std::vector<Move> moves;
     std::map<std::pair<Place, int32_t>, std::pair<uint64_t, int>> wanted;
-    std::vector<int32_t> from_slots(own_free.begin(), own_free.end()), to_slots(other_free.begin(), other_free.end());
+    std::vector<int32_t> from_slots(own_free.begin(), own_free.end()),
+        to_slots(other_free.begin(), other_free.end());
     std::shuffle(to_slots.begin(), to_slots.end(), random_);
     auto from_registers = holders(own), to_registers = holders(other);
     std::shuffle(to_registers.begin(), to_registers.end(), random_);
@@ -160,7 +172,8 @@ TEST_F(FrameStubs, EveryValueArrives) {
         x.from_place = Place::reg, x.from = from_registers[below(from_registers.size())];
         v = reg(m, static_cast<int>(x.from));
       } else {
-        x.from_place = below(2) ? Place::constant : Place::address, x.from = static_cast<int64_t>(v);
+        x.from_place = below(2) ? Place::constant : Place::address,
+        x.from = static_cast<int64_t>(v);
         if (x.from_place == Place::address) v += 7;
       }
       if (below(2) && !to_registers.empty()) {
@@ -173,7 +186,10 @@ TEST_F(FrameStubs, EveryValueArrives) {
       wanted[{x.to_place, x.to}] = {cut(v, x.size), x.size};
       moves.push_back(x);
     }
-    StubPlan plan{{&own, own_depth}, {&other, other_depth}, moves, [](uint64_t a) { return a + 7; },
+    StubPlan plan{{&own, own_depth},
+                  {&other, other_depth},
+                  moves,
+                  [](uint64_t a) { return a + 7; },
                   reinterpret_cast<uint64_t>(&mx_test_landing)};
     auto code = make_stub(plan);
     ASSERT_TRUE(code) << round;
@@ -192,10 +208,12 @@ TEST_F(FrameStubs, EveryValueArrives) {
       EXPECT_EQ(m.rbp, cfa - static_cast<uint64_t>(other.cfa_offset));
     }
     for (int r : kKept)
-      EXPECT_EQ(other.saved >> r & 1 ? value(other.where[r], 8) : reg(m, r), callers[r]) << round << " r" << r;
+      EXPECT_EQ(other.saved >> r & 1 ? value(other.where[r], 8) : reg(m, r), callers[r])
+          << round << " r" << r;
     for (auto [to, v] : wanted) {
       uint64_t got = to.first == Place::reg ? reg(m, to.second) : value(to.second, v.second);
-      EXPECT_EQ(got, v.first) << round << (to.first == Place::reg ? " register " : " frame ") << to.second;
+      EXPECT_EQ(got, v.first) << round << (to.first == Place::reg ? " register " : " frame ")
+                              << to.second;
     }
     if (HasFailure()) return;
   }
@@ -203,10 +221,12 @@ TEST_F(FrameStubs, EveryValueArrives) {
 
 TEST_F(FrameStubs, WhatNoFrameHasIsRefused) {
   mapping::Frame f;
-  f.cfa_register = 7, f.cfa_offset = 64, f.saved = 1u << 16 | 1u << 3, f.where[16] = -8, f.where[3] = -16;
+  f.cfa_register = 7, f.cfa_offset = 64, f.saved = 1u << 16 | 1u << 3, f.where[16] = -8,
+  f.where[3] = -16;
   auto made = [&](Move m, int32_t depth = 64) {
     std::vector<Move> moves{m};
-    return make_stub({{&f, depth}, {&f, 64}, moves, [](uint64_t) { return uint64_t{0}; }, 1}).has_value();
+    return make_stub({{&f, depth}, {&f, 64}, moves, [](uint64_t) { return uint64_t{0}; }, 1})
+        .has_value();
   };
   Move good;
   good.from = -24, good.to = -32;
@@ -214,7 +234,8 @@ TEST_F(FrameStubs, WhatNoFrameHasIsRefused) {
   EXPECT_FALSE(made(good, -1));
   EXPECT_FALSE(made(good, 60));
   EXPECT_FALSE(made(good, 1 << 30));
-  for (int64_t from : {int64_t{-72}, int64_t{-16}, int64_t{-8}, int64_t{1} << 40, INT64_MIN, INT64_MAX}) {
+  for (int64_t from :
+       {int64_t{-72}, int64_t{-16}, int64_t{-8}, int64_t{1} << 40, INT64_MIN, INT64_MAX}) {
     Move m = good;
     m.from = from;
     EXPECT_FALSE(made(m)) << from;

@@ -1,5 +1,6 @@
-// Functions that wait on the stack while their code is exchanged, and whose frame is another one in the other version: every
-// value must be the right one afterwards, or the transplant be refused with the reason.
+// Functions that wait on the stack while their code is exchanged, and whose frame is another one in
+// the other version: every value must be the right one afterwards, or the transplant be refused
+// with the reason.
 #include <functional>
 
 #include "transplant_fixture.h"
@@ -7,7 +8,8 @@
 namespace mx::recovery::test {
 namespace {
 
-/// What programs/frames.c computes, once more: one letter, its state, what each version makes of a digit.
+/// What programs/frames.c computes, once more: one
+/// letter, its state, what each version makes of a digit.
 struct Model {
   char letter;
   std::function<std::string(bool fresh, int digit)> step;
@@ -15,7 +17,8 @@ struct Model {
 };
 
 std::string line(const char* name, int a, long b, int c, long d) {
-  return std::string(name) + " " + std::to_string(a) + " " + std::to_string(b) + " " + std::to_string(c) + " " + std::to_string(d);
+  return std::string(name) + " " + std::to_string(a) + " " + std::to_string(b) + " " +
+         std::to_string(c) + " " + std::to_string(d);
 }
 
 Model grows(int x) {
@@ -110,7 +113,8 @@ class EachFrame : public Transplant, public ::testing::WithParamInterface<Build>
     for (int k = 0; k < rounds; ++k) {
       int digit = (3 * k + 2) % 10;
       std::string command = {m.letter, static_cast<char>('0' + digit)};
-      EXPECT_EQ(p.ask(command), m.step(fresh, digit)) << command << (fresh ? " new" : " old") << ", round " << k;
+      EXPECT_EQ(p.ask(command), m.step(fresh, digit))
+          << command << (fresh ? " new" : " old") << ", round " << k;
     }
   }
   bool unoptimised() const { return GetParam().flags.find("-O0") != std::string::npos; }
@@ -119,7 +123,8 @@ class EachFrame : public Transplant, public ::testing::WithParamInterface<Build>
     if (m.letter == 'r') return GetParam().compiler == "gcc" && unoptimised();
     return unoptimised() || m.letter == 'm';
   }
-  /// Is the code exchanged in both directions of time, in the middle of a loop? Counts what was rebuilt.
+  /// Is the code exchanged in both directions of time,
+  /// in the middle of a loop? Counts what was rebuilt.
   void exchange(const Versions& v, Side side, const Model& m, int x, uint32_t& rebuilt);
 };
 
@@ -170,7 +175,8 @@ TEST_P(EachFrame, ValuesAreRightAfterTheReturn) {
   uint32_t rebuilt = 0;
   for (Side side : {Side::kOld, Side::kNew})
     for (auto make : {grows, shrinks, reordered, many, registers}) {
-      SCOPED_TRACE(std::string(1, make(5).letter) + (side == Side::kOld ? " old process" : " new process"));
+      SCOPED_TRACE(std::string(1, make(5).letter) +
+                   (side == Side::kOld ? " old process" : " new process"));
       ASSERT_NO_FATAL_FAILURE(exchange(v, side, make(5), 5, rebuilt));
     }
   EXPECT_GE(rebuilt, unoptimised() ? 8u : 2u);
@@ -189,7 +195,8 @@ TEST_P(EachFrame, AnExceptionPassesAFrameThatWaitsToBeRebuilt) {
     EXPECT_GE(o.frames_moved, 1u) << left(o);
     rebuilt += o.frames_rebuilt;
     int a = 6 + (last == '0' ? 100000 * (2 + 'y') : 3 * 4 + 52 + 1000);
-    EXPECT_EQ(old_one.ask(std::string("y") + last), "outermost " + std::to_string(a) + " 18 54 162") << left(o);
+    EXPECT_EQ(old_one.ask(std::string("y") + last), "outermost " + std::to_string(a) + " 18 54 162")
+        << left(o);
     EXPECT_EQ(old_one.line(), "e2 " + std::to_string(a + 18 + 54 + 162));
     o = revert(old_one, Side::kOld, new_one);
     ASSERT_TRUE(o.ok()) << left(o);
@@ -222,7 +229,8 @@ TEST_P(EachFrame, WhatCannotBeRebuiltIsRefusedByName) {
   struct Case {
     const char *start, *go_on, *answer, *variable;
   };
-  for (const Case& c : {Case{"b5", "b2", "buffer 7 0 0 0", ""}, {"v5", "v2", "newcomer 7 0 0 0", "`before`"}}) {
+  for (const Case& c :
+       {Case{"b5", "b2", "buffer 7 0 0 0", ""}, {"v5", "v2", "newcomer 7 0 0 0", "`before`"}}) {
     old_one.start(c.start);
     Outcome o = apply(old_one, Side::kOld, new_one);
     EXPECT_EQ(o.reason, Reason::kFrameDiffers) << left(o);
@@ -246,8 +254,12 @@ TEST_P(EachFrame, OtherParametersAreCalledByTheirOwnVersionOnly) {
   EXPECT_EQ(old_one.ask("k3"), "32") << left(o);
   EXPECT_EQ(old_one.ask("w0"), "11") << left(o);
   EXPECT_EQ(old_one.ask("t1"), "9") << left(o);
-  EXPECT_NE(left(o).find("wide: its parameters differ: (int) in the old version, (long"), std::string::npos) << left(o);
-  EXPECT_NE(left(o).find("in the new one, and `same_caller`, which keeps its code, calls it"), std::string::npos) << left(o);
+  EXPECT_NE(left(o).find("wide: its parameters differ: (int) in the old version, (long"),
+            std::string::npos)
+      << left(o);
+  EXPECT_NE(left(o).find("in the new one, and `same_caller`, which keeps its code, calls it"),
+            std::string::npos)
+      << left(o);
   EXPECT_NE(left(o).find("tabled: its parameters differ"), std::string::npos) << left(o);
   ASSERT_TRUE((o = revert(old_one, Side::kOld, new_one)).ok()) << left(o);
   EXPECT_EQ(old_one.ask("p3"), "32");
@@ -258,7 +270,8 @@ std::vector<Build> builds() {
   std::vector<Build> out;
   for (const char* compiler : {"gcc", "clang"})
     for (const char* level : {"-O0", "-O1", "-O2"})
-      for (const char* kind : {"-fPIE -pie", "-no-pie"}) out.push_back({compiler, std::string(level) + " " + kind});
+      for (const char* kind : {"-fPIE -pie", "-no-pie"})
+        out.push_back({compiler, std::string(level) + " " + kind});
   return out;
 }
 

@@ -42,7 +42,8 @@ ProgramUnderTest::~ProgramUnderTest() {
 }
 
 void ProgramUnderTest::send(const std::string& command) {
-  if (write(in_, command.data(), command.size()) != static_cast<ssize_t>(command.size())) throw std::runtime_error("write");
+  if (write(in_, command.data(), command.size()) != static_cast<ssize_t>(command.size()))
+    throw std::runtime_error("write");
 }
 
 void ProgramUnderTest::start(const std::string& command) {
@@ -100,7 +101,8 @@ void ProgramUnderTest::detach() const {
 
 Registers ProgramUnderTest::registers() const {
   user_regs_struct r{};
-  if (ptrace(PTRACE_GETREGS, pid_, 0, &r) != 0) throw std::runtime_error("its registers cannot be read");
+  if (ptrace(PTRACE_GETREGS, pid_, 0, &r) != 0)
+    throw std::runtime_error("its registers cannot be read");
   return {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15};
 }
 

@@ -19,7 +19,8 @@ class ProgramUnderTest {
   ProgramUnderTest& operator=(const ProgramUnderTest&) = delete;
 
   pid_t pid() const { return pid_; }
-  /// Sends a command ("a3") and returns the line that answers it, without the command; "" when it has died.
+  /// Sends a command ("a3") and returns the line that
+  /// answers it, without the command; "" when it has died.
   std::string ask(const std::string& command);
   /// Sends a command that is not answered at once.
   void send(const std::string& command);

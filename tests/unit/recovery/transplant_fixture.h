@@ -29,21 +29,27 @@ inline std::ostream& operator<<(std::ostream& out, const Build& b) {
 /// Builds `source` as old and new version.
 struct Versions {
   std::string folder, old_path, new_path;
-  Versions(const TempFolder& in,  const std::string& source, const Build& b, const std::string& new_flags = "-DNEW_VERSION")
+  Versions(const TempFolder& in, const std::string& source, const Build& b,
+           const std::string& new_flags = "-DNEW_VERSION")
       : folder(in.path()) {
     bool cxx = source.find(".cpp") != std::string::npos;
-    std::string c = b.compiler == "clang" ? "clang" : "gcc", linker = cxx ? (c == "gcc" ? "g++" : "clang++") : c;
+    std::string c = b.compiler == "clang" ? "clang" : "gcc",
+                linker = cxx ? (c == "gcc" ? "g++" : "clang++") : c;
     for (bool fresh : {false, true}) {
       std::string to = in / (fresh ? "new" : "old");
       std::string defines = fresh ? new_flags : "";
       std::string common = " -g -w " + b.flags + " -I" + kPrograms + " ";
       run("mkdir -p " + to);
-      run(c + common + "-c " + kPrograms + "/serve.c -o " + to + "/serve.o" + (b.library ? "" : ""));
+      run(c + common + "-c " + kPrograms + "/serve.c -o " + to + "/serve.o" +
+          (b.library ? "" : ""));
       if (b.library) {
-        run(linker + common + "-shared -fPIC " + defines + " " + kPrograms + "/" + source + " -o " + to + "/libwork.so.1");
-        run(linker + " " + b.flags + " -rdynamic " + to + "/serve.o " + to + "/libwork.so.1 -Wl,-rpath," + to + " -o " + to + "/program");
+        run(linker + common + "-shared -fPIC " + defines + " " + kPrograms + "/" + source + " -o " +
+            to + "/libwork.so.1");
+        run(linker + " " + b.flags + " -rdynamic " + to + "/serve.o " + to +
+            "/libwork.so.1 -Wl,-rpath," + to + " -o " + to + "/program");
       } else {
-        run(linker + common + defines + " -c " + kPrograms + "/" + source + " -o " + to + "/work.o");
+        run(linker + common + defines + " -c " + kPrograms + "/" + source + " -o " + to +
+            "/work.o");
         run(linker + " " + b.flags + " " + to + "/serve.o " + to + "/work.o -o " + to + "/program");
       }
     }
@@ -55,11 +61,13 @@ class Transplant : public ::testing::Test {
  protected:
   Transplant() : cache_(folder_ / "cache") { setenv("XDG_CACHE_HOME", cache_.c_str(), 1); }
 
-  /// Fills the cache at normal priority (the service's child waits long on a busy machine), then asks for what is needed.
+  /// Fills the cache at normal priority (the service's child waits long on a busy machine), then
+  /// asks for what is needed.
   void analyse(const Versions& v, ProgramUnderTest& o, ProgramUnderTest& n) {
     for (const char* file : {"/program", "/libwork.so.1"})
       if (access((v.folder + "/old" + file).c_str(), R_OK) == 0)
-        run(std::string(MX_ANALYZE) + " " + v.folder + "/old" + file + " " + v.folder + "/new" + file + " --format mapping > /dev/null");
+        run(std::string(MX_ANALYZE) + " " + v.folder + "/old" + file + " " + v.folder + "/new" +
+            file + " --format mapping > /dev/null");
     analyse(o, n);
   }
   /// Waits until the analyses that prepare() asked for are there.
@@ -71,7 +79,8 @@ class Transplant : public ::testing::Test {
       service_.poll();
     }
   }
-  Outcome apply(ProgramUnderTest& p, Side side, ProgramUnderTest& survivor, std::vector<uint64_t> crash = {}) {
+  Outcome apply(ProgramUnderTest& p, Side side, ProgramUnderTest& survivor,
+                std::vector<uint64_t> crash = {}) {
     return p.stopped([&](Target& target, std::vector<ThreadState>& threads) {
       return transplanter_.apply({target, side, survivor.pid(), threads, crash});
     });

@@ -1,5 +1,6 @@
-// Starts the old version of a small program, brings the new code in while it waits for a command, looks whether it behaves as
-// the new one on the old state, takes the code out again and looks whether it is the old one again; and the other way round.
+// Starts the old version of a small program, brings the new code in while it waits for a command,
+// looks whether it behaves as the new one on the old state, takes the code out again and looks
+// whether it is the old one again; and the other way round.
 #include "transplant_fixture.h"
 
 namespace mx::recovery::test {
@@ -186,7 +187,8 @@ TEST_F(Transplant, WithoutAMappingTheReasonSaysWhy) {
     ASSERT_EQ(::poll(&p, 1, 10000), 1);
     broken.poll();
   }
-  EXPECT_EQ(broken.get(v.old_path, v.new_path).why, "the analysis failed: /nonexistent/mx-analyze cannot be executed");
+  EXPECT_EQ(broken.get(v.old_path, v.new_path).why,
+            "the analysis failed: /nonexistent/mx-analyze cannot be executed");
 }
 
 }  // namespace

@@ -1,15 +1,17 @@
-// transplant_tool PID old|new SURVIVOR: brings the survivor's code into a running process and takes it out, on command
-// ("apply", "revert" on standard input), and says what happened. For trying real programs by hand and from tests.
-#include <cstdio>
-#include <cstdlib>
-#include <iostream>
-#include <thread>
-
+// transplant_tool PID old|new SURVIVOR: brings the survivor's code into a running process and takes
+// it out, on command
+// ("apply", "revert" on standard input), and says what happened. For trying real programs by hand
+// and from tests.
 #include <elf.h>
 #include <sys/auxv.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
 
 #include "recovery/modules.h"
 #include "recovery/transplant.h"
@@ -30,9 +32,10 @@ uint64_t syscall_instruction(pid_t pid) {
 
 void print(const Outcome& o) {
   std::printf("%s%s%s\n", to_string(o.reason), o.sentence.empty() ? "" : ": ", o.sentence.c_str());
-  std::printf("  %zu functions, %u frames moved, %u kept, %llu us:", o.functions.size(), o.frames_moved, o.frames_kept,
-              static_cast<unsigned long long>(o.microseconds));
-  for (const Step& s : o.steps) std::printf(" %s %llu", s.name.c_str(), static_cast<unsigned long long>(s.microseconds));
+  std::printf("  %zu functions, %u frames moved, %u kept, %llu us:", o.functions.size(),
+              o.frames_moved, o.frames_kept, static_cast<unsigned long long>(o.microseconds));
+  for (const Step& s : o.steps)
+    std::printf(" %s %llu", s.name.c_str(), static_cast<unsigned long long>(s.microseconds));
   std::printf("\n");
   for (const auto& f : o.functions) std::printf("  + %s\n", f.c_str());
   for (const auto& f : o.left) std::printf("  - %s\n", f.c_str());
@@ -56,7 +59,8 @@ int main(int argc, char** argv) {
   }
   for (std::string line; std::getline(std::cin, line);) {
     int status;
-    if (ptrace(PTRACE_SEIZE, pid, 0, 0) != 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) != 0 || waitpid(pid, &status, __WALL) != pid) {
+    if (ptrace(PTRACE_SEIZE, pid, 0, 0) != 0 || ptrace(PTRACE_INTERRUPT, pid, 0, 0) != 0 ||
+        waitpid(pid, &status, __WALL) != pid) {
       std::perror("ptrace");
       return 1;
     }
@@ -64,7 +68,8 @@ int main(int argc, char** argv) {
     ptrace(PTRACE_GETREGS, pid, 0, &r);
     {
       PtraceTarget target(pid, pid, syscall_instruction(pid));
-      std::vector<ThreadState> threads{{pid, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}, false}};
+      std::vector<ThreadState> threads{
+          {pid, {r.rip, r.rsp, r.rbp, r.rbx, r.r12, r.r13, r.r14, r.r15}, false}};
       Request request{target, side, survivor, threads};
       print(line == "apply" ? transplanter.apply(request) : transplanter.revert(request));
     }

@@ -116,8 +116,9 @@ bool hooked(std::string_view library, std::string_view function) {
 
 bool of_libc(LockKind kind) { return kind != LockKind::kAddress && !is_random(kind); }
 
-// What the agent hooks to keep the order of lock acquisitions: one that is missing (sem_trywait was: it loops to its first
-// bytes) would be missed in silence, and threads that meet there go different ways.
+// What the agent hooks to keep the order of lock acquisitions: one
+// that is missing (sem_trywait was: it loops to its first bytes) would
+// be missed in silence, and threads that meet there go different ways.
 TEST(LockEntries, LibcHasAllOfThem) {
   for (const LockFunction& function : kLockFunctions) {
     const std::string_view name = function.name;
@@ -136,7 +137,8 @@ TEST(LockEntries, MuslHasThem) {
 // … and what makes random numbers, in a process with one thread, too.
 TEST(LockEntries, RandomNumbers) {
   const char* crypto = "/lib/x86_64-linux-gnu/libcrypto.so.3";
-  for (const char* name : {"RAND_bytes_ex", "RAND_priv_bytes_ex"}) EXPECT_TRUE(hooked(crypto, name)) << name;
+  for (const char* name : {"RAND_bytes_ex", "RAND_priv_bytes_ex"})
+    EXPECT_TRUE(hooked(crypto, name)) << name;
   EXPECT_FALSE(hooked(crypto, "RAND_bytes"));  // it calls the other one
   EXPECT_TRUE(hooked("/lib/x86_64-linux-gnu/libstdc++.so.6", "_ZNSt13random_device9_M_getvalEv"));
 }

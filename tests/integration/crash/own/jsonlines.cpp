@@ -1,4 +1,5 @@
-// Reads lines of JSON and writes each back on one line; what cannot be read is answered with the reason.
+// Reads lines of JSON and writes each back on one line;
+// what cannot be read is answered with the reason.
 #include <json/json.h>
 
 #include <iostream>

@@ -1,5 +1,5 @@
-/* A version that does not mean well: tries everything that might give it the monitor (pid 1) or what is the monitor's, and
-   prints what came of it, "NAME result". Static. */
+/* A version that does not mean well: tries everything that might give it the monitor (pid 1) or
+   what is the monitor's, and prints what came of it, "NAME result". Static. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -63,7 +63,8 @@ static void in_memory(void) {
   int got = -1;
   for (int fd = 3; got < 0 && fd < 40; fd++) got = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
   result("pidfd_getfd", got);
-  const char* const files[] = {"mem", "maps", "environ", "auxv", "syscall", "stack", "fd/3", "root/etc", "cwd/etc", "exe"};
+  const char* const files[] = {"mem",   "maps", "environ",  "auxv",    "syscall",
+                               "stack", "fd/3", "root/etc", "cwd/etc", "exe"};
   for (unsigned i = 0; i < sizeof files / sizeof *files; i++) open_of_monitor(files[i], O_RDONLY);
   open_of_monitor("mem", O_RDWR);
   count("map_files", "/proc/1/map_files");
@@ -93,7 +94,8 @@ static void descriptors(void) {
   if (write(1, line, (size_t)size) < 0) _exit(3);
 }
 
-/* The classic way out of a chroot, if the container has the right; what is reached is the container's first root. */
+/* The classic way out of a chroot, if the container has the right; what is reached is the
+ * container's first root. */
 static void leave_root(void) {
   int outside = open("/", O_RDONLY | O_DIRECTORY);
   int done = chroot("/tmp") == 0 && fchdir(outside) == 0;

@@ -1,5 +1,7 @@
-/* Uses the file system in every way that may concern a root tree of a version's own, by plain system calls and one
-   spelling of each (two libcs buffer differently, and one says open where the other says openat). "own" lines are what the image says; everything else must be equal in both versions. */
+/* Uses the file system in every way that may concern a root tree of a version's own, by plain
+   system calls and one spelling of each (two libcs buffer differently, and one says open where the
+   other says openat). "own" lines are what the image says; everything else must be equal in both
+   versions. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,7 +37,9 @@ static void put(const char* path, const char* text) {
   close(fd);
 }
 
-static int by_name(const void* a, const void* b) { return strcmp(*(char* const*)a, *(char* const*)b); }
+static int by_name(const void* a, const void* b) {
+  return strcmp(*(char* const*)a, *(char* const*)b);
+}
 
 struct entry {
   unsigned long inode, offset;
@@ -65,7 +69,9 @@ static void list(const char* what, const char* path) {
 
 static void there(const char* what, const char* path) {
   struct stat st;
-  say(what, syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) ? "missing" : S_ISDIR(st.st_mode) ? "folder" : "file");
+  say(what, syscall(SYS_newfstatat, AT_FDCWD, path, &st, 0) ? "missing"
+            : S_ISDIR(st.st_mode)                           ? "folder"
+                                                            : "file");
 }
 
 static void own(void) {

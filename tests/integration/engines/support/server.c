@@ -1,4 +1,5 @@
-/* Answers every HTTP request on port ARGV[1] with one page. Needs nothing but itself: for images without a shell. */
+/* Answers every HTTP request on port ARGV[1] with one page. Needs nothing but itself: for images
+ * without a shell. */
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <stdlib.h>

@@ -59,8 +59,8 @@ void Workshop::SetUp() {
   setenv("MX", MX_COMMAND, 1);
   setenv("MX_STATE_DIR", (name + "/state").c_str(), 1);
   ok("mkdir -p $W/libexec && ln -s " MX_HOOK " $W/libexec/mx-hook && ln -s " MX_ENTER
-     " $W/libexec/mx-enter && ln -s " MX_TABLES " $W/libexec/mx-tables && ln -s " MX_ANALYZE " $W/libexec/mx-analyze && ln -s " MX_ANALYZE_FULL
-     " $W/libexec/mx-analyze-full");
+     " $W/libexec/mx-enter && ln -s " MX_TABLES " $W/libexec/mx-tables && ln -s " MX_ANALYZE
+     " $W/libexec/mx-analyze && ln -s " MX_ANALYZE_FULL " $W/libexec/mx-analyze-full");
   configure("runc");
 }
 
@@ -79,8 +79,8 @@ void Workshop::configure(const std::string& inner, const std::string& more) {
   std::ofstream(folder_ / "mx.toml")
       << "[runtime]\ninner = \"" << inner << "\"\n[paths]\nstate = \""
       << (folder_ / "state").string() << "\"\nstore = \"" << (folder_ / "store").string()
-      << "\"\ncache = \"" << (folder_ / "cache").string() << "\"\nlibexec = \"" << (folder_ / "libexec").string()
-      << "\"\nmonitor = \"" MX_MONITOR "\"\n"
+      << "\"\ncache = \"" << (folder_ / "cache").string() << "\"\nlibexec = \""
+      << (folder_ / "libexec").string() << "\"\nmonitor = \"" MX_MONITOR "\"\n"
       << more;
 }
 
@@ -97,7 +97,8 @@ void Workshop::make_trees() {
 }
 
 void Workshop::add_program(const std::string& program) {
-  ok("for v in old new; do for f in " + program + " $(ldd " + program + " | grep -o '/lib[^ ]*' | sort -u); do "
+  ok("for v in old new; do for f in " + program + " $(ldd " + program +
+     " | grep -o '/lib[^ ]*' | sort -u); do "
      "mkdir -p $W/$v$(dirname $f); cp -L $f $W/$v$f; done; done");
 }
 
@@ -107,9 +108,11 @@ void Workshop::add_nginx(int port) {
   add_program("/usr/sbin/nginx");
   std::ofstream(folder_ / "nginx.conf")
       << "user root root; daemon off; worker_processes 1; pid /tmp/pid; error_log stderr;\n"
-         "events { worker_connections 256; }\nhttp { access_log off; keepalive_requests 100000000; server { listen "
+         "events { worker_connections 256; }\nhttp { access_log off; keepalive_requests 100000000; "
+         "server { listen "
       << port << "; root /srv; } }\n";
-  ok("for v in old new; do mkdir -p $W/$v/srv $W/$v/var/lib/nginx $W/$v/var/log/nginx; echo root:x:0: > $W/$v/etc/group; "
+  ok("for v in old new; do mkdir -p $W/$v/srv $W/$v/var/lib/nginx $W/$v/var/log/nginx; echo "
+     "root:x:0: > $W/$v/etc/group; "
      "cp $W/nginx.conf $W/$v/etc/; echo page > $W/$v/srv/index.html; done");
 }
 
@@ -117,9 +120,11 @@ void Workshop::add_lighttpd(int port) {
   add_program("/usr/sbin/lighttpd");
   std::ofstream(folder_ / "lighttpd.conf")
       << "server.document-root = \"/srv\"\nserver.port = " << port
-      << "\nserver.max-keep-alive-requests = 100000000\nindex-file.names = (\"index.html\")\netag.use-inode = \"disable\"\n"
+      << "\nserver.max-keep-alive-requests = 100000000\nindex-file.names = "
+         "(\"index.html\")\netag.use-inode = \"disable\"\n"
          "mimetype.assign = (\".html\" => \"text/html\")\n";
-  ok("for v in old new; do mkdir -p $W/$v/srv $W/$v/usr/lib; cp -a /usr/lib/lighttpd $W/$v/usr/lib/; cp $W/lighttpd.conf "
+  ok("for v in old new; do mkdir -p $W/$v/srv $W/$v/usr/lib; cp -a /usr/lib/lighttpd "
+     "$W/$v/usr/lib/; cp $W/lighttpd.conf "
      "$W/$v/etc/; echo page > $W/$v/srv/index.html; touch -d @1 $W/$v/srv/index.html; done");
 }
 
@@ -132,14 +137,20 @@ void Workshop::crash_under_load(int port, const std::string& version, bool worke
   snprintf(clients, sizeof clients, "[ $(grep -c ':%04X 01 ' /proc/net/tcp) -ge 20 ]", port);
   ASSERT_TRUE(wait_for(clients));
   std::string pid = host_pid_of(version);
-  if (worker) pid = ok("for p in $(cat /proc/" + pid + "/task/*/children); do ! grep -q worker /proc/$p/cmdline || echo $p; done");
+  if (worker)
+    pid = ok("for p in $(cat /proc/" + pid +
+             "/task/*/children); do ! grep -q worker /proc/$p/cmdline || echo $p; done");
   ok(MX_SOURCE "/tests/integration/engines/support/ruin.py " + pid);
-  EXPECT_TRUE(wait_for("grep -q '\"crash\",\"version\":\"" + version + "\"' $W/state/*/out/report.jsonl")) << report();
+  EXPECT_TRUE(
+      wait_for("grep -q '\"crash\",\"version\":\"" + version + "\"' $W/state/*/out/report.jsonl"))
+      << report();
   EXPECT_TRUE(wait_for("grep -q Requests/sec $W/wrk"));
   EXPECT_EQ(ok("grep -e 'Socket errors' -e Non-2xx $W/wrk || true"), "") << report();
   EXPECT_EQ(ok("curl -sf " + url), "page");
   const bool led = version == "old";
-  EXPECT_EQ(ok("grep -c '\"failover\".*\"from\":\"old\",\"to\":\"new\"' $W/state/*/out/report.jsonl || true"), led ? "1" : "0")
+  EXPECT_EQ(ok("grep -c '\"failover\".*\"from\":\"old\",\"to\":\"new\"' "
+               "$W/state/*/out/report.jsonl || true"),
+            led ? "1" : "0")
       << report();
 }
 
@@ -149,14 +160,17 @@ std::string Workshop::pid_of(const std::string& version) {
 }
 
 std::string Workshop::host_pid_of(const std::string& version) {
-  const std::string inside = ok("$MX status --json $(ls $W/state) | jq '.versions." + version + ".pids[0]'");
+  const std::string inside =
+      ok("$MX status --json $(ls $W/state) | jq '.versions." + version + ".pids[0]'");
   const std::string init = ok("jq .pid $W/state/*/meta.json");
-  return ok("for p in $(cat /proc/" + init + "/task/*/children); do ! grep -qs \"^NSpid:.*[[:space:]]" + inside +
+  return ok("for p in $(cat /proc/" + init +
+            "/task/*/children); do ! grep -qs \"^NSpid:.*[[:space:]]" + inside +
             "$\" /proc/$p/status || echo $p; done");
 }
 
 bool Workshop::wait_for_checkpoints() {
-  return wait_for("$MX status --json $(ls $W/state) | jq -e '.checkpoints | .old.asleep and .new.asleep'");
+  return wait_for(
+      "$MX status --json $(ls $W/state) | jq -e '.checkpoints | .old.asleep and .new.asleep'");
 }
 
 Json Workshop::default_config() {
@@ -183,14 +197,16 @@ void Workshop::start_container(const std::string& program, const std::string& id
   ok("rm -f $W/say && mkfifo $W/say");
   start_daemon("sleep 1000 > " + (folder_ / "say").string(), folder_ / "keeper.log");
   start_daemon("bash -c 'cd " + (folder_ / "bundle").string() + " && exec " + program + " --root " +
-                   (folder_ / "rt").string() + " run " + id + " < " + (folder_ / "say").string() + " > " +
-                   (folder_ / (id + ".out")).string() + "'",
+                   (folder_ / "rt").string() + " run " + id + " < " + (folder_ / "say").string() +
+                   " > " + (folder_ / (id + ".out")).string() + "'",
                folder_ / (id + ".err"));
 }
 
 void Workshop::expect_lines(const std::string& id, const std::string& line, int count) {
-  EXPECT_TRUE(wait_for("test $(grep -c '" + line + "' $W/" + id + ".out) = " + std::to_string(count)))
-      << ok("cat $W/" + id + ".out $W/" + id + ".err; cat $W/state/*/out/report.jsonl 2>/dev/null; true");
+  EXPECT_TRUE(
+      wait_for("test $(grep -c '" + line + "' $W/" + id + ".out) = " + std::to_string(count)))
+      << ok("cat $W/" + id + ".out $W/" + id +
+            ".err; cat $W/state/*/out/report.jsonl 2>/dev/null; true");
 }
 
 std::string Workshop::report() { return ok("cat $W/state/*/out/report.jsonl"); }

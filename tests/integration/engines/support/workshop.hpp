@@ -41,19 +41,22 @@ class Workshop : public ::testing::Test {
   // Root trees $W/old and $W/new: busybox, /etc/version, different /etc/passwd, links that try to
   // lead a mount astray.
   void make_trees();
-  // Adds redis-server and its libraries to both trees (dynamic programs: each version its own libc).
+  // Adds redis-server and its libraries to both trees
+  // (dynamic programs: each version its own libc).
   void add_redis();
   // Adds nginx (a master and a worker), or lighttpd, serving a page at this port.
   void add_nginx(int port);
   void add_lighttpd(int port);
   // Copies a program of the host and the libraries it needs into both trees.
   void add_program(const std::string& program);
-  // The only container serves HTTP at this port. Under load the program's code is ruined in one version: in its first process or,
-  // if `worker`, in the child of it that serves. No client may see anything of it.
+  // The only container serves HTTP at this port. Under load the program's code is ruined in one
+  // version: in its first process or, if `worker`, in the child of it that serves. No client may
+  // see anything of it.
   void crash_under_load(int port, const std::string& version, bool worker);
   // The pid in the container of a version's first process, from the only report in $W/state.
   std::string pid_of(const std::string& version);
-  // The pid on the host of a version's first process now, as `mx status` of the only container says it.
+  // The pid on the host of a version's first process
+  // now, as `mx status` of the only container says it.
   std::string host_pid_of(const std::string& version);
   // Waits until both versions have a checkpoint (the monitor makes them in its own time).
   bool wait_for_checkpoints();
@@ -66,8 +69,8 @@ class Workshop : public ::testing::Test {
   }
   Json default_config();
   void write_config(const Json& config);
-  // Starts the bundle in the background, with `program` as the runtime; its standard input comes from $W/say, a FIFO that
-  // the test keeps open, its output goes to $W/ID.out.
+  // Starts the bundle in the background, with `program` as the runtime; its standard input comes
+  // from $W/say, a FIFO that the test keeps open, its output goes to $W/ID.out.
   void start_container(const std::string& program, const std::string& id);
   // Waits until the container has written so many lines that match.
   void expect_lines(const std::string& id, const std::string& line, int count);

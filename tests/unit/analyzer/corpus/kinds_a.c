@@ -1,4 +1,5 @@
-// One function for each thing that the analyser must tell apart (findings_test.cpp). -DNEW_VERSION is the update.
+// One function for each thing that the analyser must tell apart (findings_test.cpp). -DNEW_VERSION
+// is the update.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,14 +35,22 @@ KEPT int branchy(int x) {
 
 KEPT int dispatch(int x) {
   switch (x) {
-    case 0: return puts("none");
-    case 1: return puts("only one");
-    case 2: return puts("two of them") + helper(x);
-    case 3: return puts("three of them") - 1;
-    case 4: return printf("%d\n", x);
-    case 5: return abs(x) * 3;
-    case 6: return getpid();
-    case 7: return puts("the last") + 2;
+    case 0:
+      return puts("none");
+    case 1:
+      return puts("only one");
+    case 2:
+      return puts("two of them") + helper(x);
+    case 3:
+      return puts("three of them") - 1;
+    case 4:
+      return printf("%d\n", x);
+    case 5:
+      return abs(x) * 3;
+    case 6:
+      return getpid();
+    case 7:
+      return puts("the last") + 2;
   }
   return -1;
 }
@@ -122,7 +131,7 @@ int main(int argc, char** argv) {
   globals();
   printf("%s %d %d\n", through_got(), first_name(argc), second_name(2));
   printf("%ld %d\n", uses_swaps(&s), one_grows.a + state);
-  return dispatch(argc) + chosen(argc) + straight(1) + through_pointer(argc) + careful(argc, numbers[0]) +
-         other_helper(argc) + constant_only(argc) + new_global(argc) + resized(argc) + bigger_frame(argc) +
-         calls_more(argc);
+  return dispatch(argc) + chosen(argc) + straight(1) + through_pointer(argc) +
+         careful(argc, numbers[0]) + other_helper(argc) + constant_only(argc) + new_global(argc) +
+         resized(argc) + bigger_frame(argc) + calls_more(argc);
 }

@@ -1,4 +1,5 @@
-// A small shop: structures, statics, switch tables, function pointers, strings. -DNEW_VERSION is the update.
+// A small shop: structures, statics, switch tables,
+// function pointers, strings. -DNEW_VERSION is the update.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,14 +29,22 @@ static int refunds;
 
 static const char* kind_name(enum kind k) {
   switch (k) {
-    case BOOK: return "book";
-    case FOOD: return "food";
-    case TOOL: return "tool";
-    case TOY: return "toy";
-    case MUSIC: return "music";
-    case FILM: return "film";
-    case GAME: return "game";
-    default: return "other";
+    case BOOK:
+      return "book";
+    case FOOD:
+      return "food";
+    case TOOL:
+      return "tool";
+    case TOY:
+      return "toy";
+    case MUSIC:
+      return "music";
+    case FILM:
+      return "film";
+    case GAME:
+      return "game";
+    default:
+      return "other";
   }
 }
 
@@ -49,14 +58,22 @@ __attribute__((noinline)) static void say(const char* format, ...) {
 
 __attribute__((noinline)) int tax(enum kind k, int price) {
   switch (k) {
-    case BOOK: return (int)(price * rates[0]);
-    case FOOD: return (int)(price * rates[0]) + 1;
-    case TOOL: return (int)(price * rates[1]);
-    case TOY: return (int)(price * rates[1]) + 2;
-    case MUSIC: return (int)(price * rates[3]);
-    case FILM: return (int)(price * rates[3]) + 3;
-    case GAME: return price / 3;
-    default: return 0;
+    case BOOK:
+      return (int)(price * rates[0]);
+    case FOOD:
+      return (int)(price * rates[0]) + 1;
+    case TOOL:
+      return (int)(price * rates[1]);
+    case TOY:
+      return (int)(price * rates[1]) + 2;
+    case MUSIC:
+      return (int)(price * rates[3]);
+    case FILM:
+      return (int)(price * rates[3]) + 3;
+    case GAME:
+      return price / 3;
+    default:
+      return 0;
   }
 }
 

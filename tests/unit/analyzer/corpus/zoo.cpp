@@ -1,4 +1,5 @@
-// Classes, virtual calls, templates, exceptions, lambdas, static locals. -DNEW_VERSION is the update.
+// Classes, virtual calls, templates, exceptions,
+// lambdas, static locals. -DNEW_VERSION is the update.
 #include <algorithm>
 #include <cstdio>
 #include <map>
@@ -66,13 +67,16 @@ class House {
   __attribute__((noinline)) const Animal& find(const std::string& name) const {
     static int asked = 0;
     ++asked;
-    auto it = std::find_if(all_.begin(), all_.end(), [&](const auto& a) { return a->name() == name; });
-    if (it == all_.end()) throw std::out_of_range("no " + name + " after " + std::to_string(asked) + " questions");
+    auto it =
+        std::find_if(all_.begin(), all_.end(), [&](const auto& a) { return a->name() == name; });
+    if (it == all_.end())
+      throw std::out_of_range("no " + name + " after " + std::to_string(asked) + " questions");
     return **it;
   }
 #ifdef NEW_VERSION
   __attribute__((noinline)) void sort() {
-    std::sort(all_.begin(), all_.end(), [](const auto& a, const auto& b) { return a->name() < b->name(); });
+    std::sort(all_.begin(), all_.end(),
+              [](const auto& a, const auto& b) { return a->name() < b->name(); });
   }
 #endif
 

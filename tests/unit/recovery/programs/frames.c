@@ -1,5 +1,6 @@
-// Functions that wait for their next command on the stack, and whose frame is another one in the new version. Each keeps
-// values over the wait and shows all of them after it, so that one that got lost shows.
+// Functions that wait for their next command on the stack, and whose
+// frame is another one in the new version. Each keeps values over the
+// wait and shows all of them after it, so that one that got lost shows.
 #include <stdio.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #define NOINLINE __attribute__((noinline))
 
 int command_now(void);
-int next_command(char *c);
+int next_command(char* c);
 
 static int history[4];
 static unsigned at;
@@ -17,7 +18,9 @@ NOINLINE static int scaled(int x) {
   history[at++ % 4] = x;
   return x * 3;
 }
-NOINLINE static void show(const char *what, int a, long b, int c, long d) { printf("%s %d %ld %d %ld\n", what, a, b, c, d); }
+NOINLINE static void show(const char* what, int a, long b, int c, long d) {
+  printf("%s %d %ld %d %ld\n", what, a, b, c, d);
+}
 
 // g: the new version has more locals; they are not in use while it waits.
 NOINLINE static int grows(int x) {
@@ -75,7 +78,8 @@ NOINLINE static int shrinks(int x) {
   return sum;
 }
 
-// o: the same locals, declared in another order, and used in another one (optimised code then gives them other registers).
+// o: the same locals, declared in another order, and used in another one (optimised code then gives
+// them other registers).
 NOINLINE static int reordered(int x) {
 #ifdef NEW_VERSION
   char flag = 'n';
@@ -111,7 +115,8 @@ NOINLINE static int reordered(int x) {
   return a + flag;
 }
 
-// m: a structure and many values; the new version has a pointer more that it uses between two other calls.
+// m: a structure and many values; the new version has
+// a pointer more that it uses between two other calls.
 struct triple {
   long x, y;
   int z;
@@ -171,7 +176,7 @@ NOINLINE static int registers(int x) {
 NOINLINE static int buffer(int x) {
 #ifdef NEW_VERSION
   volatile char more[100];
-  memset((void *)more, x, sizeof more);
+  memset((void*)more, x, sizeof more);
 #endif
   char c[24];
   int sum = x;
@@ -206,13 +211,20 @@ NOINLINE static int newcomer(int x) {
 
 int work(int command, int x) {
   switch (command) {
-    case 'g': return grows(x);
-    case 'l': return shrinks(x);
-    case 'o': return reordered(x);
-    case 'm': return many(x);
-    case 'r': return registers(x);
-    case 'b': return buffer(x);
-    case 'v': return newcomer(x);
+    case 'g':
+      return grows(x);
+    case 'l':
+      return shrinks(x);
+    case 'o':
+      return reordered(x);
+    case 'm':
+      return many(x);
+    case 'r':
+      return registers(x);
+    case 'b':
+      return buffer(x);
+    case 'v':
+      return newcomer(x);
   }
   return -1;
 }

@@ -60,10 +60,14 @@ NOINLINE static int through_table(int x) {
 
 int work(int command, int x) {
   switch (command) {
-    case 'p': return asks(x);
-    case 'k': return keeps(x);
-    case 'w': return same_caller();
-    case 't': return through_table(x);
+    case 'p':
+      return asks(x);
+    case 'k':
+      return keeps(x);
+    case 'w':
+      return same_caller();
+    case 't':
+      return through_table(x);
   }
   return -1;
 }

@@ -16,9 +16,9 @@ static struct item items[4];
 #ifdef NEW_VARIABLE
 static int discount = 3;
 #endif
-int next_command(char *c);
+int next_command(char* c);
 
-NOINLINE static int sell(struct item *i, int x) {
+NOINLINE static int sell(struct item* i, int x) {
   i->price += x;
 #ifdef GROWN_STRUCTURE
   i->rebate += x;
@@ -34,7 +34,7 @@ NOINLINE static int sell(struct item *i, int x) {
 __attribute__((noclone)) NOINLINE static int waits(int x) {
 #ifdef OTHER_FRAME
   volatile char big[4096];
-  memset((void *)big, x, sizeof big);
+  memset((void*)big, x, sizeof big);
 #endif
   char c[2];
   next_command(c);

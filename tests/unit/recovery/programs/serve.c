@@ -1,10 +1,11 @@
-// Reads commands (a letter and a digit), runs each, prints the result. The same in both versions: what changes is in work.c.
+// Reads commands (a letter and a digit), runs each, prints the result. The same in both versions:
+// what changes is in work.c.
 #include <stdio.h>
 #include <unistd.h>
 
 #include "work.h"
 
-static int read_command(char *c) {
+static int read_command(char* c) {
   int n = 0;
   while (n < 2) {
     int got = read(0, c + n, 2 - n);
@@ -14,7 +15,7 @@ static int read_command(char *c) {
   return 1;
 }
 
-int next_command(char *c) { return read_command(c); }
+int next_command(char* c) { return read_command(c); }
 
 // The same by value: letter * 256 + digit; 0 at the end.
 int command_now(void) {

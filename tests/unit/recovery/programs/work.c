@@ -1,10 +1,10 @@
 // One mechanism a letter; each keeps state, so that new code on the old state shows.
+#include "work.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <stdio.h>
-
-#include "work.h"
 
 #define NOINLINE __attribute__((noinline))
 
@@ -12,10 +12,13 @@
 // Only in the new version: moves everything that follows, in code and in read-only data.
 static const char filler[] = "a text that only the new version has, long enough to move all others";
 static const int weights[4] = {5, 7, 11, 13};
-NOINLINE static int added_helper(int x) { return (int)strlen(filler) - (int)strlen(filler) + 100 * x; }
+NOINLINE static int added_helper(int x) {
+  return (int)strlen(filler) - (int)strlen(filler) + 100 * x;
+}
 static int padding_code(int x) { return x * 3 + weights[x & 3]; }
 int (*volatile keep_padding)(int) = padding_code;
-#if !defined(__PIC__) || defined(__PIE__)  // in a shared library the place in the block is part of the code
+#if !defined(__PIC__) || \
+    defined(__PIE__)  // in a shared library the place in the block is part of the code
 // Moves the thread-local variables that both versions have.
 __thread long only_new[5] = {1, 2, 3, 4, 5};
 long use_only_new(int x) { return only_new[x & 3]; }
@@ -60,25 +63,45 @@ int (*volatile stored)(int);
 NOINLINE static int choose(int x) {
 #ifdef NEW_VERSION
   switch (x) {
-    case 0: return total + 1;
-    case 1: note(1); return 21;
-    case 2: return (int)at * 0 + 32;
-    case 3: return exported + 43;
-    case 4: return getppid() * 0 + 54;
-    case 5: note(2); return 65;
-    case 6: return 76;
-    case 7: return 87;
+    case 0:
+      return total + 1;
+    case 1:
+      note(1);
+      return 21;
+    case 2:
+      return (int)at * 0 + 32;
+    case 3:
+      return exported + 43;
+    case 4:
+      return getppid() * 0 + 54;
+    case 5:
+      note(2);
+      return 65;
+    case 6:
+      return 76;
+    case 7:
+      return 87;
   }
 #else
   switch (x) {
-    case 0: return total;
-    case 1: return 20;
-    case 2: note(3); return 30;
-    case 3: return exported + 40;
-    case 4: return (int)at * 0 + 50;
-    case 5: note(4); return 60;
-    case 6: return getppid() * 0 + 70;
-    case 7: return 80;
+    case 0:
+      return total;
+    case 1:
+      return 20;
+    case 2:
+      note(3);
+      return 30;
+    case 3:
+      return exported + 40;
+    case 4:
+      return (int)at * 0 + 50;
+    case 5:
+      note(4);
+      return 60;
+    case 6:
+      return getppid() * 0 + 70;
+    case 7:
+      return 80;
   }
 #endif
   return -1;
@@ -95,8 +118,8 @@ NOINLINE static int local(int x) {
 }
 
 // q: called back by the C library.
-NOINLINE static int compare(const void *a, const void *b) {
-  int x = *(const int *)a, y = *(const int *)b;
+NOINLINE static int compare(const void* a, const void* b) {
+  int x = *(const int*)a, y = *(const int*)b;
 #ifdef NEW_VERSION
   return y - x;
 #else
@@ -110,7 +133,7 @@ NOINLINE static int sorted_first(int x) {
 }
 
 // n: active on the stack while it waits for its next command.
-int next_command(char *c);
+int next_command(char* c);
 #ifdef NEW_VERSION
 #define FACTOR 1000
 #else
@@ -131,7 +154,7 @@ NOINLINE static int nested(int x) {
 // c: constants and text of the new version.
 NOINLINE static int constants(int x) {
 #ifdef NEW_VERSION
-  static const char *const names[] = {"alpha", "beta", "gamma", "delta"};
+  static const char* const names[] = {"alpha", "beta", "gamma", "delta"};
   return (int)strlen(names[x & 3]) + 10 * weights[x & 3];
 #else
   return weights[x & 3];
@@ -141,14 +164,22 @@ NOINLINE static int constants(int x) {
 int work(int command, int x) {
   if (!stored) stored = handlers[1];
   switch (command) {
-    case 'a': return add(x);
-    case 'p': return stored(x);
-    case 's': return choose(x);
-    case 't': return local(x);
-    case 'q': return sorted_first(x);
-    case 'n': return nested(x);
-    case 'c': return constants(x);
-    case 'h': return history[(at - 1) % 8];
+    case 'a':
+      return add(x);
+    case 'p':
+      return stored(x);
+    case 's':
+      return choose(x);
+    case 't':
+      return local(x);
+    case 'q':
+      return sorted_first(x);
+    case 'n':
+      return nested(x);
+    case 'c':
+      return constants(x);
+    case 'h':
+      return history[(at - 1) % 8];
   }
   return -1;
 }
