@@ -2,52 +2,14 @@
 
 #include <algorithm>
 
-#include "analyzer/elf/byte_cursor.h"
+#include "analyzer/elf/encoded_pointer.h"
 
 namespace mx::recovery {
 namespace {
 
 using analyzer::ByteCursor;
 
-constexpr uint8_t kOmitted = 0xff;
 constexpr uint8_t kIndirect = 0x80;
-
-/// DW_EH_PE encodings that occur on x86-64: absolute or relative to the field.
-std::optional<uint64_t> pointer(ByteCursor& in, uint8_t encoding) {
-  if (encoding == kOmitted) return {};
-  uint64_t base = (encoding & 0x70) == 0x10 ? in.address() : 0;
-  if ((encoding & 0x70) > 0x10) return {};
-  uint64_t v;
-  switch (encoding & 0x0f) {
-    case 0x00:
-    case 0x04:
-    case 0x0c:
-      v = in.number<uint64_t>();
-      break;
-    case 0x01:
-      v = in.uleb();
-      break;
-    case 0x02:
-      v = in.number<uint16_t>();
-      break;
-    case 0x03:
-      v = in.number<uint32_t>();
-      break;
-    case 0x09:
-      v = static_cast<uint64_t>(in.sleb());
-      break;
-    case 0x0a:
-      v = static_cast<uint64_t>(int64_t{in.number<int16_t>()});
-      break;
-    case 0x0b:
-      v = static_cast<uint64_t>(int64_t{in.number<int32_t>()});
-      break;
-    default:
-      return {};
-  }
-  if (in.failed()) return {};
-  return v ? base + v : 0;
-}
 
 /// The instructions that are left in a cursor.
 std::span<const uint8_t> rest(const ElfView& elf, const ByteCursor& in) {
@@ -56,7 +18,7 @@ std::span<const uint8_t> rest(const ElfView& elf, const ByteCursor& in) {
 
 struct Common {
   FrameEntry entry;
-  uint8_t lsda_encoding = kOmitted;
+  uint8_t lsda_encoding = analyzer::kNoPointer;
   bool augmented = false;
 };
 
@@ -96,7 +58,8 @@ std::optional<Common> common_at(const ElfView& elf, uint64_t address) {
       } else if (*p == 'P') {
         uint8_t encoding = data.number<uint8_t>();
         c.entry.personality =
-            pointer(data, encoding & static_cast<uint8_t>(~kIndirect)).value_or(0);
+            analyzer::encoded_pointer(data, encoding & static_cast<uint8_t>(~kIndirect))
+                .value_or(0);
         c.entry.personality_indirect = encoding & kIndirect;
       } else {
         break;
@@ -120,14 +83,15 @@ std::optional<FrameEntry> entry_at(const ElfView& elf, uint64_t address) {
   auto c = common_at(elf, id_at - id);
   if (!c) return {};
   FrameEntry e = c->entry;
-  auto first = pointer(body, e.pointer_encoding);
-  auto size = pointer(body, e.pointer_encoding & 0x0f);
+  auto first = analyzer::encoded_pointer(body, e.pointer_encoding);
+  auto size = analyzer::encoded_pointer(body, e.pointer_encoding & 0x0f);
   if (!first || !size || *size == 0 || *first + *size < *first) return {};
   e.start = *first, e.size = *size;
   if (c->augmented) {
     ByteCursor data = body.take(body.uleb());
-    if (c->lsda_encoding != kOmitted)
-      e.lsda = pointer(data, c->lsda_encoding & static_cast<uint8_t>(~kIndirect)).value_or(0);
+    if (c->lsda_encoding != analyzer::kNoPointer)
+      e.lsda = analyzer::encoded_pointer(data, c->lsda_encoding & static_cast<uint8_t>(~kIndirect))
+                   .value_or(0);
   }
   if (body.failed()) return {};
   e.own = rest(elf, body);
@@ -156,8 +120,8 @@ void make_index(const ElfView& elf) {
       last_common = id_at - id;
       encoding = c->entry.pointer_encoding;
     }
-    auto first = pointer(body, encoding);
-    auto size = pointer(body, encoding & 0x0f);
+    auto first = analyzer::encoded_pointer(body, encoding);
+    auto size = analyzer::encoded_pointer(body, encoding & 0x0f);
     if (first && size && *size && !body.failed()) elf.frame_index.push_back({*first, *size, at});
   }
   std::stable_sort(elf.frame_index.begin(), elf.frame_index.end(),

@@ -38,8 +38,8 @@ analyzer::Result<std::shared_ptr<const ElfView>> ElfView::open(const std::string
   if (fd < 0) return analyzer::Error{"cannot open " + path + ": " + strerror(errno)};
   struct stat st {};
   void* map = MAP_FAILED;
-  char magic[SELFMAG];  // first: to map mx's arena, of many gigabytes, takes a quarter of a
-                        // millisecond
+  // first: to map mx's arena, of many gigabytes, takes a quarter of a millisecond
+  char magic[SELFMAG];
   if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && pread(fd, magic, SELFMAG, 0) == SELFMAG &&
       std::memcmp(magic, ELFMAG, SELFMAG) == 0)
     map = mmap(nullptr, static_cast<size_t>(st.st_size), PROT_READ, MAP_PRIVATE, fd, 0);

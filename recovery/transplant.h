@@ -98,8 +98,9 @@ struct Request {
   pid_t survivor = 0;  ///< a live process of the other version (its maps say which files it uses)
   std::vector<ThreadState>& threads;  ///< all threads of the process
   std::vector<uint64_t> crash_stack =
-      {};  ///< addresses_of(walk_stack(crashed process)); may be empty: then every
-           ///< changed function that is active must be movable
+      /// addresses_of(walk_stack(crashed process)); may be empty: then every changed function that
+      /// is active must be movable
+      {};
 };
 
 class Transplanter {

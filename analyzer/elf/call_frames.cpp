@@ -4,12 +4,11 @@
 #include <map>
 #include <memory>
 
-#include "analyzer/elf/byte_cursor.h"
+#include "analyzer/elf/encoded_pointer.h"
 
 namespace mx::analyzer {
 namespace {
 
-constexpr uint8_t kOmitted = 0xff;
 constexpr size_t kMostRows = 100'000;
 constexpr int kReturnAddressColumn = 16;
 
@@ -17,48 +16,11 @@ constexpr int kReturnAddressColumn = 16;
 struct Common {
   uint64_t code_factor = 1;
   int64_t data_factor = -8;
-  uint8_t pointer_encoding = 0, lsda_encoding = kOmitted;
+  uint8_t pointer_encoding = 0, lsda_encoding = kNoPointer;
   bool has_augmentation = false;
   bool signal_frame = false;
   ByteCursor program{{}, 0};
 };
-
-// A pointer in DW_EH_PE encoding; relative forms are resolved, indirect ones are not needed here.
-std::optional<uint64_t> encoded_pointer(ByteCursor& in, uint8_t encoding) {
-  if (encoding == kOmitted) return {};
-  uint64_t base = (encoding & 0x70) == 0x10 ? in.address() : 0;  // DW_EH_PE_pcrel
-  if ((encoding & 0x70) > 0x10) return {};  // textrel, datarel: not used on x86-64
-  uint64_t v;
-  switch (encoding & 0x0f) {
-    case 0x00:
-    case 0x04:
-    case 0x0c:
-      v = in.number<uint64_t>();
-      break;
-    case 0x01:
-      v = in.uleb();
-      break;
-    case 0x02:
-      v = in.number<uint16_t>();
-      break;
-    case 0x03:
-      v = in.number<uint32_t>();
-      break;
-    case 0x09:
-      v = static_cast<uint64_t>(in.sleb());
-      break;
-    case 0x0a:
-      v = static_cast<uint64_t>(int64_t{in.number<int16_t>()});
-      break;
-    case 0x0b:
-      v = static_cast<uint64_t>(int64_t{in.number<int32_t>()});
-      break;
-    default:
-      return {};
-  }
-  if (in.failed()) return {};
-  return base + v;
-}
 
 std::optional<Common> parse_common(ByteCursor in) {
   Common c;
@@ -319,7 +281,7 @@ CallFrames CallFrames::parse(const Image& image) {
     if (c.has_augmentation) {
       ByteCursor data = body.take(body.uleb());
       // Not resolved: 0 in the field itself means that there is none.
-      if (c.lsda_encoding != kOmitted)
+      if (c.lsda_encoding != kNoPointer)
         handles = encoded_pointer(data, c.lsda_encoding & 0x0f).value_or(1) != 0;
     }
     if (!start || !size || body.failed() || *size == 0 || *start + *size < *start) {

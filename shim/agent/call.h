@@ -28,11 +28,11 @@ struct Call {
   bool names_new;       ///< creates a new name: the leader's counts, see adopt_name
   uint64_t time[2];     ///< a timeout in another form (form.h) …
   uint64_t time_at;     ///< … and the program's own, for what is left of it; 0: there is none
-  bool time_in_ns;  ///< `time` is a struct timespec, the program's a struct timeval; else the other
-                    ///< way
-  uint32_t began;   ///< leader: kBegun has its place in the order; follower: into which pair, + 1,
-                    ///< see own_words.h
-  uint64_t done;    ///< bytes of a write that have gone already, see remainder.h
+  /// `time` is a struct timespec, the program's a struct timeval; else the other way
+  bool time_in_ns;
+  uint32_t began;  ///< leader: kBegun has its place in the order; follower: into which pair, + 1,
+                   ///< see own_words.h
+  uint64_t done;   ///< bytes of a write that have gone already, see remainder.h
 };
 
 /// Hand-written parts of an irregular call; any may be null.

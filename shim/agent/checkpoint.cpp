@@ -119,7 +119,7 @@ bool may_copy(Thread* t) {
 
 CheckpointRefusal why_no_copy(Thread* t) {
   if (t->proc->no_copies) return CheckpointRefusal::kSharesMemory;
-  if (maps_memory_of_its_own(t) && shares_maps(t)) return CheckpointRefusal::kSharesMemory;
+  if (t->proc->has_memfd && shares_maps(t)) return CheckpointRefusal::kSharesMemory;
   if (!t->proc->shared->is_root && adopted_within(t)) return CheckpointRefusal::kAdopted;
   return CheckpointRefusal::kNone;
 }

@@ -134,8 +134,8 @@ void await_told_ends(Thread* t) {
     if (!c.told) continue;
     await_end(t, c.real, kLongestMs);
     Siginfo info;
-    find_ended(kPid, c.real, info);  // (its end shows a moment before the kernel has sent the
-                                     // signal: this waits for that)
+    // (its end shows a moment before the kernel has sent the signal: this waits for that)
+    find_ended(kPid, c.real, info);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "shim/agent/failover.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/mapped_files.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/own_io.h"
@@ -102,6 +103,8 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   if (int32_t none = 0; !__atomic_compare_exchange_n(&p->shared->real_pid[v], &none, p->real_pid,
                                                      false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
     sys(__NR_exit_group, 0);
+  p->shared->maps_files[v].store(0);
+  if (!p->is_vfork_child) announce_all_mapped(t);
   use_lane(t, born.lane);
   if (t->gives_way) p->shared->gives_way.store(1);
   Message* m = new_message(t, MessageKind::kProcess);
@@ -146,6 +149,11 @@ void drop_pair(const Born& born) {
 
 void write_tid(uint64_t at, int32_t vtid) {
   if (at && vtid) *reinterpret_cast<int32_t*>(at) = vtid;
+}
+
+// The child inherits them.
+void share_files(Thread* t) {
+  if (!t->proc->shared->sharing[static_cast<int>(t->proc->version)].load()) share_memory(t);
 }
 
 // A new process with a copy of the memory.
@@ -263,6 +271,7 @@ bool names_child(const Born& born, long vpid) {
 long fork_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   const bool shares = q.flags & kVm;
+  if (!shares && maps_files()) share_files(t);
   Born born{~0u, ~0u};
   c.blob = reinterpret_cast<uint64_t>(&born);
   c.blob_size = sizeof born;
@@ -327,47 +336,99 @@ void await_release(Thread* t) {
   }
 }
 
+constexpr uint64_t kChildCleartid = 0x200000, kSetTls = 0x80000;
+
+// musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds
+// now.
+void note_exit_lock(Thread* t, const Request& q) {
+  if ((q.flags & kChildCleartid) && readable(reinterpret_cast<void*>(q.ctid), 4) &&
+      *reinterpret_cast<int32_t*>(q.ctid) == t->vtid)
+    t->proc->exits_locked = 1;
+}
+
+// As it is to be when it runs. Null: no room.
+Thread* prepare_thread(const Call& c, const Request& q) {
+  Thread* child = new_thread(c.t->proc);
+  if (!child) return nullptr;
+  inherit(child, c.t);
+  Regs* r = reinterpret_cast<Regs*>(child->stack_top) - 1;
+  *r = *c.r;
+  r->rax = 0;
+  r->rsp = q.stack;
+  return child;
+}
+
+// `vtid`: what the program knows it as; 0: the number that the kernel gives it.
+long start_thread(Thread* t, Thread* child, const Request& q, uint32_t lane, int32_t vtid) {
+  uint64_t old = block_signals();
+  child->start_process = ~0u;
+  child->start_lane = lane;
+  child->start_vpid = vtid;
+  child->start_mask = old;
+  child->start_ctid = (q.flags & kChildSettid) ? q.ctid : 0;
+  child->fs_base = (q.flags & kSetTls) ? q.tls : t->fs_base;
+  child->clear_tid = (q.flags & kChildCleartid) ? q.ctid : 0;
+  forget_checkpoint(t);
+  t->proc->threads.fetch_add(1);
+  t->proc->multi_threaded = 1;
+  Regs* r = reinterpret_cast<Regs*>(child->stack_top) - 1;
+  long ret = mx_clone(q.flags & ~kUntraced, r, reinterpret_cast<void*>(q.ptid),
+                      reinterpret_cast<void*>(q.ctid), reinterpret_cast<void*>(q.tls), child);
+  unblock_signals(old);
+  if (ret < 0) {
+    t->proc->threads.fetch_sub(1);
+    free_thread(child);
+  }
+  return ret;
+}
+
+// The leader has made one, c.ret, which has the lane.
+long follow_thread(Call& c, const Request& q, Thread* child, uint32_t lane) {
+  Thread* t = c.t;
+  const bool good = lane < stream::kMaxLanes &&
+                    &control()->processes[control()->lanes[lane].process % stream::kMaxProcesses] ==
+                        t->proc->shared;
+  if (c.ret < 0 || !good) {
+    free_thread(child);
+    if (c.ret >= 0) leave_as_follower(t, "no lane for a thread");
+    return c.ret;
+  }
+  const auto vtid = static_cast<int32_t>(c.ret);
+  child->start_ptid = (q.flags & kParentSettid) ? q.ptid : 0;
+  child->released.store(1);  // it waits in its lane
+  if (start_thread(t, child, q, lane, vtid) < 0)
+    leave_as_follower(t, "clone failed in the follower");
+  while (!child->started.load()) sys(__NR_sched_yield);
+  return vtid;
+}
+
+// `lane`: where the event is to name the one that the thread gets.
+long make_thread(Call& c, const Request& q, Thread* child, uint32_t& lane) {
+  Thread* t = c.t;
+  if (leads(t)) {
+    leader_begin(c);
+    lane = new_lane(static_cast<uint32_t>(t->proc->shared - control()->processes));
+    if (lane == kNoLane) drop_follower(t, "more threads than lanes");
+  }
+  if (lane == kNoLane) child->role = Role::kSolo;
+  t->proc->shared->threads.fetch_add(1);
+  take_ticket(t);
+  c.ret = start_thread(t, child, q, lane, 0);
+  if (c.ret < 0) t->proc->shared->threads.fetch_sub(1);
+  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  if (c.ret >= 0) release_thread(child);
+  return c.ret;
+}
+
 long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
   const bool first = leads(t) && t->proc->threads.load() == 1 && t->tid == t->proc->real_pid;
   if (first && !t->proc->shared->first_io_known.load()) note_first_io(t);
-  // musl: the word that the kernel clears at the end of a thread is a lock, which its creator holds
-  // now.
-  constexpr uint64_t kChildCleartid = 0x200000, kSetTls = 0x80000;
-  if ((q.flags & kChildCleartid) && readable(reinterpret_cast<void*>(q.ctid), 4) &&
-      *reinterpret_cast<int32_t*>(q.ctid) == t->vtid)
-    t->proc->exits_locked = 1;
-  Thread* child = new_thread(t->proc);
+  note_exit_lock(t, q);
+  Thread* child = prepare_thread(c, q);
   if (!child) return kEagain;
-  inherit(child, t);
-  Regs* r = reinterpret_cast<Regs*>(child->stack_top) - 1;
-  *r = *c.r;
-  r->rax = 0;
-  r->rsp = q.stack;
   Born born{0, kNoLane};
-  int32_t vtid = 0;
-  auto start = [&] {
-    uint64_t old = block_signals();
-    child->start_process = ~0u;
-    child->start_lane = born.lane;
-    child->start_vpid = vtid;
-    child->start_mask = old;
-    child->start_ctid = (q.flags & kChildSettid) ? q.ctid : 0;
-    child->fs_base = (q.flags & kSetTls) ? q.tls : t->fs_base;
-    child->clear_tid = (q.flags & kChildCleartid) ? q.ctid : 0;
-    forget_checkpoint(t);
-    t->proc->threads.fetch_add(1);
-    t->proc->multi_threaded = 1;
-    long ret = mx_clone(q.flags & ~kUntraced, r, reinterpret_cast<void*>(q.ptid),
-                        reinterpret_cast<void*>(q.ctid), reinterpret_cast<void*>(q.tls), child);
-    unblock_signals(old);
-    if (ret < 0) {
-      t->proc->threads.fetch_sub(1);
-      free_thread(child);
-    }
-    return ret;
-  };
   c.blob = reinterpret_cast<uint64_t>(&born);
   c.blob_size = sizeof born;
   if (t->role == Role::kFollower) {
@@ -379,37 +440,11 @@ long thread_pair(Call& c, const Request& q) {
     }
     if (m == Match::kMatched) {
       follower_take(c, h);
-      const bool good =
-          born.lane < stream::kMaxLanes &&
-          &control()->processes[control()->lanes[born.lane].process % stream::kMaxProcesses] ==
-              t->proc->shared;
-      if (c.ret < 0 || !good) {
-        free_thread(child);
-        if (c.ret >= 0) leave_as_follower(t, "no lane for a thread");
-        return c.ret;
-      }
-      vtid = static_cast<int32_t>(c.ret);
-      child->start_ptid = (q.flags & kParentSettid) ? q.ptid : 0;
-      child->released.store(1);  // it waits in its lane
-      if (start() < 0) leave_as_follower(t, "clone failed in the follower");
-      while (!child->started.load()) sys(__NR_sched_yield);
-      return vtid;
+      return follow_thread(c, q, child, born.lane);
     }
     inherit(child, t);
   }
-  if (leads(t)) {
-    leader_begin(c);
-    born.lane = new_lane(static_cast<uint32_t>(t->proc->shared - control()->processes));
-    if (born.lane == kNoLane) drop_follower(t, "more threads than lanes");
-  }
-  if (born.lane == kNoLane) child->role = Role::kSolo;
-  t->proc->shared->threads.fetch_add(1);
-  take_ticket(t);
-  c.ret = start();
-  if (c.ret < 0) t->proc->shared->threads.fetch_sub(1);
-  if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
-  if (c.ret >= 0) release_thread(child);
-  return c.ret;
+  return make_thread(c, q, child, born.lane);
 }
 
 long run_request(Call& c, const Request& q) {

@@ -3,6 +3,7 @@
 #include "shim/agent/copied_fds.h"
 #include "shim/agent/copied_memory.h"
 #include "shim/agent/fds.h"
+#include "shim/agent/joint_files.h"
 #include "shim/agent/maps_line.h"
 #include "shim/agent/shadow.h"
 #include "shim/agent/threads.h"
@@ -19,17 +20,6 @@ constexpr uint64_t kOpen = 02004002, kNofollow = 0400000;  // O_RDWR, O_CLOEXEC,
 bool map_instead(const MapsLine& m, uint64_t begin, uint64_t end, int fd, uint64_t offset) {
   return !is_error(
       raw6(__NR_mmap, begin, end - begin, protection(m), kShared | kFixed, fd, offset));
-}
-
-// What a line of the list shows of the program's shared mapping `of`.
-struct Part {
-  uint64_t begin, end;
-};
-bool overlap(const MapsLine& m, const SharedMap& of, Part& part) {
-  const uint64_t end = of.address + ((of.length + stream::kPage - 1) & ~(stream::kPage - 1));
-  if (!of.length || m.perms[3] != 's') return false;
-  part = {m.begin > of.address ? m.begin : of.address, m.end < end ? m.end : end};
-  return part.begin < part.end;
 }
 
 long open_if(const char* path, const FileId& file, uint64_t flags) {
@@ -70,33 +60,38 @@ long open_by_mapping(const MapsLine& m, const FileId& file) {
   return open_if(path, file, kOpen);
 }
 
-long open_mapped(const Thread* t, const MapsLine& m, const FileId& file) {
-  long fd = open_if(m.path, file, kOpen | kNofollow);
-  if (is_error(fd)) fd = open_by_number(t, file);
-  if (is_error(fd)) fd = open_by_mapping(m, file);
-  return move_high(fd);
-}
-
 // Former leader: in place of the file, which is open as `fd`, a shadow with what that holds.
-Shadow* shadow_from(const FileId& file, int fd) {
+Shadow* shadow_from(const Thread* t, const FileId& file, int fd, bool together) {
   FileInfo info;
   if (Shadow* known = find_shadow(file)) return known;
+  if (together) {
+    const long copied = open_copied_file(t, file);
+    return is_error(copied) ? nullptr : keep_shadow(file, copied);
+  }
   if (!look_at(fd, info) || !take_room(static_cast<uint64_t>(info.size))) return nullptr;
   Shadow* made = add_shadow(file, static_cast<uint64_t>(info.size));
   if (made) copy_range(fd, made->memfd, 0, static_cast<uint64_t>(info.size));
   return made;
 }
 
-// A follower has shadows already, which are its original's, too: others.
-bool copy_shadows() {
+long copy_of_shadow(int memfd) {
+  FileInfo info;
+  if (!look_at(memfd, info) || !take_room(static_cast<uint64_t>(info.size))) return kEbadf;
+  const long made = sys(__NR_memfd_create, "mx-shadow", 1);
+  if (is_error(made)) return made;
+  sys(__NR_ftruncate, made, info.size);
+  copy_range(memfd, static_cast<int>(made), 0, static_cast<uint64_t>(info.size));
+  return made;
+}
+
+// A follower has shadows already, which are its original's, too: others. (One whose file is not
+// mapped is not among those that all have copied.)
+bool copy_shadows(const Thread* t, bool together) {
   for (int i = 0; i < shadow_count; i++) {
-    FileInfo info;
     const int old = shadows[i].memfd;
-    if (!look_at(old, info) || !take_room(static_cast<uint64_t>(info.size))) return false;
-    const long made = sys(__NR_memfd_create, "mx-shadow", 1);
+    const bool copied = together && is_mapped_now(shadows[i].file);
+    const long made = copied ? open_copied_file(t, shadows[i].file) : copy_of_shadow(old);
     if (is_error(made)) return false;
-    sys(__NR_ftruncate, made, info.size);
-    copy_range(old, static_cast<int>(made), 0, static_cast<uint64_t>(info.size));
     const bool placed = !is_error(sys(__NR_dup3, made, old, 02000000));
     sys(__NR_close, made);
     if (!placed) return false;
@@ -104,13 +99,14 @@ bool copy_shadows() {
   return true;
 }
 
-bool map_shadow_instead(const Thread* t, const MapsLine& m, SharedMap& of, const Part& part) {
+bool map_shadow_instead(const Thread* t, const MapsLine& m, SharedMap& of, const Part& part,
+                        bool together) {
   if (of.fd < 0) {  // a leader's: the file itself
     const long fd = open_mapped(t, m, of.file);
     if (is_error(fd)) return false;
     of.fd = static_cast<int>(fd);
   }
-  const Shadow* s = shadow_from(of.file, of.fd);
+  const Shadow* s = shadow_from(t, of.file, of.fd, together);
   return s && map_instead(m, part.begin, part.end, s->memfd, of.offset + (part.begin - of.address));
 }
 
@@ -129,25 +125,25 @@ bool map_memory_instead(const MapsLine& m) {
   return c && map_instead(m, m.begin, m.end, c->fd, m.offset);
 }
 
-bool own_line(const Thread* t, const MapsLine& m) {
+bool own_line(const Thread* t, const MapsLine& m, bool together) {
   bool of_file = false;
   for (SharedMap& of : shared_maps) {
     Part part;
     if (!overlap(m, of, part)) continue;
     of_file = true;
-    if (!map_shadow_instead(t, m, of, part)) return false;
+    if (!map_shadow_instead(t, m, of, part, together)) return false;
   }
   return of_file || !is_memfd(m) || map_memory_instead(m);
 }
 
-bool own_lines(const Thread* t) {
+bool own_lines(const Thread* t, bool together) {
   const long high = move_high(sys(__NR_openat, -100, "/proc/self/maps", 02000000));
   if (is_error(high)) return false;
   bool all = true;
   LineReader reader{static_cast<int>(high), {}};
   while (const char* line = all ? reader.next() : nullptr) {
     MapsLine m;
-    if (parse(line, m)) all = own_line(t, m);
+    if (parse(line, m)) all = own_line(t, m, together);
   }
   sys(__NR_close, high);
   return all;
@@ -160,6 +156,20 @@ uint32_t family(const Process* p, int version) {
 }
 
 }  // namespace
+
+bool overlap(const MapsLine& m, const SharedMap& of, Part& part) {
+  const uint64_t end = of.address + ((of.length + stream::kPage - 1) & ~(stream::kPage - 1));
+  if (!of.length || m.perms[3] != 's') return false;
+  part = {m.begin > of.address ? m.begin : of.address, m.end < end ? m.end : end};
+  return part.begin < part.end;
+}
+
+long open_mapped(const Thread* t, const MapsLine& m, const FileId& file) {
+  long fd = open_if(m.path, file, kOpen | kNofollow);
+  if (is_error(fd)) fd = open_by_number(t, file);
+  if (is_error(fd)) fd = open_by_mapping(m, file);
+  return move_high(fd);
+}
 
 uint32_t family_of_maps(Thread* t) {
   return family(t->proc->shared, static_cast<int>(t->proc->version));
@@ -179,9 +189,9 @@ bool shares_maps(Thread* t) {
   return false;
 }
 
-CheckpointRefusal own_maps(Thread* t) {
+CheckpointRefusal own_maps(Thread* t, bool together) {
   if (!maps_memory_of_its_own(t)) return CheckpointRefusal::kNone;
-  if (!copy_shadows() || !own_lines(t))
+  if (!copy_shadows(t, together) || !own_lines(t, together))
     return is_full() ? CheckpointRefusal::kTooMuchShared : CheckpointRefusal::kMappedFile;
   finish_memory();
   return CheckpointRefusal::kNone;

@@ -5,6 +5,7 @@
 #include "shim/agent/fds.h"
 #include "shim/agent/frame.h"
 #include "shim/agent/keeper.h"
+#include "shim/agent/mapped_files.h"
 #include "shim/agent/memory_holder.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/patch.h"
@@ -68,6 +69,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
   sys(__NR_munmap, stream::kBootAddress, stream::kPage);
   if (!b.initial) {
     leave_memory(t);
+    if (p->shared->maps_files[v].exchange(0)) retract_all_mapped(t);
     close_other_lanes(t);
   }
   if (t->role != Role::kFollower) {

@@ -2,6 +2,7 @@
 
 #include "shim/agent/failover.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/joint_files.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/log.h"
 #include "shim/agent/maps_line.h"
@@ -47,8 +48,8 @@ bool change(Joint& j, JointPhase from, JointPhase to) {
 
 void call_off(Joint& j, CheckpointRefusal why) {
   j.refusal.store(static_cast<uint32_t>(why));
-  if (!change(j, JointPhase::kGathering, JointPhase::kCalledOff))
-    change(j, JointPhase::kCopying, JointPhase::kCalledOff);
+  for (const auto phase : {JointPhase::kGathering, JointPhase::kCopying, JointPhase::kTaking})
+    if (change(j, phase, JointPhase::kCalledOff)) return;
 }
 
 // Until the others are there, too.
@@ -58,7 +59,7 @@ void await_end_of(Joint& j, JointPhase p) {
   if (is(j, p)) call_off(j, CheckpointRefusal::kNotTogether);
 }
 
-enum class Kind { kNone, kCopied, kForeign };
+enum class Kind { kNone, kCopied, kFile, kForeign };
 
 bool is_segment(const MapsLine& m) { return starts_with(m.path, "/SYSV"); }
 
@@ -67,7 +68,7 @@ Kind kind_of(const MapsLine& m, const FileInfo& arena) {
   if (m.perms[3] != 's' || ours) return Kind::kNone;
   const bool anonymous = starts_with(m.path, "/dev/zero") || m.inode == arena.inode;
   if (m.device == arena.device && (anonymous || is_segment(m))) return Kind::kCopied;
-  return is_segment(m) ? Kind::kForeign : Kind::kNone;  // (of huge pages.) The rest: copied_maps.h
+  return is_segment(m) ? Kind::kForeign : Kind::kFile;  // (a segment of huge pages)
 }
 
 // The list shows a segment's id as its inode: not one of the others.
@@ -121,6 +122,7 @@ CheckpointRefusal note_mappings(Thread* t, Joint& j) {
       const Kind kind = parse(line, m) ? kind_of(m, arena) : Kind::kNone;
       if (kind == Kind::kForeign) why = CheckpointRefusal::kSharesMemory;
       if (kind == Kind::kCopied) why = note_mapping(t, j, m);
+      if (kind == Kind::kFile) why = note_files(t, j, m);
     }
   }
   sys(__NR_close, maps);
@@ -176,6 +178,15 @@ bool copy_all(Thread* t) {
   return true;
 }
 
+void take(Joint& j) {
+  if (!take_files(j))
+    call_off(j, CheckpointRefusal::kMappedFile);
+  else if (j.taken.fetch_add(1) + 1 == j.expected)
+    change(j, JointPhase::kTaking, JointPhase::kMaking);
+  await_end_of(j, JointPhase::kTaking);
+  leave_copies();
+}
+
 // All rest, and the memory has been copied.
 bool gathered(Thread* t, Joint& j) {
   if (const auto why = note_mappings(t, j); why != CheckpointRefusal::kNone)
@@ -184,13 +195,14 @@ bool gathered(Thread* t, Joint& j) {
     change(j, JointPhase::kGathering, JointPhase::kCopying);
   await_end_of(j, JointPhase::kGathering);
   if (!is(j, JointPhase::kCopying)) return false;
-  if (file_size_is_limited() || !copy_all(t))
+  if (file_size_is_limited() || !copy_all(t) || !copy_files(t, j))
     call_off(j, CheckpointRefusal::kTooMuchShared);
   else if (j.copied.fetch_add(1) + 1 == j.expected) {
     note_lock_numbers(t, j.slot);
-    change(j, JointPhase::kCopying, JointPhase::kMaking);
+    change(j, JointPhase::kCopying, j.files ? JointPhase::kTaking : JointPhase::kMaking);
   }
   await_end_of(j, JointPhase::kCopying);
+  if (is(j, JointPhase::kTaking)) take(j);
   return is(j, JointPhase::kMaking);
 }
 
@@ -219,7 +231,10 @@ bool joined(Thread* t) {
     return false;
   }
   const bool copy = gathered(t, j) && copy_process(t, started, j.round, j.slot);
-  if (!copy) release_others(t);
+  if (!copy) {
+    leave_files();
+    release_others(t);
+  }
   return copy;
 }
 

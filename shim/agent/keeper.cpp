@@ -4,6 +4,7 @@
 #include "shim/agent/fd_passing.h"
 #include "shim/agent/lane.h"
 #include "shim/agent/pair.h"
+#include "shim/agent/segments.h"
 
 namespace mx::agent {
 
@@ -72,7 +73,12 @@ namespace {
   sys(__NR_setsid);
   if (!young) allow_takeover();  // else it is as its maker
   sys(__NR_prctl, 15 /*PR_SET_NAME*/, "mx-keeper");
-  if (!young) give_memory_back(t);
+  if (!young) {
+    give_memory_back(t);
+    Word& apart = p->keeper_apart[index_of(t->proc->version)];
+    apart.store(static_cast<uint32_t>(self));
+    futex_wake(&apart, 1);
+  }
   while (!asked(p, self)) {
     futex_wait(&p->keeper_wake, seen, 1000);
     seen = p->keeper_wake.load();
@@ -97,14 +103,28 @@ void end_keeper(Process* p, int32_t pid) {
   sys(__NR_wait4, pid, 0, kClones, 0);
 }
 
+// Until then the kernel counts it among those who have a System V segment attached.
+void await_memory_given_back(const Thread* t, uint32_t keeper) {
+  constexpr int kLongestMs = 100;
+  Word& apart = t->proc->shared->keeper_apart[index_of(t->proc->version)];
+  for (int waited = 0; waited < kLongestMs; waited++) {
+    const uint32_t last = apart.load();
+    if (last == keeper) return;
+    futex_wait(&apart, last, 1);
+  }
+}
+
 // `pid`: where its number goes, before it runs. Returns it, or an error.
 long make_keeper(Thread* t, int32_t* pid) {
-  return with_signals_blocked([&] {
+  const long keeper = with_signals_blocked([&] {
     const uint32_t seen = t->proc->shared->keeper_wake.load();
     const long made = sys(__NR_clone, kCloneFiles | kParentSetTid, 0, pid, 0, 0);
     if (made == 0) keep(t, seen, false);
     return made;
   });
+  if (!is_error(keeper) && has_segments())
+    await_memory_given_back(t, static_cast<uint32_t>(keeper));
+  return keeper;
 }
 
 // A number that is not this process's child any more may be anybody's.

@@ -111,8 +111,8 @@ long follow_condition(Thread* t, const HookedCall& c) {
   // The leader has gone on without a wait: what this thread is to see in memory may be on its way.
   // A wake-up for nothing …
   if (plan == kLookAgain) return ret;
-  t->waits_elsewhere.store(1);  // … or it has left its wait another way (it was cancelled), or goes
-                                // another way altogether
+  // … or it has left its wait another way (it was cancelled), or goes another way altogether
+  t->waits_elsewhere.store(1);
   ret = c.run();
   t->waits_elsewhere.store(0);
   return ret;
@@ -325,7 +325,11 @@ extern "C" long mx_locked_call(uint64_t a, uint64_t b, uint64_t c, uint64_t d,
     return random_call(t, {{a, b, c, d}, original, function, kind, CodeKind::kOther});
   auto sp = reinterpret_cast<uint64_t>(__builtin_frame_address(0));
   bool inside = t->lock_sp && sp < t->lock_sp && t->lock_sp - sp < 64 * 1024;
-  if (t->role == Role::kSolo || inside || !keeps_order(t, kind, a)) return original(a, b, c, d);
+  if (inside || !keeps_order(t, kind, a)) return original(a, b, c, d);
+  if (t->role == Role::kSolo) {
+    if (is_lock(kind) && others_come_first(t, a)) await_others(t, a);
+    return original(a, b, c, d);
+  }
   // What an allocator's locks decide are addresses, and its own threads go by the clock and by what
   // they read without a lock: keeping their order would hold up the program's threads for nothing.
   CodeKind caller = code_kind(reinterpret_cast<uint64_t>(__builtin_return_address(0)));

@@ -18,11 +18,12 @@ constexpr uint64_t kStep = kLag / 32;   // of a producer that waits for who catc
 constexpr uint64_t kChunk = 64 * 1024;  // what is moved at once: some 25 µs
 
 // How far the producer may be ahead. A version that catches up makes two steps for each of the
-// producer's, or a busy one would never be caught up with. In full lockstep it must come quite
-// near: at its next announcement the producer waits for all that is left.
+// producer's, or a busy one would never be caught up with: not even when it is as near as the
+// producer lets it come. In full lockstep it must come quite near: at its next announcement the
+// producer waits for all that is left.
 uint64_t limit_of_lag(const Process* p, const Lane* l, uint64_t tail) {
   if (!recovers(p)) return tail + kLag;
-  const uint64_t paired = tail + (control()->settings.full_lockstep ? kStep : kLag);
+  const uint64_t paired = tail + (control()->settings.full_lockstep ? kStep : near_enough() / 2);
   if (!l->catch_up_head) return ~uint64_t{0};
   const uint64_t half = l->catch_up_head + (tail - l->catch_up_tail) / 2;
   return half > paired ? half : paired;

@@ -9,7 +9,9 @@
 #include "shim/agent/doubt.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/joint.h"
+#include "shim/agent/joint_files.h"
 #include "shim/agent/lane.h"
+#include "shim/agent/mapped_files.h"
 #include "shim/agent/memory.h"
 #include "shim/agent/order.h"
 #include "shim/agent/pace.h"
@@ -211,10 +213,13 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   if (!own_descriptors(t, t->proc->real_pid))
     give_up_copy(t, s,
                  is_full() ? CheckpointRefusal::kTooMuchShared : CheckpointRefusal::kMappedFile);
+  const bool led = t->role != Role::kFollower;
   // What it reads from here on (own_maps, warm_up) is not the leader's: who survives a SIGKILL of
   // that one tells by the bytes that its lanes count whether a call was executed.
   t->role = Role::kFollower;
-  if (const auto why = own_maps(t); why != CheckpointRefusal::kNone) give_up_copy(t, s, why);
+  if (const auto why = own_maps(t, s.round != 0); why != CheckpointRefusal::kNone)
+    give_up_copy(t, s, why);
+  forget_files(!led);
   if (!replace_segments(s)) give_up_copy(t, s, CheckpointRefusal::kSharesMemory);
   note_thread_names(t);
   if (!takes_its_place(t, s)) sys(__NR_exit_group, 0);
@@ -239,6 +244,7 @@ void sleep_as_copy(Thread* t, Sleeper& s) {
   p->turn.store(s.turn);
   p->alive[v].store(1);
   p->real_pid[v] = self;
+  announce_all_mapped(t);
   p->look_up[v].store(0);
   if (!recovery(t).lane) begin_to_catch_up(t);
   change(recovery(t), RecoveryStage::kAsked, RecoveryStage::kReplaying);

@@ -3,6 +3,7 @@
 #include "shim/agent/borrowed.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/flight.h"
+#include "shim/agent/mapped_files.h"
 #include "shim/agent/memory.h"
 
 namespace mx::agent {
@@ -60,20 +61,41 @@ bool is_of_mapped(uint64_t fd, FileId& file) {
   return is_mapped(file);
 }
 
+// Where nothing is yet: the rest this version has copied before, and maybe written to.
+void copy_where_empty(int from, int to, uint64_t begin, uint64_t end) {
+  constexpr uint64_t kData = 3, kHole = 4;  // SEEK_DATA, SEEK_HOLE
+  while (begin < end) {
+    const long data = sys(__NR_lseek, to, begin, kData);
+    const bool none = is_error(data) || static_cast<uint64_t>(data) > end;
+    const uint64_t empty = none ? end : static_cast<uint64_t>(data);
+    copy_range(from, to, begin, empty);
+    if (empty == end) return;
+    begin = static_cast<uint64_t>(sys(__NR_lseek, to, empty, kHole));
+  }
+}
+
+// Another process of this version may have it.
+Shadow* new_shadow(const Thread* t, const FileInfo& file, bool& fresh) {
+  const long known = fetch_shadow(t, file.id());
+  fresh = is_error(known);
+  return fresh ? add_shadow(file.id(), static_cast<uint64_t>(file.size))
+               : keep_shadow(file.id(), known);
+}
+
 Shadow* shadow_of(int fd, uint64_t offset, uint64_t length) {
   FileInfo info;
   if (!look_at(fd, info)) return nullptr;
   Shadow* s = find_shadow(info.id());
   const auto size = static_cast<uint64_t>(info.size);
-  const bool fresh = !s;
-  if (fresh) {
+  bool fresh = false;
+  if (!s) {
     const BorrowsNumber borrows(this_thread());
-    s = add_shadow(info.id(), size);
+    s = new_shadow(this_thread(), info, fresh);
     if (!s) return nullptr;
   }
-  uint64_t end = offset + length < size ? offset + length : size;
+  const uint64_t end = offset + length < size ? offset + length : size;
   if (size > kWholeFile)
-    copy_range(fd, s->memfd, offset, end);
+    copy_where_empty(fd, s->memfd, offset, end);
   else if (fresh)
     copy_range(fd, s->memfd, 0, size);
   return s;
@@ -110,8 +132,16 @@ Shadow* add_shadow(const FileId& file, uint64_t size) {
   const long memfd = move_high(sys(__NR_memfd_create, "mx-shadow", kCloexec));
   if (is_error(memfd)) return nullptr;
   sys(__NR_ftruncate, memfd, size);
-  shadows[shadow_count] = {file, static_cast<int>(memfd)};
-  return &shadows[shadow_count++];
+  return keep_shadow(file, memfd);
+}
+
+Shadow* keep_shadow(const FileId& file, long memfd) {
+  if (shadow_count < kMostShadows) {
+    shadows[shadow_count] = {file, static_cast<int>(memfd)};
+    return &shadows[shadow_count++];
+  }
+  sys(__NR_close, memfd);
+  return nullptr;
 }
 
 void drop_unused_shadows() {
@@ -137,6 +167,7 @@ long map_shadow(Call& c, int fd) {
   if (!add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], s->file,
                        static_cast<int>(kept)}))
     leave_as_follower(c.t, "it maps more files than are known");
+  announce_mapped(c.t, s->file, s->memfd);
   return at;
 }
 
@@ -145,6 +176,7 @@ bool note_mapped(const Call& c, int fd, long at) {
   if (!look_at(fd, info)) return false;
   add_mapped(info.id());
   if (is_error(at)) return true;
+  announce_mapped(c.t, info.id(), -1);
   return info.is_regular() && add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2],
                                               c.args[5], info.id(), -1});
 }
@@ -168,10 +200,10 @@ void write_back(const SharedMap& m) {
 
 }  // namespace
 
-void remap_shared(Thread*) {
+void remap_shared(Thread* t) {
   for (SharedMap& m : shared_maps) {
     if (!m.length || m.fd < 0) continue;
-    write_back(m);
+    if (writes_back(t, m.file)) write_back(m);
     raw6(__NR_mmap, m.address, m.length, m.prot, kShared | kFixed, m.fd, m.offset);
     sys(__NR_close, m.fd);
     m.fd = -1;
@@ -181,6 +213,7 @@ void remap_shared(Thread*) {
     add_mapped(shadows[i].file);
   }
   shadow_count = 0;
+  announce_all_mapped(t);
 }
 
 void measure_file_write(Call& c) {

@@ -23,6 +23,8 @@ extern int shadow_count;
 Shadow* find_shadow(const FileId& file);
 /// An empty one of `size` bytes; null: no room, no memory.
 Shadow* add_shadow(const FileId& file, uint64_t size);
+/// `memfd` is one from now on; null (and it is closed): no room.
+Shadow* keep_shadow(const FileId& file, long memfd);
 /// Copies [begin, end) from one open file to another; its offset in `to` may change.
 void copy_range(int from, int to, uint64_t begin, uint64_t end);
 /// Follower: of files that are mapped no more. (Another

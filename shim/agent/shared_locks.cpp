@@ -87,10 +87,16 @@ bool has_shared_memory() { return range_count != 0; }
 
 namespace {
 
-// The lock at `address`, if its order is kept.
+// The lock at `address`, if its order is kept by this process.
 SharedLock* lock_of(Thread* t, uint64_t address) {
   const Range* r = range_of(address);
   return r && t->role == Role::kLeader && !follower_gone(t) ? find_lock(*r, address) : nullptr;
+}
+
+// … or by others: who leads alone takes no tickets, but waits for those who have.
+SharedLock* lock_of_others(const Thread* t, uint64_t address) {
+  const Range* r = range_of(address);
+  return r && t->role != Role::kFollower ? find_lock(*r, address) : nullptr;
 }
 
 // Until a place has come to `number`; not for long if nothing moves.
@@ -129,12 +135,12 @@ void advance(Thread* t, SharedLock& l, uint32_t number) {
 }  // namespace
 
 bool others_come_first(Thread* t, uint64_t address) {
-  SharedLock* l = lock_of(t, address);
+  SharedLock* l = lock_of_others(t, address);
   return l && is_behind(place_of(t, *l).load(), l->taken.load());
 }
 
 void await_others(Thread* t, uint64_t address) {
-  SharedLock* l = lock_of(t, address);
+  SharedLock* l = lock_of_others(t, address);
   if (!l) return;
   const uint32_t number = l->taken.load();
   await_place(t, *l, number);

@@ -21,8 +21,8 @@ bool in_shared_memory(uint64_t address);
 /// Whether there is any.
 bool has_shared_memory();
 
-/// Leader that is to get the lock at `address`: whether others of its version have yet to have it
-/// whose leaders had it before.
+/// Leader, with or without a follower, that is to get the lock at `address`: whether others of its
+/// version have yet to have it whose leaders had it before.
 bool others_come_first(Thread* t, uint64_t address);
 /// Waits for them. Does not return if this version stops leading.
 void await_others(Thread* t, uint64_t address);

@@ -2,6 +2,7 @@
 
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/failover.h"
+#include "shim/agent/mapped_files.h"
 #include "shim/agent/one_at_a_time.h"
 #include "shim/agent/segments.h"
 
@@ -60,11 +61,20 @@ bool cut(SharedMap& m, uint64_t begin, uint64_t end) {
   return all;
 }
 
+bool overlaps(const SharedMap& m, uint64_t begin, uint64_t end) {
+  return m.length && m.address + whole_pages(m.length) > begin && m.address < end;
+}
+
+bool any_overlaps(uint64_t begin, uint64_t end) {
+  for (const SharedMap& m : shared_maps)
+    if (overlaps(m, begin, end)) return true;
+  return false;
+}
+
 bool cut_all(uint64_t begin, uint64_t end) {
   bool all = true;
   for (SharedMap& m : shared_maps)
-    if (m.length && m.address + whole_pages(m.length) > begin && m.address < end)
-      all &= cut(m, begin, end);
+    if (overlaps(m, begin, end)) all &= cut(m, begin, end);
   return all;
 }
 
@@ -114,8 +124,10 @@ void forget_mapping(Thread* t, uint64_t address, uint64_t length) {
   bool all;
   {
     const OneAtATime one(busy);
+    if (!any_overlaps(address, address + whole_pages(length))) return;
     all = cut_all(address, address + whole_pages(length));
   }
+  retract_unmapped(t);
   if (!all) lose_track(t);
 }
 

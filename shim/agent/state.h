@@ -141,8 +141,8 @@ struct LocalProcess {
   int32_t real_pid;
   int32_t max_fd;
   uint32_t n_unreaped;
-  uint32_t n_sent;  ///< follower: signals the leader sent itself and has not been seen to take, see
-                    ///< sent.h
+  /// follower: signals the leader sent itself and has not been seen to take, see sent.h
+  uint32_t n_sent;
   Siginfo sent[32];
   int32_t sent_to[32];  ///< the thread that each is for; 0: any; negative: it is about to be sent
   /// Follower: RLIMIT_NPROC and RLIMIT_NOFILE as the
@@ -236,8 +236,8 @@ struct Thread {
   uint64_t suspend_mask;  ///< mask to be restored after sigsuspend/ppoll…, valid if in_suspend
   uint32_t in_suspend;
   uint32_t defer_timer;  ///< kernel timer id + 1 for deferred signals
-  uint64_t kick_at;  ///< follower: where its leader's lane ended when it was kicked; what is before
-                     ///< may be a signal
+  /// follower: where its leader's lane ended when it was kicked; what is before may be a signal
+  uint64_t kick_at;
   KernelStack altstack;  ///< as the program set it
   uint64_t clear_tid;
   // lane cursor of this thread's role
@@ -271,11 +271,12 @@ struct Thread {
   uint32_t lock_taken;       ///< the turn is held until the lock is
   uint32_t of_allocator;     ///< an allocator's own thread: has waited for a condition of its
   uint32_t waits_for_lock;   ///< follower: waits for the event of a lock, which may be hours away
-  Word waits_elsewhere;  ///< follower: for a condition that its leader's thread has not waited for:
-                         ///< a lock that stands in its lane holds up nobody
-  Attempts early;        ///< follower: waits too early, see waits.h
-  uint32_t early_vain;   ///< … how often in vain, before a lock
-  Attempts alone;        ///< follower: answers to questions of its own, see query.cpp
+  /// follower: for a condition that its leader's thread has not waited for: a lock that stands in
+  /// its lane holds up nobody
+  Word waits_elsewhere;
+  Attempts early;       ///< follower: waits too early, see waits.h
+  uint32_t early_vain;  ///< … how often in vain, before a lock
+  Attempts alone;       ///< follower: answers to questions of its own, see query.cpp
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
   uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
   uint64_t stray_tail;  ///< … and where its consumer stood
@@ -287,8 +288,8 @@ struct Thread {
   };
   static constexpr uint32_t kSeenLanes = 8;
   SeenLane seen[kSeenLanes];
-  Word localises;  ///< follower: an event is consumed, and what it changes here (descriptors) has
-                   ///< yet to be noted
+  /// follower: an event is consumed, and what it changes here (descriptors) has yet to be noted
+  Word localises;
   uint64_t followed;   ///< follower: the place of the last event for which it waited, + 1
   uint64_t ticket;     ///< reserved place in the order of events + 1, see order.h
   uint32_t gives_way;  ///< it is SCHED_IDLE by mx' doing, see pace.h
@@ -307,9 +308,9 @@ struct Thread {
   uint64_t guard;  ///< stack pointer to recover at if the agent faults now, see mx_try; 0: none
   uint32_t vectors_borrowed;  ///< what stands in `vectors` is not in the registers, see bulk.h
   uint8_t vectors[16][16];    ///< the program's xmm0 to xmm15
-  uint32_t announced;     ///< leader: queued signals that the last event said to belong to its end
-  uint32_t cancel_early;  ///< follower: interrupted_as_leader() has had glibc's cancellation
-                          ///< handler entered
+  uint32_t announced;  ///< leader: queued signals that the last event said to belong to its end
+  /// follower: interrupted_as_leader() has had glibc's cancellation handler entered
+  uint32_t cancel_early;
   uint32_t
       at_sigreturn;  ///< the next SIGSYS from oneself delivers signals at the end of rt_sigreturn
   uint64_t

@@ -19,8 +19,9 @@ void trapped_call(Thread* t, uint64_t nr, Ucontext* uc) {
   Regs r;
   regs_from(uc, &r);
   r.nr = r.rax = nr;
-  r.rcx = 0;  // a `syscall` leaves rip there: where that still stands the call is yet to be served,
-              // see swallowed()
+  // a `syscall` leaves rip there: where that still stands the call is yet to be served, see
+  // swallowed()
+  r.rcx = 0;
   if (vdso_fell_back(t, &r)) {
     uc->mc.rax = r.rax;
     return;

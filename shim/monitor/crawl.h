@@ -20,9 +20,9 @@ class Crawl {
   /// What is known of a process pair at one time.
   struct Sample {
     double waited;  ///< seconds that the leader's thread which waits most has waited for room, ever
-    double busy;  ///< seconds that the follower's threads have used a processor, or waited for one,
-                  ///< ever
-    bool runs;    ///< none of them is stopped, or waits for a disk
+    /// seconds that the follower's threads have used a processor, or waited for one, ever
+    double busy;
+    bool runs;  ///< none of them is stopped, or waits for a disk
   };
   /// Whether it has crawled for a window. Ask now and then.
   bool crawls(uint32_t process, const Sample& sample, double now);

@@ -115,7 +115,8 @@ std::vector<FollowerWatch::Hung> FollowerWatch::crawling(Control& control, doubl
       continue;
     }
     const bool again = crawl_.has_crawled(i, now);
-    if (crawl_.crawls(i, {seconds, all.busy, all.runs}, now)) found.push_back({i, true, again});
+    if (crawl_.crawls(i, {seconds, all.busy, all.runs}, now))
+      found.push_back({i, true, again, true});
   }
   return found;
 }

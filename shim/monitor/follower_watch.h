@@ -24,8 +24,9 @@ class FollowerWatch {
     /// It has had its time. Else the leader waits for it, and all its threads sleep: one that could
     /// come back may try again, any other has time yet.
     bool for_sure;
-    bool again;  ///< it has come back a short while ago, and does the same: it need not try once
-                 ///< more
+    /// It has come back a short while ago, and does the same: it need not try once more.
+    bool again = false;
+    bool crawls = false;  ///< it takes some, but holds its leader up
   };
   /// The processes whose follower hangs at this time (seconds of a steady clock).
   std::vector<Hung> look(stream::Control& control, double now);

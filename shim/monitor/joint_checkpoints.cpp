@@ -96,8 +96,8 @@ std::vector<uint32_t> JointCheckpoints::begin(Version v, double now) {
   }
   next_ = {++number_, std::move(all), false};
   Joint& j = arena_.control().joint[static_cast<int>(v)];
-  for (auto* counter : {&j.lock, &j.arrived, &j.copied, &j.refusal}) counter->store(0);
-  j.pieces = 0;
+  for (auto* counter : {&j.lock, &j.arrived, &j.copied, &j.taken, &j.refusal}) counter->store(0);
+  j.pieces = j.files = 0;
   j.used = 0;
   j.written.store(0);
   j.expected = static_cast<uint32_t>(next_.members.size());

@@ -175,6 +175,47 @@ void Monitor::write_crash(const Crash& crash, ordered_json& line) {
   report_.write("crash", line);
 }
 
+void Monitor::on_failover(const Message& m) {
+  Process& p = arena_.control().processes[m.process];
+  const Root failed = roots_[1 - static_cast<int>(m.version)];
+  const pid_t failed_pid = &p == &root() ? failed.pid : p.real_pid[1 - static_cast<int>(m.version)];
+  if (handover_.took_over(m.process, m.number[0], m.number[1])) {
+    const bool along = asked_.peer == 0;  // see roll_back_sharers()
+    if (asked_.verb != op::Verb::kDrop)
+      start_recovery(m.process, {.pid = failed_pid, .stands = true, .along = along});
+    return;
+  }
+  report_.write("failover",
+                {{"version", name(m.version)},
+                 {"from", name(other(m.version))},
+                 {"to", name(m.version)},
+                 {"pid", p.real_pid[static_cast<int>(m.version)]},
+                 {"descriptors", m.number[0]},
+                 {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
+  start_recovery(m.process,
+                 {failed_pid, &p == &root() ? !failed.ended : !p.last_words.known.load()});
+  keep_bundle(m.process);
+  report_recovery_start();
+  // (Its line may have come first, and begun the recovery.)
+  if (!recoveries_.of(p).active()) tell_of_no_recovery(p, other(m.version), failed_pid);
+  handover_.begin_below(p, m.version, handover_limit());
+}
+
+void Monitor::on_dropped(const Message& m) {
+  const Process& p = arena_.control().processes[m.process];
+  if (recoveries_.was_given_up(static_cast<pid_t>(m.number[0]))) return;
+  if (PairRecovery& r = recoveries_.of(p); r.active() && r.version() == m.version)
+    r.failed(text_of(m));
+  report_.write("dropped",
+                {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
+  if (&p == &root()) {
+    roots_[static_cast<int>(m.version)].was_dropped = true;
+    if (!crashes_.looks_at(roots_[static_cast<int>(m.version)].pid)) kill_version(m.version);
+  } else if (m.number[0] > 1 && !crashes_.looks_at(static_cast<pid_t>(m.number[0]))) {
+    signal_own(static_cast<pid_t>(m.number[0]), SIGKILL);
+  }
+}
+
 void Monitor::on_message(const Message& m) {
   if (m.process >= kMaxProcesses || static_cast<uint32_t>(m.version) > 1) return;
   Process& p = arena_.control().processes[m.process];
@@ -202,44 +243,11 @@ void Monitor::on_message(const Message& m) {
     case MessageKind::kHang:
       report_.write("hang", {{"version", name(m.version)}, {"pid", m.number[0]}});
       break;
-    case MessageKind::kFailover: {
-      const Root failed = roots_[1 - static_cast<int>(m.version)];
-      const pid_t failed_pid =
-          &p == &root() ? failed.pid : p.real_pid[1 - static_cast<int>(m.version)];
-      if (handover_.took_over(m.process, m.number[0], m.number[1])) {
-        const bool along = asked_.peer == 0;  // see roll_back_sharers()
-        if (asked_.verb != op::Verb::kDrop)
-          start_recovery(m.process, {.pid = failed_pid, .stands = true, .along = along});
-        break;
-      }
-      report_.write("failover",
-                    {{"version", name(m.version)},
-                     {"from", name(other(m.version))},
-                     {"to", name(m.version)},
-                     {"pid", p.real_pid[static_cast<int>(m.version)]},
-                     {"descriptors", m.number[0]},
-                     {"microseconds", static_cast<int64_t>(ticks_to_microseconds(m.number[1]))}});
-      start_recovery(m.process,
-                     {failed_pid, &p == &root() ? !failed.ended : !p.last_words.known.load()});
-      keep_bundle(m.process);
-      report_recovery_start();
-      // (Its line may have come first, and begun the recovery.)
-      if (!recoveries_.of(p).active()) tell_of_no_recovery(p, other(m.version), failed_pid);
-      handover_.begin_below(p, m.version, handover_limit());
+    case MessageKind::kFailover:
+      on_failover(m);
       break;
-    }
     case MessageKind::kDropped:
-      if (recoveries_.was_given_up(static_cast<pid_t>(m.number[0]))) break;
-      if (PairRecovery& r = recoveries_.of(p); r.active() && r.version() == m.version)
-        r.failed(text_of(m));
-      report_.write("dropped",
-                    {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
-      if (&p == &root()) {
-        roots_[static_cast<int>(m.version)].was_dropped = true;
-        if (!crashes_.looks_at(roots_[static_cast<int>(m.version)].pid)) kill_version(m.version);
-      } else if (m.number[0] > 1 && !crashes_.looks_at(static_cast<pid_t>(m.number[0]))) {
-        signal_own(static_cast<pid_t>(m.number[0]), SIGKILL);
-      }
+      on_dropped(m);
       break;
     case MessageKind::kStrayed:
       on_strayed(m.process, m.version, static_cast<pid_t>(m.number[0]), text_of(m));

@@ -59,6 +59,8 @@ class Monitor {
   void open_events();
   void on_message(const stream::Message& m);
   void on_crash(const stream::Message& m);
+  void on_failover(const stream::Message& m);
+  void on_dropped(const stream::Message& m);
   bool on_crash_of_copy(const stream::Message& m);
   void write_crash(const Crash& crash, nlohmann::ordered_json& line);
   void on_looked_at(pid_t victim);

@@ -21,13 +21,14 @@ namespace mx::monitor {
 
 /// What became of processes of all pairs, by real pid.
 struct RecoveryRecords {
-  std::set<pid_t> begun;      ///< its recovery has begun, and what became of it is reported
-  std::set<pid_t> replaced;   ///< stands still: to be ended when nobody looks at it any more
-  std::set<pid_t> stand_ins;  ///< former leaders of the first process, which stand for its id until
-                              ///< the program ends
-  std::set<pid_t> given_up;   ///< copies: what becomes of them is no news
-  bool keeps_origins = false;  ///< what `mx replay` needs is kept of each crash of the first
-                               ///< process, once for each place where it crashes
+  std::set<pid_t> begun;     ///< its recovery has begun, and what became of it is reported
+  std::set<pid_t> replaced;  ///< stands still: to be ended when nobody looks at it any more
+  /// former leaders of the first process, which stand for its id until the program ends
+  std::set<pid_t> stand_ins;
+  std::set<pid_t> given_up;  ///< copies: what becomes of them is no news
+  /// what `mx replay` needs is kept of each crash of the first process, once for each place where
+  /// it crashes
+  bool keeps_origins = false;
 };
 
 /// A version that failed.

@@ -211,7 +211,7 @@ void Monitor::drop_hung_followers() {
   double now = seconds();
   if (now < next_look_ || recoveries_.any_active()) return;
   next_look_ = now + follower_watch_.interval_ms() / 1000.0;
-  for (const auto [index, for_sure, again] : follower_watch_.look(arena_.control(), now)) {
+  for (const auto [index, for_sure, again, crawls] : follower_watch_.look(arena_.control(), now)) {
     Process& p = arena_.control().processes[index];
     auto v = static_cast<Version>(1 - (p.leader.load() & 1));
     pid_t pid = p.real_pid[static_cast<int>(v)];
@@ -220,7 +220,7 @@ void Monitor::drop_hung_followers() {
     if (!again && recover_hung_follower(p, v, pid)) return;
     if (!for_sure) continue;
     report_.write("hang", {{"version", name(v)}, {"pid", pid}});
-    drop_follower_of(index, v, "takes no events");
+    drop_follower_of(index, v, crawls ? "takes events too slowly" : "takes no events");
     if (&p == &root()) kill_version(v);
   }
 }

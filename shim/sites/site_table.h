@@ -68,8 +68,8 @@ struct LockEntry {
                          // the address is wanted
   uint8_t function;      // index in kLockFunctions
   uint8_t disp32_at[2];  // displacements relative to the instruction's end, as in Site
-  uint8_t short_branch;  // where a conditional branch with an 8-bit displacement ends the bytes; 0:
-                         // none
+  // where a conditional branch with an 8-bit displacement ends the bytes; 0: none
+  uint8_t short_branch;
   uint8_t reserved[3];
 };
 

@@ -12,6 +12,7 @@
 #include "shim/stream/flight.h"
 #include "shim/stream/joint.h"
 #include "shim/stream/layout.h"
+#include "shim/stream/mapped_files.h"
 #include "shim/stream/recovery.h"
 
 namespace mx::stream {
@@ -61,8 +62,9 @@ struct alignas(64) Lane {
   alignas(64) std::atomic<uint64_t> tail;  ///< bytes consumed
   std::atomic<uint64_t> acked;             ///< end of the last intent agreed to (full lockstep)
   uint64_t follower_events;
-  Word waits_alone;  ///< follower: its thread is in a futex(2) wait of its own: others may have to
-                     ///< go before it, see agent/order.cpp
+  /// follower: its thread is in a futex(2) wait of its own: others may have to go before it, see
+  /// agent/order.cpp
+  Word waits_alone;
   // Written when the consumer falls asleep, read by the producer at every event.
   alignas(64) Word consumer_waits;  ///< 1: the consumer sleeps on this word
   // Both.
@@ -73,10 +75,10 @@ struct alignas(64) Lane {
   uint64_t log_size;             ///< of its log: a power of two, at most kLog; 0: it has none
   std::atomic<uint64_t> logged;  ///< what is before this is in the log, what is behind in the ring
   std::atomic<uint64_t> checkpoint[2][2];  ///< by Version: places of its sleepers
-  uint64_t catch_up_head, catch_up_tail;  ///< where a version that comes back began to catch up; 0:
-                                          ///< the producer need not wait for it
-  Word users;                             ///< versions that still have a thread on it
-  uint32_t process;                       ///< index of the Process it belongs to
+  /// where a version that comes back began to catch up; 0: the producer need not wait for it
+  uint64_t catch_up_head, catch_up_tail;
+  Word users;        ///< versions that still have a thread on it
+  uint32_t process;  ///< index of the Process it belongs to
   int32_t vtid;
   int32_t real_tid[2];
 };
@@ -101,8 +103,8 @@ enum Failing : uint32_t {
   kIsFailing,  ///< they park at the next boundary
   kExecutes,   ///< one of them is about to replace the image: what another one's fault would do is
                ///< undone by that
-  kIsDecided,  ///< the follower has come to a fault of the leader's, and looks whether that was
-               ///< undone so
+  /// the follower has come to a fault of the leader's, and looks whether that was undone so
+  kIsDecided,
 };
 
 /// What both versions' images of a program have in common: payload of EventKind::kExec.
@@ -135,7 +137,8 @@ struct alignas(64) Process {
   uint32_t survivor_uid, survivor_gid;  ///< who asks the keeper
   Word keeper_wake;                     ///< futex: counts reasons for the keeper to look up
   Word keeper_left;                     ///< futex: pid of the keeper that let go of the table last
-  Word exec_state[2];                   ///< handshake with the monitor before execve, see ExecState
+  Word keeper_apart[2];  ///< by Version, futex: pid of the keeper that gave its memory back last
+  Word exec_state[2];    ///< handshake with the monitor before execve, see ExecState
   uint64_t failure_tsc;
   uint32_t lane[2];                   ///< by Version: of the current image's first thread
   Image image[2];                     ///< by Version: the leader may be some execve ahead
@@ -146,8 +149,8 @@ struct alignas(64) Process {
   LastWords last_words;
   uint64_t exec_vmask[2];  ///< signal mask carried over execve, by Version
   uint64_t exec_sent[2];   ///< signals that the program has sent itself and blocks, likewise
-  Word taker;  ///< 0 nobody; 2 * Version + 2: a thread of the survivor carries the descriptors
-               ///< over; + 1: done
+  /// 0 nobody; 2 * Version + 2: a thread of the survivor carries the descriptors over; + 1: done
+  Word taker;
   Word fd_list_state;     ///< descriptor hand-over: 0 idle, 1 asked for, 3 being written, 2 ready
   uint32_t fd_list_lane;  ///< whose scratch takes the list
   uint32_t fd_count;
@@ -157,30 +160,31 @@ struct alignas(64) Process {
   uint32_t adopts;        ///< PR_SET_CHILD_SUBREAPER
   uint32_t death_signal;  ///< PR_SET_PDEATHSIG
   Word gives_way;  ///< threads of the follower run while a processor is idle only, see agent/pace.h
-  Word own_policy;  ///< the program has chosen how it is scheduled: what is not SCHED_OTHER is its
-                    ///< own
+  /// the program has chosen how it is scheduled: what is not SCHED_OTHER is its own
+  Word own_policy;
   std::atomic<uint64_t> paced_tsc;  ///< when the leader last wanted that to end
   Word trapped[2];                  ///< system calls served by SIGSYS
   Word rewritten[2];                ///< sites rewritten
   std::atomic<uint64_t> event_count[2];
   Checkpoint checkpoint[2];  ///< by Version
-  Word sharing[2];      ///< by Version, 1: it maps memory that can be inherited by fork only, see
-                        ///< joint.h
-  Word maps_from[2];    ///< by Version, + 1: the process from which it has inherited files mapped
-                        ///< shared; 0: none, see agent/copied_maps.h
-  Word shared_slot[2];  ///< by Version, + 1: the copy that its shared memory is, since it came
-                        ///< back; 0: none
+  Word maps_files[2];        ///< by Version, 1: it may have entries in mapped_files
+  Word sharing[2];    ///< by Version, 1: it maps memory that can be inherited by fork only, see
+                      ///< joint.h
+  Word maps_from[2];  ///< by Version, + 1: the process from which it has inherited files mapped
+                      ///< shared; 0: none, see agent/copied_maps.h
+  /// by Version, + 1: the copy that its shared memory is, since it came back; 0: none
+  Word shared_slot[2];
   Recovery recovery;
-  uint32_t crash_lane;  ///< + 1: where the leader failed, for the thread that takes over; 0: it was
-                        ///< killed
+  /// + 1: where the leader failed, for the thread that takes over; 0: it was killed
+  uint32_t crash_lane;
   uint64_t crash_position, crash_end;  ///< see Recovery
   // On lines of their own, as in Lane: with several threads each event changes them.
   std::atomic<uint64_t>
       gaps_before;  ///< places in the order below this that a former leader took may be empty
   alignas(64) std::atomic<uint64_t> order;  ///< next event's position (leader)
   alignas(64) std::atomic<uint64_t> turn;   ///< next position to be consumed (follower)
-  Word turn_slots[kTurnSlots];  ///< by position modulo kTurnSlots: 1 if somebody sleeps until it is
-                                ///< its turn
+  /// by position modulo kTurnSlots: 1 if somebody sleeps until it is its turn
+  Word turn_slots[kTurnSlots];
   std::atomic<uint16_t>
       order_lane[kOrderLanes];  ///< by position: index + 1 of the lane that holds the event
 };
@@ -214,8 +218,8 @@ enum class MessageKind : uint32_t {
   kExecDone,  ///< a failed execve: detach (number = real tid)
   kStrayed,   ///< a follower that stands still and could come back went another way (number = real
               ///< pid)
-  kPace,  ///< number[0] = a real pid: its threads give way no more; policy and slice of number[1],
-          ///< [2]
+  /// number[0] = a real pid: its threads give way no more; policy and slice of number[1], [2]
+  kPace,
 };
 
 struct Message {
@@ -265,12 +269,12 @@ struct Settings {
   uint32_t different_roots;
   uint32_t root_is_own;  ///< different roots: they are not one folder, mounted twice
   uint32_t own_mount_count[2];
-  uint64_t own_mounts[2][kOwnMounts];  ///< by Version: ids of mounts that the other root does not
-                                       ///< have, see monitor/own_mounts.h
-  char canonical_program[512];         ///< the path that both versions see
-  char program[2][512];                ///< where each version's program really is
-  char root[2][512];                   ///< "" = /
-  char broker_name[64];                ///< abstract unix socket of the monitor's descriptor broker
+  /// by Version: ids of mounts that the other root does not have, see monitor/own_mounts.h
+  uint64_t own_mounts[2][kOwnMounts];
+  char canonical_program[512];  ///< the path that both versions see
+  char program[2][512];         ///< where each version's program really is
+  char root[2][512];            ///< "" = /
+  char broker_name[64];         ///< abstract unix socket of the monitor's descriptor broker
 };
 
 inline constexpr uint64_t kLogOfChild = 8 * kLag;  ///< at most: there may be many
@@ -296,9 +300,9 @@ inline constexpr uint32_t kMostSegments = 64;
 struct OwnSegment {
   Word id;  ///< + 1; 0: none
   Word own;
-  std::atomic<uint64_t> place;  ///< in the arena's file: processes that have come back have that
-                                ///< memory instead; 0: none
-  std::atomic<uint64_t> size;   ///< bytes, likewise
+  /// in the arena's file: processes that have come back have that memory instead; 0: none
+  std::atomic<uint64_t> place;
+  std::atomic<uint64_t> size;  ///< bytes, likewise
 };
 
 struct Control {
@@ -321,6 +325,7 @@ struct Control {
   Message mailbox[kMailboxSlots];
   Joint joint[2];                         ///< by Version
   OwnSegment segments[2][kMostSegments];  ///< by Version
+  MappedFile mapped_files[2][kMostMappedFiles];
   SharedLock shared_locks[kSharedLocks];
   WrittenNames written[2];  ///< by Version, if the versions have different roots
 };

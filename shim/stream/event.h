@@ -18,11 +18,13 @@ enum class EventKind : uint8_t {
   kLock = 11,        ///< this thread got a lock, or failed to: `nr` says by which function
                ///< (sites/lock_entries.h), `digest` holds errno. May be missing or left over in the
                ///< follower.
-  kRandom = 12,  ///< what a hooked function made (sites/lock_entries.h): the bytes, at most 512 an
-                 ///< event, and its result. May be missing or left over in the follower.
+  /// what a hooked function made (sites/lock_entries.h): the bytes, at most 512 an event, and its
+  /// result. May be missing or left over in the follower.
+  kRandom = 12,
   kThreadExit = 10,  ///< this thread ends (exit(2) while others go on)
-  kBegun = 13,  ///< this thread has begun a call that may wait, and on which another one may act
-                ///< before it returns: all that stands behind in the order may have seen it
+  /// this thread has begun a call that may wait, and on which another one may act before it
+  /// returns: all that stands behind in the order may have seen it
+  kBegun = 13,
 };
 
 inline constexpr EventKind kLastKind = EventKind::kBegun;

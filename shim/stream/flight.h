@@ -30,9 +30,9 @@ inline constexpr int kRead = 0, kWritten = 1;
 struct Flight {
   std::atomic<uint32_t> phase;  ///< enum FlightPhase
   uint32_t nr;                  ///< the program's call
-  uint64_t head;  ///< where in the lane its event will begin: in flight while nothing was published
-                  ///< there
-  int64_t fd;     ///< its first descriptor, -1: none
+  /// where in the lane its event will begin: in flight while nothing was published there
+  uint64_t head;
+  int64_t fd;  ///< its first descriptor, -1: none
   int64_t result;
   uint64_t count;   ///< bytes asked for, if it moves bytes
   uint64_t io[2];   ///< Lane::io when it began

@@ -24,7 +24,7 @@
 namespace mx::stream {
 
 /// Changes whenever anything in shim/stream changes; agent and monitor refuse to work with another.
-inline constexpr uint32_t kProtocolVersion = 35;
+inline constexpr uint32_t kProtocolVersion = 36;
 inline constexpr uint64_t kArenaMagic = 0x616e6572'41786d00ULL;
 
 inline constexpr uint64_t kAgentBase = 0x1e0000000000ULL;
@@ -45,8 +45,8 @@ inline constexpr size_t kMaxProcesses = 1024;
 inline constexpr size_t kMaxLanes = 2048;
 inline constexpr size_t kLag =
     2048 * 1024;  // bytes, a power of two: what the follower may lag, some milliseconds of payload
-inline constexpr size_t kLog = 64 << 20;  // bytes, a power of two: what is kept of a lane for
-                                          // checkpoints, see agent/log.h
+// bytes, a power of two: what is kept of a lane for checkpoints, see agent/log.h
+inline constexpr size_t kLog = 64 << 20;
 inline constexpr size_t kLaneScratch =
     4 << 20;  // behind each ring: the list of descriptors at a failover
 // A lane's place: a History for each version, struct Staging (see flight.h), the ring, the scratch.

@@ -11,10 +11,11 @@ inline constexpr uint32_t kWantCheckpoint =
 inline constexpr uint32_t kStandStill =
     2;  ///< set by a thread that makes one: the others wait, it is a futex
 inline constexpr uint32_t kWantKeeper =
-    4;  ///< the process is nobody's child any more, or no young one: a SIGKILL of its leader must
-        ///< not take the descriptors along (agent/keeper.h)
-inline constexpr uint32_t kWantAtRest = 16;  ///< by the monitor, beside kWantCheckpoint: no call
-                                             ///< begins; a thread that waits in one makes it
+    /// the process is nobody's child any more, or no young one: a SIGKILL of its leader must not
+    /// take the descriptors along (agent/keeper.h)
+    4;
+/// by the monitor, beside kWantCheckpoint: no call begins; a thread that waits in one makes it
+inline constexpr uint32_t kWantAtRest = 16;
 inline constexpr uint32_t kWantJoint =
     8;  ///< set by the monitor: a checkpoint together with others, see joint.h
 
@@ -40,8 +41,8 @@ struct Sleeper {
 /// A process that shares the memory of a version's
 /// process and does nothing (agent/memory_holder.h).
 struct MemoryHolder {
-  std::atomic<int32_t> pid;  ///< real; the kernel clears it when it ends, unless it is the last one
-                             ///< that has this memory
+  /// real; the kernel clears it when it ends, unless it is the last one that has this memory
+  std::atomic<int32_t> pid;
   std::atomic<uint32_t> of;  ///< futex: whose memory (real); it ends when that changes
 };
 
@@ -121,8 +122,8 @@ struct Recovery {
   int32_t tid;   ///< who stands
   uint32_t led;  ///< it was the leader: its process stands for the program's id from now on
   uint64_t crash_position;  ///< in that lane: where the ways of the versions parted
-  uint64_t crash_end;  ///< … from here on the survivor has published; in between: what the failed
-                       ///< leader still did
+  /// … from here on the survivor has published; in between: what the failed leader still did
+  uint64_t crash_end;
   uint64_t started_tsc;
   Witness witness;
 };

@@ -45,8 +45,9 @@ enum class ArgKind : std::uint8_t {
   kCookie,  ///< an opaque value
   kAny,     ///< a value or an address, depending on a command
   // Strings that the kernel reads, NUL-terminated.
-  kPath,  ///< a file name; Arg::size_arg is the index of its kDirFd, or kNoArg: relative to the
-          ///< working directory
+  /// a file name; Arg::size_arg is the index of its kDirFd, or kNoArg: relative to the working
+  /// directory
+  kPath,
   kStr,   ///< any other string
   kStrv,  ///< NULL-terminated array of strings (argv, envp)
   // Memory. bytes_in() and bytes_out() give the sizes.

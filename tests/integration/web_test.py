@@ -174,8 +174,8 @@ class Apache(ProgramTest):
             LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
             LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
             LoadModule dir_module /usr/lib/apache2/modules/mod_dir.so
-            StartServers 3
-            MinSpareServers 2
+            StartServers 4
+            MinSpareServers 1
             MaxSpareServers 4
             MaxRequestWorkers 8
             MaxKeepAliveRequests 0

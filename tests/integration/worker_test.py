@@ -182,10 +182,16 @@ class Segment(Worker):
         super().lives_alone(run, version)
 
 
+class InFile(Worker):
+    """It is in a file, which both have mapped."""
+    flags = ("-DMAPS", "-DIN_FILE")
+
+
 def load_tests(loader, _tests, _pattern):
-    """All of Worker with memory of one's own and with such as is shared by fork; what differs with a segment."""
+    """All of Worker with memory of one's own and with such as is shared by fork; what differs with a segment and a file."""
     suite = unittest.TestSuite(loader.loadTestsFromTestCase(case) for case in (Worker, Sharing))
-    suite.addTests(Segment(name) for name in ("test_follower_crashes", "test_leader_crashes", "test_leads_again", "test_ends_with_its_parent"))
+    for case in (Segment, InFile):
+        suite.addTests(case(name) for name in ("test_follower_crashes", "test_leader_crashes", "test_leads_again", "test_ends_with_its_parent"))
     return suite
 
 

@@ -257,8 +257,8 @@ TEST_F(Settings, StateIsRootsAndTheReportOutlivesTheContainer) {
   expect_lines("m", "up", 1);
   EXPECT_EQ(ok("stat -c %a:%u $W/state $W/state/m $W/state/m/out $W/store/containers/m | sort | "
                "uniq -c | tr -s ' '"),
-            " 3 700:0\n 1 755:0");  // the upper layer is the container's own root: its mode is the
-                                    // image's
+            // the upper layer is the container's own root: its mode is the image's
+            " 3 700:0\n 1 755:0");
   EXPECT_EQ(ok("$MX ps | tail -1 | tr -s ' ' | cut -d' ' -f1,2,3"), "m paired old");
   EXPECT_EQ(ok("$MX ps --json | jq -r '.[0] | .kind, .status.leader'"), "container\nold");
   EXPECT_EQ(ok("$MX events m | jq -r 'select(.event == \"start\").version' | sort"), "new\nold");

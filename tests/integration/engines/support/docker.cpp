@@ -4,7 +4,39 @@
 
 namespace mx::engines {
 
+namespace {
+// Of the suite that runs: starting one takes as long as most tests.
+struct {
+  std::filesystem::path folder;
+  std::vector<pid_t> daemons;
+} shared;
+}  // namespace
+
 void Docker::SetUp() {
+  if (shared.daemons.empty()) return start();
+  folder_ = shared.folder;
+  configure("runc");
+}
+
+void Docker::TearDown() {
+  if (HasFailure()) {  // what it leaves is kept, and not for the others to see
+    daemons_.insert(daemons_.begin(), shared.daemons.begin(), shared.daemons.end());
+    shared = {};
+    return Workshop::TearDown();
+  }
+  end_daemons(daemons_);
+  shell(
+      "$DOCKER ps -aq | xargs -r $DOCKER rm -f; $DOCKER volume prune -f; $DOCKER network prune -f");
+  shell("rm -rf $W/state/* $W/store/reports/*");
+}
+
+void Docker::TearDownTestSuite() {
+  end_daemons(shared.daemons);
+  if (!shared.folder.empty()) leave(true);
+  shared = {};
+}
+
+void Docker::start() {
   Workshop::SetUp();
   make_trees();
   add_programs();
@@ -32,6 +64,8 @@ void Docker::SetUp() {
       (getenv("DOCKER") + std::string(" run --network none --runtime mx -e MX_NEW=image:app:new"))
           .c_str(),
       1);
+  shared = {folder_, daemons_};
+  daemons_.clear();
 }
 
 void Docker::import_redis() {

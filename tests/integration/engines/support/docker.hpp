@@ -1,5 +1,6 @@
-// dockerd of Debian (20.10) with its own data folder and socket. $DOCKER is the client, app:old and
-// app:new are images of the workshop's two root trees, app:new is in mx's store too.
+// dockerd of Debian (20.10) with its own data folder and socket, one for all tests of a suite until
+// one fails. $DOCKER is the client, app:old and app:new are images of the workshop's two root
+// trees, app:new is in mx's store too.
 #pragma once
 
 #include "tests/integration/engines/support/workshop.hpp"
@@ -9,10 +10,15 @@ namespace mx::engines {
 class Docker : public Workshop {
  protected:
   void SetUp() override;
+  void TearDown() override;
+  static void TearDownTestSuite();
   // Called before the trees become images.
   virtual void add_programs() {}
   // More words for dockerd's command line.
   virtual std::string daemon_options() { return ""; }
+
+  // Starts the daemon, and makes the images.
+  void start();
 
   // Images redis:old and redis:new, serving at port 17450.
   void import_redis();

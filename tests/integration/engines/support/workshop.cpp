@@ -64,15 +64,24 @@ void Workshop::SetUp() {
   configure("runc");
 }
 
-void Workshop::TearDown() {
-  for (auto daemon = daemons_.rbegin(); daemon != daemons_.rend(); ++daemon) {
+void Workshop::end_daemons(std::vector<pid_t>& daemons) {
+  for (auto daemon = daemons.rbegin(); daemon != daemons.rend(); ++daemon) {
     kill(*daemon, SIGTERM);
     waitpid(*daemon, nullptr, 0);
   }
+  daemons.clear();
+}
+
+void Workshop::TearDown() {
+  end_daemons(daemons_);
+  leave(!HasFailure());
+}
+
+void Workshop::leave(bool nothing) {
   shell(
       "for m in $(awk '{print $5}' /proc/self/mountinfo | grep \"^$W/\" | sort -r); do umount -l "
       "$m; done");
-  if (!HasFailure()) shell("rm -rf $W");
+  if (nothing) shell("rm -rf $W");
 }
 
 void Workshop::configure(const std::string& inner, const std::string& more) {

@@ -78,6 +78,10 @@ class Workshop : public ::testing::Test {
   std::string report();
   // A daemon that runs until the test ends (SIGTERM by pid, then waited for).
   pid_t start_daemon(const std::string& command, const std::string& log);
+  // The last one first.
+  static void end_daemons(std::vector<pid_t>& daemons);
+  // Unmounts what is mounted in $W, and removes it if `nothing` is to be left.
+  static void leave(bool nothing);
 
   std::filesystem::path folder_;
   std::vector<pid_t> daemons_;
