@@ -22,14 +22,6 @@ bool map_instead(const MapsLine& m, uint64_t begin, uint64_t end, int fd, uint64
       raw6(__NR_mmap, begin, end - begin, protection(m), kShared | kFixed, fd, offset));
 }
 
-long open_if(const char* path, const FileId& file, uint64_t flags) {
-  const long fd = sys(__NR_openat, -100, path, flags);
-  FileInfo info;
-  if (is_error(fd) || (look_at(static_cast<int>(fd), info) && info.id() == file)) return fd;
-  sys(__NR_close, fd);
-  return kEbadf;
-}
-
 size_t append_address(char* to, size_t at, uint64_t address) {
   int shift = 60;
   while (shift > 0 && !(address >> shift)) shift -= 4;

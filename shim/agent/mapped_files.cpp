@@ -133,12 +133,7 @@ long open_memfd_of(int32_t pid, int fd, const FileId& expected) {
   constexpr uint64_t kReadWriteCloexec = 02000002;
   char path[48];
   path_of_number(pid, fd, path);
-  const long own = sys(__NR_openat, -100, path, kReadWriteCloexec);
-  FileInfo info;
-  if (is_error(own) || (look_at(static_cast<int>(own), info) && info.id() == expected))
-    return move_high(own);
-  sys(__NR_close, own);
-  return kEbadf;
+  return move_high(open_if(path, expected, kReadWriteCloexec));
 }
 
 long fetch_shadow(const Thread* t, const FileId& file) {

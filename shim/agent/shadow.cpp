@@ -176,9 +176,10 @@ bool note_mapped(const Call& c, int fd, long at) {
   if (!look_at(fd, info)) return false;
   add_mapped(info.id());
   if (is_error(at)) return true;
+  const SharedMap m{static_cast<uint64_t>(at), c.args[1], c.args[2], c.args[5], info.id(), -1};
+  if (!info.is_regular() || !add_shared_map(m)) return false;
   announce_mapped(c.t, info.id(), -1);
-  return info.is_regular() && add_shared_map({static_cast<uint64_t>(at), c.args[1], c.args[2],
-                                              c.args[5], info.id(), -1});
+  return true;
 }
 
 namespace {

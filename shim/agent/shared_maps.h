@@ -40,6 +40,14 @@ inline long move_high(long fd) {
   sys(__NR_close, fd);
   return high;
 }
+/// A descriptor of what has that path, if it is that file; or an error.
+inline long open_if(const char* path, const FileId& file, uint64_t flags) {
+  const long fd = sys(__NR_openat, -100, path, flags);
+  FileInfo info;
+  if (is_error(fd) || (look_at(static_cast<int>(fd), info) && info.id() == file)) return fd;
+  sys(__NR_close, fd);
+  return kEbadf;
+}
 inline constexpr int kMostSharedMaps = 128;
 extern SharedMap shared_maps[kMostSharedMaps];
 
