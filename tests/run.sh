@@ -6,7 +6,8 @@
 #
 #   tests/run.sh [--all] [--once] [--label L] [--no-install] [--build-dir DIR] [-- CTEST-OPTIONS…]
 #
-# Prints little when all is well and everything when it is not; ctest's summary comes last. Exit status 0 only if all that ran passed.
+# Prints little when all is well and everything when it is not; ctest's summary comes last, with the end of what the failed
+# tests said. Exit status 0 only if all that ran passed.
 set -euo pipefail
 
 repository=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +17,7 @@ install=yes
 all=no
 tries=3
 
-usage() { sed -n '2,11s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,12s/^# \{0,1\}//p' "$0"; }
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -60,4 +61,7 @@ if [ "$all" = no ]; then
   left_out=$(sed -n 's/^\([^# ]\+\) .*/\1/p' "$repository/tests/not_yet.txt" | paste -sd '|')
   if [ -n "$left_out" ]; then selection+=(-E "^($left_out)\$"); fi
 fi
-exec ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat "until-pass:$tries" "${selection[@]}" "$@"
+ctest --test-dir "$build" --output-on-failure --no-tests=error -j 2 --repeat "until-pass:$tries" "${selection[@]}" "$@" && exit
+status=$?
+"$repository/tests/lib/last_words.sh" "$build"
+exit "$status"

@@ -10,6 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+import time
 
 from . import settings
 
@@ -25,8 +26,28 @@ def run(command, **more):
 @functools.cache
 def apt_environment():
     """The environment for apt commands: a private configuration with source packages (see private-apt.sh)."""
-    config = run([settings.LIB / "private-apt.sh", settings.cache() / "apt"]).strip().splitlines()[-1]
+    return _apt_environment()
+
+
+def _apt_environment(*again):
+    config = run([settings.LIB / "private-apt.sh", settings.cache() / "apt", *again]).strip().splitlines()[-1]
     return {**os.environ, "APT_CONFIG": config}
+
+
+def _in_rounds(attempt):
+    """attempt(), up to three times: a mirror changes while a list of its files is in use, and it has bad moments. The lists are
+    fetched anew in between."""
+    for pause in (5, 30):
+        try:
+            return attempt()
+        except RuntimeError as error:
+            print(f"again in {pause} s: {error}", file=sys.stderr, flush=True)
+            time.sleep(pause)
+            try:
+                _apt_environment("again")
+            except RuntimeError as lists:
+                print(lists, file=sys.stderr, flush=True)
+    return attempt()
 
 
 def made_once(folder, make):
@@ -60,7 +81,8 @@ def _sorted(versions):
 def release(packages, version):
     """The folder with these binary packages of one version, unpacked over each other."""
     def make(folder):
-        run(["apt-get", "download", "-qq", *(f"{p}={version}" for p in packages)], env=apt_environment(), cwd=folder)
+        _in_rounds(lambda: run(["apt-get", "download", "-qq", *(f"{p}={version}" for p in packages)],
+                               env=apt_environment(), cwd=folder))
         for package in folder.glob("*.deb"):
             run(["dpkg-deb", "-x", package, folder])
             package.unlink()
@@ -77,16 +99,20 @@ def two_releases(*packages):
 def source(package):
     """The folder of the unpacked source of a package, Debian's patches applied: the newest that a mirror has (one may name
     a version whose files it does not hold yet)."""
-    def make(folder):
+    def newest(folder):
         listed = run(["apt-cache", "showsrc", package], env=apt_environment()).splitlines()
         versions = _sorted({line.split()[1] for line in listed if line.startswith("Version:")})
-        while versions:
+        error = RuntimeError(f"no mirror lists a source package {package}")
+        for version in reversed(versions):
             try:
-                run(["apt-get", "source", "-qq", f"{package}={versions.pop()}"], env=apt_environment(), cwd=folder)
+                run(["apt-get", "source", "-qq", f"{package}={version}"], env=apt_environment(), cwd=folder)
                 return
-            except RuntimeError:
-                if not versions:
-                    raise
+            except RuntimeError as failed:
+                error = failed
+        raise error
+
+    def make(folder):
+        _in_rounds(lambda: newest(folder))
     folder = made_once(settings.cache() / "sources" / package, make)
     return next(path for path in folder.iterdir() if path.is_dir())
 
