@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "recovery/room.h"
@@ -13,8 +14,9 @@ namespace mx::recovery {
 namespace {
 
 constexpr uint64_t kPage = 4096;
-constexpr uint64_t kMostImage = 64 << 20;
-constexpr uint64_t kMostStubs = 1 << 20;  // bytes
+constexpr uint64_t kMostImage = 64 << 20;  // what is copied
+constexpr uint64_t kMostSpan = 512 << 20;  // of addresses
+constexpr uint64_t kMostStubs = 1 << 20;   // bytes
 constexpr uint64_t kStubAlignment = 16;
 constexpr uint8_t kInt3 = 0xcc;
 constexpr char kAnnexMagic[8] = {'m', 'x', 'b', 'r', 'o', 'u', 'g', 'h'};
@@ -46,11 +48,13 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
   uint64_t stub_frames = b->stub_room_ / kStubAlignment * kMostStubUnwinding / 4;
   uint64_t room =
       size + b->stub_room_ + pages(sizeof(Annex) + 3 * (frames_end - frames) + stub_frames + kPage);
-  b->start_ = size <= kMostImage ? find_room(space, own, room) : 0;
+  const bool too_large =
+      other.elf->end_page_in_file() - other.elf->first_page() > kMostImage || size > kMostSpan;
+  b->start_ = too_large ? 0 : find_room(space, own, room);
   if (!b->start_) {
     problem.reason = Reason::kNoRoom;
-    problem.sentence = size > kMostImage ? own.path + " is too large to be copied"
-                                         : "no free addresses near " + own.path;
+    problem.sentence =
+        too_large ? own.path + " is too large to be copied" : "no free addresses near " + own.path;
     return nullptr;
   }
   b->placement_ = {own.bias, b->start_ - other.elf->first_page()};
@@ -67,7 +71,7 @@ std::unique_ptr<BroughtModule> BroughtModule::plan(const Target& target, const A
     problem.sentence = "exceptions could not pass the new code: " + b->unwinding_.why_not;
     return nullptr;
   }
-  b->image_ = carrier.image();  // types of exceptions were written into it
+  b->image_ = carrier.take_image();  // types of exceptions were written into it
   b->left_ = carrier.left();
   b->plan_redirects();
   return b;
@@ -203,7 +207,7 @@ bool BroughtModule::has_room(const AddressSpace& space) const {
 }
 
 BroughtRange BroughtModule::range() const {
-  BroughtRange r{start_, start_ + image_.size(), placement_.copy_bias, other_.elf, other_.path};
+  BroughtRange r{start_, stubs_start(), placement_.copy_bias, other_.elf, other_.path};
   for (const FrameStub& s : stubs_) r.stands_for[s.at] = s.stands_for;
   return r;
 }
@@ -219,9 +223,8 @@ std::string BroughtModule::map(Target& target) {
     if (number == SYS_mmap && result != a) return "the memory for the new code is taken";
     return "";
   };
-  std::string why =
-      call(SYS_mmap, start_, image_.size() + stub_room_ + annex_size(), PROT_READ | PROT_WRITE,
-           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE);
+  std::string why = call(SYS_mmap, start_, annex() + annex_size() - start_, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE);
   for (const auto& s : other_.elf->segments()) {
     if (!why.empty()) break;
     if (s.flags & PF_W) continue;
@@ -237,10 +240,9 @@ std::string BroughtModule::map(Target& target) {
 std::string BroughtModule::fill(Target& target) {
   // Runs of pages that hold something; the rest stays untouched and costs nothing.
   uint64_t at = 0;
+  static constexpr std::array<uint8_t, kPage> kZeros{};
   auto empty = [&](uint64_t page) {
-    return std::all_of(image_.begin() + static_cast<long>(page),
-                       image_.begin() + static_cast<long>(page + kPage),
-                       [](uint8_t b) { return b == 0; });
+    return std::memcmp(image_.data() + page, kZeros.data(), kPage) == 0;
   };
   while (at < image_.size()) {
     if (empty(at)) {

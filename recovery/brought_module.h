@@ -42,9 +42,7 @@ class BroughtModule {
   const Placement& placement() const { return placement_; }
   const Module& own() const { return own_; }
   BroughtRange range() const;
-  bool contains(uint64_t address) const {
-    return address >= start_ && address < start_ + image_.size();
-  }
+  bool contains(uint64_t address) const { return address >= start_ && address < stubs_start(); }
 
   /// The stub that rebuilds a frame that waits at this call; null: there is none.
   const FrameStub* stub_for(const mapping::CallSite& site, bool inward) const;
@@ -70,6 +68,7 @@ class BroughtModule {
   void add_stub(const Carrier& carrier, const mapping::CallSite& site, bool inward);
   std::string map(Target& target);
   std::string fill(Target& target);
+  // Behind the copy.
   uint64_t stubs_start() const {
     return start_ + other_.elf->end_page() - other_.elf->first_page();
   }
@@ -81,7 +80,7 @@ class BroughtModule {
   std::shared_ptr<const SidedMapping> mapping_;
   Placement placement_;
   uint64_t start_ = 0;
-  std::vector<uint8_t> image_;
+  std::vector<uint8_t> image_;  // of the copy; zeros behind it
   uint64_t stub_room_ = 0,
            next_stub_ = 0;        // bytes; where the next one may start, from stubs_start()
   std::vector<FrameStub> stubs_;  // by address

@@ -145,7 +145,7 @@ bool Carrier::imports_what_stands_apart(const Fixup& x) const {
 // Everything that is constant, as in the file; functions are
 // blanked, so that nothing runs that was not translated.
 void Carrier::copy_segments() {
-  image_.assign(other_.end_page() - other_.first_page(), 0);
+  image_.assign(other_.end_page_in_file() - other_.first_page(), 0);
   for (const auto& s : other_.segments()) {
     auto bytes = other_.bytes(s.address, s.file_size);
     if (!(s.flags & PF_W)) {

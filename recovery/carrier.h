@@ -21,6 +21,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "recovery/elf_view.h"
@@ -47,8 +48,9 @@ class Carrier {
   const std::set<size_t>& carried() const { return carried_; }
   /// Changed functions that keep their own code, with the reason.
   const std::map<size_t, std::string>& left() const { return left_; }
-  /// The copy from first_page() to end_page() of the survivor's file.
-  const std::vector<uint8_t>& image() const { return image_; }
+  /// The copy, from first_page() to end_page_in_file() of the survivor's file: behind that it is
+  /// zeros. Leaves none behind.
+  std::vector<uint8_t> take_image() { return std::move(image_); }
 
   /// The address in the process that stands for an address of the survivor's file: its own thing
   /// where it has one, else the copy's; 0 when it has neither.

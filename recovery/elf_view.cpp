@@ -205,6 +205,12 @@ uint64_t ElfView::first_page() const { return loads_.front().address & ~(kPage -
 uint64_t ElfView::end_page() const {
   return (loads_.back().address + loads_.back().memory_size + kPage - 1) & ~(kPage - 1);
 }
+uint64_t ElfView::end_page_in_file() const {
+  uint64_t end = first_page();
+  for (const Segment& s : loads_)
+    if (s.file_size) end = std::max(end, s.address + s.file_size);
+  return (end + kPage - 1) & ~(kPage - 1);
+}
 
 const ElfView::Segment* ElfView::segment_at(uint64_t address) const {
   for (const Segment& s : loads_)

@@ -41,6 +41,9 @@ class ElfView {
   /// First and last+1 page of the image.
   uint64_t first_page() const;
   uint64_t end_page() const;
+  /// The end of the last page that holds something of the file; behind it is only memory that
+  /// begins as zeros (.bss).
+  uint64_t end_page_in_file() const;
   const Segment* segment_at(uint64_t address) const;
   bool executable(uint64_t address) const;
   /// Read-only once the program runs: not writable, or made read-only after relocation.

@@ -212,6 +212,10 @@ void share_memory(Thread* t) {
   forget_checkpoint(t);
 }
 
+void share_memory_from_now(Thread* t) {
+  if (!t->proc->shared->sharing[static_cast<int>(t->proc->version)].load()) share_memory(t);
+}
+
 bool can_recover(const Process* p, Version v) {
   return control()->settings.recovery && !recovers(p) &&
          is(current_of(p->checkpoint[static_cast<int>(v)]), SleeperState::kAsleep);

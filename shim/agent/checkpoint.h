@@ -47,6 +47,8 @@ void forget_checkpoint(Thread* t,
 void forbid_checkpoints(Thread* t);
 /// It shares memory that can: it has checkpoints together with all that have it (joint.h).
 void share_memory(Thread* t);
+/// The same, but nothing if it does already: its checkpoints stay.
+void share_memory_from_now(Thread* t);
 
 /// The sleeper will not be woken. False: it has been, or there is none.
 bool give_up(stream::Sleeper& s);

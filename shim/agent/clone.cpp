@@ -151,11 +151,6 @@ void write_tid(uint64_t at, int32_t vtid) {
   if (at && vtid) *reinterpret_cast<int32_t*>(at) = vtid;
 }
 
-// The child inherits them.
-void share_files(Thread* t) {
-  if (!t->proc->shared->sharing[static_cast<int>(t->proc->version)].load()) share_memory(t);
-}
-
 // A new process with a copy of the memory.
 long fork_plain(Call& c, const Request& q, const Born& born, int32_t vpid) {
   Thread* t = c.t;
@@ -271,7 +266,7 @@ bool names_child(const Born& born, long vpid) {
 long fork_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   const bool shares = q.flags & kVm;
-  if (!shares && maps_files()) share_files(t);
+  if (!shares && maps_files()) share_memory_from_now(t);  // the child inherits the files
   Born born{~0u, ~0u};
   c.blob = reinterpret_cast<uint64_t>(&born);
   c.blob_size = sizeof born;

@@ -69,10 +69,9 @@ Shadow* shadow_from(const Thread* t, const FileId& file, int fd, bool together) 
 long copy_of_shadow(int memfd) {
   FileInfo info;
   if (!look_at(memfd, info) || !take_room(static_cast<uint64_t>(info.size))) return kEbadf;
-  const long made = sys(__NR_memfd_create, "mx-shadow", 1);
-  if (is_error(made)) return made;
-  sys(__NR_ftruncate, made, info.size);
-  copy_range(memfd, static_cast<int>(made), 0, static_cast<uint64_t>(info.size));
+  const long made = new_shadow_memfd(static_cast<uint64_t>(info.size));
+  if (!is_error(made))
+    copy_range(memfd, static_cast<int>(made), 0, static_cast<uint64_t>(info.size));
   return made;
 }
 

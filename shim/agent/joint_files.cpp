@@ -72,10 +72,10 @@ bool copy_file(Thread* t, Joint& j, Made& m) {
   if (!look_at(m.from, info)) return false;
   const auto size = static_cast<uint64_t>(info.size);
   if (j.written.fetch_add(size) + size > stream::kMostShared) return false;
-  const long memfd = move_high(sys(__NR_memfd_create, "mx-shadow", 1 /*MFD_CLOEXEC*/));
+  const long memfd = new_shadow_memfd(size);
   if (is_error(memfd)) return false;
   m.memfd = static_cast<int>(memfd);
-  if (is_error(sys(__NR_ftruncate, memfd, size)) || !look_at(m.memfd, copy)) return false;
+  if (!look_at(m.memfd, copy)) return false;
   SharedFile& f = j.file[m.index];
   f.memfd_device = copy.device, f.memfd = copy.inode, f.fd = m.memfd;
   return copy_content(t, m.from, m.memfd, size);

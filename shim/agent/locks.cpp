@@ -217,17 +217,27 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
 
 // Who holds the lock that the leader's thread has got may have ended with the leader; or it waits
 // for its turn, which was not so in the leader (python's threads after 100 ms of computing, see
-// wait_longer): then the others go on, as in await_turn.
+// wait_longer): then the others go on, as in await_turn. If that moves nobody, this thread has
+// another lock in its hands for which they wait: python joins a pool's threads in the order of
+// their addresses, and tries each one's lock with the interpreter's. It then fails to get it, as it
+// could have.
 Plan yield_to_holder(Thread* t, long tries) {
   constexpr long kShort = 200, kPasses = kShort + 100, kMost = kShort + 500;
+  constexpr uint32_t kStillPasses = 10, kStillMost = 50;
   constexpr int64_t kLookMs = 1;
   if (follower_must_end(t)) end_follower(t);
   if (tries > kMost && leader_is_gone(t)) return kAlone;
-  if (tries == kPasses) pass_turn(t, t->lock_event);
-  if (tries < kShort)
+  if (tries < kShort) {
+    t->looks_still = 0;
     sys(__NR_sched_yield);
-  else
-    futex_wait(&t->lane->in_use, t->lane->in_use.load(), kLookMs);
+    return kTake;
+  }
+  // (What processes share is given from process to process, see shared_locks.)
+  const bool still = !t->lock_event.digest && all_stand_still(t);
+  t->looks_still = still ? t->looks_still + 1 : 0;
+  if (tries == kPasses || t->looks_still == kStillPasses) pass_turn(t, t->lock_event);
+  if (t->looks_still > kStillMost) return kAlone;
+  futex_wait(&t->lane->in_use, t->lane->in_use.load(), kLookMs);
   return kTake;
 }
 

@@ -58,6 +58,16 @@ MappedFile* own_entry(const Thread* t, const FileId& file) {
   return nullptr;
 }
 
+// Of other processes that have the file: fn(entry), until it says false.
+template <class Fn>
+void each_other_entry(const Thread* t, const FileId& file, Fn fn) {
+  for (uint32_t i = 0; i < stream::kMostMappedFiles; i++) {
+    MappedFile& m = table_of(t)[i];
+    const bool others = m.state.load() == kIsThere && !is_own(m, t);
+    if (others && FileId{m.device, m.inode} == file && !fn(m)) return;
+  }
+}
+
 // Its checkpoints alone are worth nothing any more.
 void shares_from_now(Process& p, int version) {
   p.sharing[version].store(1);
@@ -67,16 +77,13 @@ void shares_from_now(Process& p, int version) {
 
 void note_sharers(Thread* t, const FileId& file) {
   bool shared = false;
-  for (uint32_t i = 0; i < stream::kMostMappedFiles; i++) {
-    const MappedFile& m = table_of(t)[i];
-    if (m.state.load() != kIsThere || !(FileId{m.device, m.inode} == file) || is_own(m, t))
-      continue;
+  each_other_entry(t, file, [&](const MappedFile& m) {
     Process* p = process_of(m, version_of(t));
-    if (!p) continue;
-    shared = true;
-    if (!p->sharing[version_of(t)].load()) shares_from_now(*p, version_of(t));
-  }
-  if (shared && !t->proc->shared->sharing[version_of(t)].load()) share_memory(t);
+    shared |= p != nullptr;
+    if (p && !p->sharing[version_of(t)].load()) shares_from_now(*p, version_of(t));
+    return true;
+  });
+  if (shared) share_memory_from_now(t);
 }
 
 }  // namespace
@@ -121,11 +128,10 @@ void retract_all_mapped(const Thread* t) {
 
 bool writes_back(const Thread* t, const FileId& file) {
   if (const MappedFile* own = own_entry(t, file); own && own->written.load()) return false;
-  for (uint32_t i = 0; i < stream::kMostMappedFiles; i++) {
-    MappedFile& m = table_of(t)[i];
-    if (m.state.load() == kIsThere && m.process != index_of(t) && FileId{m.device, m.inode} == file)
-      m.written.store(1);
-  }
+  each_other_entry(t, file, [](MappedFile& m) {
+    m.written.store(1);
+    return true;
+  });
   return true;
 }
 
@@ -137,17 +143,13 @@ long open_memfd_of(int32_t pid, int fd, const FileId& expected) {
 }
 
 long fetch_shadow(const Thread* t, const FileId& file) {
-  for (uint32_t i = 0; i < stream::kMostMappedFiles; i++) {
-    const MappedFile& m = table_of(t)[i];
-    if (m.state.load() != kIsThere || m.fd < 0 || !(FileId{m.device, m.inode} == file) ||
-        is_own(m, t))
-      continue;
-    const Process* p = process_of(m, version_of(t));
-    if (!p) continue;
-    const long fd = open_memfd_of(p->real_pid[version_of(t)], m.fd, {m.memfd_device, m.memfd});
-    if (!is_error(fd)) return fd;
-  }
-  return kEbadf;
+  long fd = kEbadf;
+  each_other_entry(t, file, [&](const MappedFile& m) {
+    const Process* p = m.fd < 0 ? nullptr : process_of(m, version_of(t));
+    if (p) fd = open_memfd_of(p->real_pid[version_of(t)], m.fd, {m.memfd_device, m.memfd});
+    return is_error(fd);
+  });
+  return fd;
 }
 
 }  // namespace mx::agent

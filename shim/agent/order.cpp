@@ -187,6 +187,19 @@ void skip_lost_ticket(Thread* t) {
 
 }  // namespace
 
+bool all_stand_still(Thread* t) {
+  bool rest = true;
+  int others = 0;
+  each_thread(t->proc, [&](const Thread& o) {
+    if (&o == t) return;
+    others++;
+    rest &= o.at_rest.load() != 0;
+  });
+  if (!others || !rest) return false;
+  const uint32_t lane = lane_of_turn(t);
+  return lane && (lane == t->lane_index + 1 || control()->lanes[lane - 1].waits_alone.load());
+}
+
 bool unread_before(Thread* t, Lane& l, uint64_t order) {
   if (l.head.load() == l.tail.load()) return false;
   if (order == ~uint64_t{0}) return true;

@@ -16,6 +16,9 @@ void take_ticket(Thread* t);
 void await_turn(Thread* t, const EventHeader& h);
 /// Follower: whether await_turn() would not wait.
 bool has_turn(const Thread* t, const EventHeader& h);
+/// Follower: all other threads of the process wait, and whose turn it is does not take it: this
+/// one, or one that waits for another by a futex.
+bool all_stand_still(Thread* t);
 /// What stands before `order` is consumed, or will never come.
 void pass_turns_before(Process* p, uint64_t order);
 /// Whether the lane's thread has an event to read that stands before `order` (~0: any event).

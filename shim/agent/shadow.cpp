@@ -127,12 +127,19 @@ void copy_range(int from, int to, uint64_t begin, uint64_t end) {
   }
 }
 
+long new_shadow_memfd(uint64_t size) {
+  const long memfd = move_high(sys(__NR_memfd_create, "mx-shadow", kCloexec));
+  if (is_error(memfd)) return memfd;
+  const long sized = sys(__NR_ftruncate, memfd, size);
+  if (!is_error(sized)) return memfd;
+  sys(__NR_close, memfd);
+  return sized;
+}
+
 Shadow* add_shadow(const FileId& file, uint64_t size) {
   if (shadow_count == kMostShadows) return nullptr;
-  const long memfd = move_high(sys(__NR_memfd_create, "mx-shadow", kCloexec));
-  if (is_error(memfd)) return nullptr;
-  sys(__NR_ftruncate, memfd, size);
-  return keep_shadow(file, memfd);
+  const long memfd = new_shadow_memfd(size);
+  return is_error(memfd) ? nullptr : keep_shadow(file, memfd);
 }
 
 Shadow* keep_shadow(const FileId& file, long memfd) {

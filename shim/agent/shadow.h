@@ -21,6 +21,8 @@ extern int shadow_count;
 
 /// Null: the file has none.
 Shadow* find_shadow(const FileId& file);
+/// What a shadow is, empty, of `size` bytes: a high descriptor that nothing else has; or an error.
+long new_shadow_memfd(uint64_t size);
 /// An empty one of `size` bytes; null: no room, no memory.
 Shadow* add_shadow(const FileId& file, uint64_t size);
 /// `memfd` is one from now on; null (and it is closed): no room.

@@ -278,8 +278,9 @@ struct Thread {
   uint32_t early_vain;  ///< … how often in vain, before a lock
   Attempts alone;       ///< follower: answers to questions of its own, see query.cpp
   uint32_t busy;  ///< waits in a row that may still be worth a short look first, see epoll.cpp
-  uint32_t stray_lane;  ///< + 1: whose lock was given up last, see order.cpp
-  uint64_t stray_tail;  ///< … and where its consumer stood
+  uint32_t looks_still;  ///< follower: how often in a row all others stood still, see locks.cpp
+  uint32_t stray_lane;   ///< + 1: whose lock was given up last, see order.cpp
+  uint64_t stray_tail;   ///< … and where its consumer stood
   /// Follower: in a lane all that stands before `at` has a turn before `order`, see order.cpp.
   struct SeenLane {
     uint32_t lane;  ///< index + 1

@@ -87,7 +87,7 @@ print(done.qsize(), sum(done.get() for _ in range(2000)))"""]))
         """Its threads take short tasks from a queue as soon as they can."""
         return shown(box.run([PYTHON, "-c", self.POOL]))
 
-    # Known to lose the follower in 3 of 32 runs (docs/limits.md); what must hold is that the leader's output is whole.
+    # Known to lose the follower in 1 of 45 runs beside others (docs/limits.md); what must hold is that the leader's output is whole.
     @scenario("full", allow=("hang", "recovery", "dropped"))
     def pool_of_threads_in_step(self, box):
         """The same in full lockstep."""
