@@ -93,21 +93,18 @@ uint32_t lane_of_turn(Thread* t) {
   return 0;
 }
 
-// The thread whose turn it is has gone to wait for what its leader's has not waited for.
-bool next_is_elsewhere(Thread* t) {
-  bool any = false, next = false;
-  each_thread(t->proc, [&](const Thread& o) { any |= o.waits_elsewhere.load() != 0; });
-  const uint32_t lane = any ? lane_of_turn(t) : 0;
-  if (lane)
-    each_thread(t->proc, [&](const Thread& o) {
-      next |= o.lane_index == lane - 1 && o.waits_elsewhere.load();
-    });
-  return next;
+// The thread whose turn it is has gone to wait for what its leader's has not waited for. (`lane`
+// here and below: what lane_of_turn() said a moment ago. It reads all lanes.)
+bool is_elsewhere(const Thread* t, uint32_t lane) {
+  bool elsewhere = false;
+  each_thread(t->proc, [&](const Thread& o) {
+    elsewhere |= o.lane_index + 1 == lane && o.waits_elsewhere.load();
+  });
+  return lane && elsewhere;
 }
 
 // Whose turn it is may sleep because nobody thought its events worth a wake-up.
-void wake_who_is_next(Thread* t) {
-  const uint32_t lane = lane_of_turn(t);
+void wake(uint32_t lane) {
   if (lane == 0) return;
   Lane& l = control()->lanes[lane - 1];
   if (l.head.load() == l.tail.load() || l.consumer_waits.load() != 1) return;
@@ -161,14 +158,10 @@ bool give_up_lock(Thread* t) {
 // It is the turn of a thread that waits for another one of this version, by a futex that is no
 // event: libc's locks that nothing hooks (syslog's) were not given in the leader's order. Who has
 // it has to go first.
-bool waits_alone(Thread* t) {
-  const uint32_t lane = lane_of_turn(t);
-  return lane && control()->lanes[lane - 1].waits_alone.load();
-}
+bool waits_alone(uint32_t lane) { return lane && control()->lanes[lane - 1].waits_alone.load(); }
 
 // A thread whose lock was given up, and which has not moved since.
-bool still_stray(Thread* t) {
-  const uint32_t lane = lane_of_turn(t);
+bool still_stray(const Thread* t, uint32_t lane) {
   return lane && lane == t->stray_lane && control()->lanes[lane - 1].tail.load() == t->stray_tail;
 }
 
@@ -197,7 +190,7 @@ bool all_stand_still(Thread* t) {
   });
   if (!others || !rest) return false;
   const uint32_t lane = lane_of_turn(t);
-  return lane && (lane == t->lane_index + 1 || control()->lanes[lane - 1].waits_alone.load());
+  return lane && (lane == t->lane_index + 1 || waits_alone(lane));
 }
 
 bool unread_before(Thread* t, Lane& l, uint64_t order) {
@@ -274,13 +267,14 @@ void await_turn(Thread* t, const EventHeader& h) {
       skip_lost_ticket(t);
     }
     if (follower_must_end(t)) return;
-    if (next_is_elsewhere(t) && give_up_lock(t)) continue;
-    const bool stuck = waits_alone(t) && !moved;
+    const uint32_t next = lane_of_turn(t);
+    if (is_elsewhere(t, next) && give_up_lock(t)) continue;
+    const bool stuck = waits_alone(next) && !moved;
     in_its_way = stuck ? in_its_way + 1 : 0;
     if (in_its_way >
         kInItsWay + static_cast<int>(h.order - seen < kAlone ? h.order - seen : kAlone))
       return;  // the next one first
-    wake_who_is_next(t);
+    wake(next);
     Word& slot = slot_of(p, h.order);
     slot.store(1);
     if (p->turn.load() >= h.order) break;
@@ -288,9 +282,9 @@ void await_turn(Thread* t, const EventHeader& h) {
     if (p->turn.load() >= h.order) break;
     long woken = 0;
     const int64_t look = gaps || gone || stuck ? kReplayLookMs : kLookAgainMs;
-    if (!still_stray(t) && sleep_at_rest(t, &slot, 1, look, &woken)) continue;
+    if (!still_stray(t, next) && sleep_at_rest(t, &slot, 1, look, &woken)) continue;
     if (woken == kEtimedout) patience -= look;
-    if (p->turn.load() == seen && (still_stray(t) || patience < 0) && give_up_lock(t))
+    if (p->turn.load() == seen && (still_stray(t, next) || patience < 0) && give_up_lock(t))
       patience = kPatienceMs;
   }
 }

@@ -19,7 +19,9 @@ using namespace stream;
 
 namespace {
 constexpr int kLookMs = 1000;
-}
+// Seconds: who ends within them was about to (a child that was told to).
+constexpr double kLeaves = 0.1;
+}  // namespace
 
 // Processes of the program that go on when its first one has ended.
 bool Monitor::others_lead() const {
@@ -62,7 +64,6 @@ bool Monitor::others_to_come() const {
 
 // In a process of its own: the thread that turns messages into wake-ups has stayed behind.
 void Monitor::wait_for_others() {
-  report_.write("note", {{"reason", "the program went on in the background"}});
   const int wake = open_message_wakeups(arena_.control());
   // The one before is in the set for as long as the
   // first process has it: it would be read as this one.
@@ -73,8 +74,9 @@ void Monitor::wait_for_others() {
   e.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &e);
   const double patience = options_.hang_timeout_s > 0 ? options_.hang_timeout_s : 10;
-  double until = seconds() + patience;  // for who is to take over and not there yet
-  for (;;) {
+  const double began = seconds();
+  double until = began + patience;  // for who is to take over and not there yet
+  for (bool said = false;;) {
     const bool to_come = others_to_come();  // first: who comes meanwhile leads then
     if (others_lead())
       until = seconds() + patience;
@@ -84,9 +86,13 @@ void Monitor::wait_for_others() {
       for (int v : {0, 1})
         if (p.alive[v].load() && p.real_pid[v] > 1 && !process_watch_.watch(p.real_pid[v]))
           on_sudden_end(p.real_pid[v], SIGKILL);  // the status is its parent's to know
-    const int reminder = remind();
+    if (!said && seconds() - began >= kLeaves) {
+      report_.write("note", {{"reason", "the program went on in the background"}});
+      said = true;
+    }
+    const int reminder = sooner(remind(), said ? kLookMs : static_cast<int>(kLeaves * 1000));
     const int timeout = sooner(handover_.timeout_ms(), crashes_.timeout_ms());
-    serve_events(sooner(timeout, sooner(reminder, kLookMs)));
+    serve_events(sooner(timeout, reminder));
     continue_handover();
     crashes_.fill(seconds(), false);
     int status;
