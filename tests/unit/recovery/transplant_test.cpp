@@ -155,13 +155,12 @@ TEST_F(Transplant, AnActiveFunctionWithAnotherFrameIsRefusedOnlyWhenItTookPartIn
   Versions v(folder_, "refused.c", {"gcc", "-O2"}, "-DOTHER_FRAME");
   ProgramUnderTest old_one(v.old_path), new_one(v.new_path);
   ASSERT_NO_FATAL_FAILURE(analyse(v, old_one, new_one));
-  old_one.send("w3");
+  old_one.start("w3");  // it is in `waits` then
   const auto stack_now = [&] {
     return old_one.stopped([](Target& t, std::vector<ThreadState>& threads) {
       return addresses_of(walk_stack(t.pid(), threads[0].registers));
     });
   };
-  for (int look = 0; stack_now().size() <= 4 && look < 1000; look++) usleep(10'000);  // in `waits`
   Outcome o = apply(old_one, Side::kOld, new_one);
   EXPECT_EQ(o.reason, Reason::kFrameDiffers) << left(o);
   EXPECT_NE(o.sentence.find("`waits`"), std::string::npos) << left(o);
