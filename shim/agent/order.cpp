@@ -181,14 +181,7 @@ void skip_lost_ticket(Thread* t) {
 }  // namespace
 
 bool all_stand_still(Thread* t) {
-  bool rest = true;
-  int others = 0;
-  each_thread(t->proc, [&](const Thread& o) {
-    if (&o == t) return;
-    others++;
-    rest &= o.at_rest.load() != 0;
-  });
-  if (!others || !rest) return false;
+  if (t->proc->threads.load() <= 1 || !others_rest(t, false)) return false;
   const uint32_t lane = lane_of_turn(t);
   return lane && (lane == t->lane_index + 1 || waits_alone(lane));
 }

@@ -19,19 +19,6 @@ constexpr int kKickAfter = 1;  // a thread that computes, or sleeps in a call of
 
 Word& look_up(Thread* t) { return t->proc->shared->look_up[static_cast<int>(t->proc->version)]; }
 
-bool all_rest(Thread* t, bool kick) {
-  int others = 0, resting = 0;
-  each_thread(t->proc, [&](Thread& o) {
-    if (&o == t) return;
-    others++;
-    if (o.at_rest.load())
-      resting++;
-    else if (kick)
-      sys(__NR_tgkill, t->proc->real_pid, o.tid, 31);
-  });
-  return others == resting && others + 1 == t->proc->threads.load();
-}
-
 bool has_company(const Thread* t) { return t->proc->threads.load(std::memory_order_relaxed) > 1; }
 
 bool must_stand_still(Thread* t) {
@@ -53,6 +40,19 @@ void leave_rest(Thread* t) {
 }
 
 }  // namespace
+
+bool others_rest(Thread* t, bool kick) {
+  int others = 0, resting = 0;
+  each_thread(t->proc, [&](Thread& o) {
+    if (&o == t) return;
+    others++;
+    if (o.at_rest.load())
+      resting++;
+    else if (kick)
+      sys(__NR_tgkill, t->proc->real_pid, o.tid, 31);
+  });
+  return others == resting && others + 1 == t->proc->threads.load();
+}
 
 // The functions that call mx_rest() are the ones that sleep: they must not have returned when the
 // copy is made.
@@ -93,7 +93,7 @@ bool stop_others(Thread* t) {
   look_up(t).fetch_or(stream::kStandStill);
   Word never{0};
   for (int round = 0; round < kRounds; round++) {
-    if (all_rest(t, round >= kKickAfter)) return true;
+    if (others_rest(t, round >= kKickAfter)) return true;
     if (round == 0)
       sys(__NR_sched_yield);
     else

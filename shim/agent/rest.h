@@ -18,6 +18,8 @@ long block_at_rest(Thread* t, long nr, const uint64_t args[6]);
 /// Rests where it stands until nobody makes a copy any more.
 void stand_still(Thread* t);
 
+/// Whether all other threads of this process are at rest; `kick`: the others are sent a signal.
+bool others_rest(Thread* t, bool kick);
 /// Brings all other threads of this process to rest, for release_others(). False: some do not come;
 /// then nobody is held.
 bool stop_others(Thread* t);
