@@ -100,6 +100,7 @@ start::ContainerSettings make_settings(const Json& original, const RewriteInput&
   s.id = in.state.id;
   s.leader = in.request.leader;
   s.lockstep = in.request.lockstep;
+  s.threads = in.request.threads;
   s.recovery = in.request.recovery;
   s.hang_timeout = in.request.hang_timeout;
   s.replay_bundle = in.config.replay_bundle;

@@ -73,6 +73,10 @@ const std::map<std::string, Setter>& setters() {
        [](Config& c, const Node& n, const Key& k) {
          c.lockstep = one_of(n, k, {"window", "full"});
        }},
+      {"defaults.threads",
+       [](Config& c, const Node& n, const Key& k) {
+         c.threads = one_of(n, k, {"parallel", "serial"});
+       }},
       {"defaults.recovery",
        [](Config& c, const Node& n, const Key& k) { c.recovery = on_or_off(n, k); }},
       {"defaults.hang-timeout",

@@ -26,6 +26,7 @@ struct Config {
   // [defaults] of the settings of containers
   std::string leader = "old";
   std::string lockstep = "window";
+  std::string threads = "parallel";
   bool recovery = true;
   double hang_timeout = 10;
   // [monitor]

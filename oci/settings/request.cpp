@@ -11,8 +11,8 @@
 namespace mx::oci {
 namespace {
 
-constexpr std::array kNames = {"old",          "new",   "leader",   "lockstep", "recovery",
-                               "hang-timeout", "rules", "optional", "image"};
+constexpr std::array kNames = {"old",      "new",          "leader", "lockstep", "threads",
+                               "recovery", "hang-timeout", "rules",  "optional", "image"};
 
 struct Value {
   std::string setting;  // the name to show
@@ -168,6 +168,7 @@ std::optional<Request> read_request(const Json& config, const Config& defaults) 
   request.source = read_source(value);
   request.leader = choice(values, "leader", defaults.leader, "old", "new");
   request.lockstep = choice(values, "lockstep", defaults.lockstep, "window", "full");
+  request.threads = choice(values, "threads", defaults.threads, "parallel", "serial");
   request.recovery =
       choice(values, "recovery", defaults.recovery ? "on" : "off", "on", "off") == "on";
   request.hang_timeout = seconds(values, defaults.hang_timeout);

@@ -27,6 +27,7 @@ struct Request {
   std::string own_image;  // run.mx.image: the container's own image in the store, for its defaults
   std::string leader;
   std::string lockstep;
+  std::string threads;
   bool recovery = true;
   double hang_timeout = 10;
   std::string rules;  // clean absolute path in the container

@@ -121,6 +121,7 @@ ContainerSettings settings_from(const Json& in) {
   s.id = in.at("id");
   s.leader = in.at("leader");
   s.lockstep = in.at("lockstep");
+  s.threads = in.value("threads", "parallel");
   s.recovery = in.at("recovery");
   s.hang_timeout = in.at("hangTimeout");
   s.replay_bundle = in.value("replayBundle", false);
@@ -190,6 +191,7 @@ std::string to_json(const ContainerSettings& s) {
                     {"id", s.id},
                     {"leader", s.leader},
                     {"lockstep", s.lockstep},
+                    {"threads", s.threads},
                     {"recovery", s.recovery},
                     {"hangTimeout", s.hang_timeout},
                     {"replayBundle", s.replay_bundle},

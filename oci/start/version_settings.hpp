@@ -60,9 +60,10 @@ struct VersionSettings {
 
 // The settings of one container.
 struct ContainerSettings {
-  std::string id;                   // the engine's container id
-  std::string leader = "old";       // "old" or "new"
-  std::string lockstep = "window";  // "window" or "full"
+  std::string id;                    // the engine's container id
+  std::string leader = "old";        // "old" or "new"
+  std::string lockstep = "window";   // "window" or "full"
+  std::string threads = "parallel";  // "parallel" or "serial" (shim/agent/baton.h)
   bool recovery = true;
   double hang_timeout = 10;        // seconds; 0 switches the watch off
   bool replay_bundle = false;      // crash folders hold what `mx replay` needs

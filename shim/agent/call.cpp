@@ -1,6 +1,7 @@
 #include "shim/agent/call.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/baton.h"
 #include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/compared.h"
@@ -85,6 +86,11 @@ bool may_block(const Call& c) {
 
 long execute(Call& c) { return enter_kernel(c, c.nr, c.exec); }
 
+namespace {
+long wait_in_kernel(Call& c, long nr, const uint64_t args[6], bool whole, const uint64_t* now,
+                    uint64_t (&rest)[6]);
+}
+
 long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   Thread* t = c.t;
   const bool whole = nr == static_cast<long>(c.nr) &&
@@ -95,7 +101,7 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
     if (!leave_out(c, nr, args, rest)) return static_cast<long>(c.done);
     now = rest;
   }
-  if (!may_block(c)) {
+  if (!may_block(c) || c.keeps_baton) {
     long ret;
     // Some may wait after all (open(2) of a fifo): a kick is nothing that the program should see.
     do {
@@ -105,6 +111,16 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
     count_moved(t, nr, ret);
     return whole ? with_done(c, ret) : ret;
   }
+  c.ran_apart = is_serial(t) && t->role == Role::kLeader;
+  pass_baton(t);
+  return wait_in_kernel(c, nr, args, whole, now, rest);
+}
+
+namespace {
+
+long wait_in_kernel(Call& c, long nr, const uint64_t args[6], bool whole, const uint64_t* now,
+                    uint64_t (&rest)[6]) {
+  Thread* t = c.t;
   for (;;) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->kicked = 0;
@@ -131,6 +147,8 @@ long enter_kernel(Call& c, long nr, const uint64_t args[6]) {
   }
 }
 
+}  // namespace
+
 void publish_plain(Thread* t, EventKind kind, uint8_t flags, uint16_t nr, int64_t result,
                    const void* payload, uint32_t size) {
   if (t->role != Role::kLeader) return;
@@ -151,7 +169,8 @@ void come_before_others(Call& c) {
   Thread* t = c.t;
   const Process* p = t->proc->shared;
   if (!sys::has(*c.d, sys::attr::kTells) || p->threads.load(std::memory_order_relaxed) <= 1) return;
-  c.began = may_block(c);
+  c.keeps_baton = is_serial(t) && may_block(c) && has_room_to_write(c);
+  c.began = may_block(c) && !c.keeps_baton;
   if (c.began)
     publish_plain(t, EventKind::kBegun, 0, static_cast<uint16_t>(c.nr), 0, nullptr, 0);
   else if (c.d->fd_arg < 0 || !is_regular(t, static_cast<int>(c.args[c.d->fd_arg])))
@@ -162,6 +181,7 @@ void come_before_others(Call& c) {
 void leader_begin(Call& c) {
   Thread* t = c.t;
   c.began = 0;
+  take_baton(t, false);  // (it has it, but for one that has taken over)
   inject_fault(t);
   set_activity(t, Activity::kEventCall, c.nr);
   if (!follower_gone(t)) {
@@ -260,7 +280,7 @@ void publish(Call& c, EventKind kind, uint8_t flags) {
     flags |= stream::kRegular;
   e.h.flags = flags | (announce_signals(t) ? stream::kSignalFollows : 0);
   e.h.result = c.ret;
-  if (!c.began) take_order(t, e.h);
+  if (!c.began && !c.ran_apart) take_order(t, e.h);
   if (!lane_begin(t, sizeof(EventHeader) + total)) return;
   if (!lane_put(t, &e, sizeof(EventHeader) + packed)) return;
   for (int i = 0; i < c.d->nargs; i++) {
@@ -361,12 +381,17 @@ void finish_event(Thread* t, const EventHeader& h) {
   t->lane->follower_events = t->events;
   t->signal_follows = (h.flags & stream::kSignalFollows) != 0;
   pass_shared_turn(t, h);
-  pass_turn(t, h);
+  if (is_serial(t) && (h.flags & stream::kOrdered))
+    owe_turn(t, h.order);
+  else
+    pass_turn(t, h);
   lane_release(t);
 }
 
 long run_local(Call& c) {
   long ret;
+  // (No event would tell the follower that others have run meanwhile.)
+  c.keeps_baton = c.t->role == Role::kLeader && is_serial(c.t) && c.nr != __NR_futex;
   c.may_rest = true;
   while ((ret = execute(c)) == kFollowsNow)
     if (c.nr == __NR_futex && leaves_condition(c.t, c.args[0], c.args[1])) return kEtimedout;
@@ -408,6 +433,7 @@ bool follow_event(Call& c) {
   switch (follower_match(c, h)) {
     case Match::kMatched: {
       follower_take(c, h);
+      if (!(h.flags & stream::kOrdered)) await_baton(c);
       const Hooks* hooks = hooks_of(c.nr);
       if (hooks && hooks->localise && !hooks->in_turn) hooks->localise(c);
       return true;
@@ -452,12 +478,14 @@ long run_event(Call& c) {
     hooks = hooks_of(c.nr);  // it may have taken another form
     if (settled && hooks && hooks->in_turn) hooks->in_turn(c);
     if (settled) break;
-    c.ret = perform(c, hooks);
+    c.ret = share_baton(t) ? kFollowsNow : perform(c, hooks);
     if (c.ret == kFollowsNow) begin_anew(c);
   } while (c.ret == kFollowsNow);
   if (!settled) end_flight(t, c.ret);
   if (!settled && c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
+  if (!c.ran_apart) take_baton(t, false);  // (who has settled a call has taken over)
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  if (c.ran_apart) run_again(c);
   if (hooks && hooks->localise) hooks->localise(c);
   return c.ret;
 }

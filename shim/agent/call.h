@@ -30,9 +30,11 @@ struct Call {
   uint64_t time_at;     ///< … and the program's own, for what is left of it; 0: there is none
   /// `time` is a struct timespec, the program's a struct timeval; else the other way
   bool time_in_ns;
-  uint32_t began;  ///< leader: kBegun has its place in the order; follower: into which pair, + 1,
-                   ///< see own_words.h
-  uint64_t done;   ///< bytes of a write that have gone already, see remainder.h
+  uint32_t began;    ///< leader: kBegun has its place in the order; follower: into which pair, + 1,
+                     ///< see own_words.h
+  bool keeps_baton;  ///< leader: it will not wait, see baton.h
+  bool ran_apart;    ///< leader: … it has waited: another event tells when the thread runs again
+  uint64_t done;     ///< bytes of a write that have gone already, see remainder.h
 };
 
 /// Hand-written parts of an irregular call; any may be null.

@@ -1,5 +1,6 @@
 // fork, vfork, clone, clone3: a new pair of processes or of threads.
 #include "shim/agent/align.h"
+#include "shim/agent/baton.h"
 #include "shim/agent/borrowed.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
@@ -106,6 +107,7 @@ void begin_process(Thread* t, const Born& born, int32_t vpid) {
   p->shared->maps_files[v].store(0);
   if (!p->is_vfork_child) announce_all_mapped(t);
   use_lane(t, born.lane);
+  begin_baton(t);
   if (t->gives_way) p->shared->gives_way.store(1);
   Message* m = new_message(t, MessageKind::kProcess);
   if (m) m->number[0] = p->real_pid;
@@ -346,6 +348,7 @@ Thread* prepare_thread(const Call& c, const Request& q) {
   Thread* child = new_thread(c.t->proc);
   if (!child) return nullptr;
   inherit(child, c.t);
+  child->passed_baton = control()->settings.serial_threads;
   Regs* r = reinterpret_cast<Regs*>(child->stack_top) - 1;
   *r = *c.r;
   r->rax = 0;
@@ -418,6 +421,9 @@ long make_thread(Call& c, const Request& q, Thread* child, uint32_t& lane) {
 long thread_pair(Call& c, const Request& q) {
   Thread* t = c.t;
   if (t->proc->threads.load() == 1) patch_all(t);
+  if (!t->proc->multi_threaded) begin_baton(t);
+  // (The new thread's turn comes when this one waits, not at the event of its birth.)
+  if (control()->settings.serial_threads) t->proc->multi_threaded = 1;
   const bool first = leads(t) && t->proc->threads.load() == 1 && t->tid == t->proc->real_pid;
   if (first && !t->proc->shared->first_io_known.load()) note_first_io(t);
   note_exit_lock(t, q);
@@ -483,7 +489,7 @@ using namespace mx::agent;
 namespace stream = mx::stream;
 
 // First code of a thread, or of a process that shares memory, on its own agent stack.
-extern "C" void mx_thread_start(Thread* t, Regs*) {
+extern "C" void mx_thread_start(Thread* t, Regs* r) {
   t->tid = static_cast<int32_t>(sys(__NR_gettid));
   set_gs(t);
   init_thread_stack(t);
@@ -508,6 +514,7 @@ extern "C" void mx_thread_start(Thread* t, Regs*) {
     if (t->start_vpid && t->start_ptid) *reinterpret_cast<int32_t*>(t->start_ptid) = t->vtid;
     t->started.store(1);
     await_release(t);
+    begin_in_turn(t, r);
   }
   uint64_t mask = t->start_mask;
   sys(__NR_rt_sigprocmask, 2, &mask, nullptr, 8);

@@ -1,6 +1,7 @@
 // Every intercepted call comes through dispatch().
 #include "shim/agent/align.h"
 #include "shim/agent/astray.h"
+#include "shim/agent/baton.h"
 #include "shim/agent/call.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/epoll.h"
@@ -56,6 +57,7 @@ constexpr HookTable make_hooks() {
     h.at[nr].in_turn = write_to_shadow;
   }
   for (int nr : {__NR_mprotect, __NR_pkey_mprotect}) run(nr, run_mprotect);
+  run(__NR_madvise, run_madvise);
   run(__NR_close_range, run_close_range);
   h.at[__NR_close_range].perform = perform_close_range;
   run(__NR_fcntl, run_fcntl);
@@ -148,6 +150,8 @@ constexpr HookTable make_hooks() {
   h.at[__NR_pidfd_open].prepare = prepare_pidfd_open;
   localise(__NR_pidfd_open, localise_pidfd_open);
   run(__NR_set_tid_address, run_set_tid_address);
+  for (int nr : {__NR_futex, __NR_futex_waitv, kFutexWaitCall}) run(nr, run_futex);
+  run(__NR_sched_yield, run_sched_yield);
   for (int nr : {__NR_set_robust_list, __NR_rseq}) run(nr, run_registration);
   run(__NR_prctl, run_prctl);
   for (int nr : {__NR_setuid, __NR_setgid, __NR_setreuid, __NR_setregid, __NR_setresuid,
@@ -286,7 +290,7 @@ void dispatch(Thread* t, Regs* r) {
   c.ret = 0;
   c.consumed = false;
   c.blob = c.blob_size = c.done = c.time_at = 0;
-  c.names_new = c.may_rest = c.kept_out = c.on_own = false;
+  c.names_new = c.may_rest = c.kept_out = c.on_own = c.keeps_baton = c.ran_apart = false;
   c.began = 0;
   t->regs = r;
   t->regs_redirected = 0;
@@ -294,19 +298,21 @@ void dispatch(Thread* t, Regs* r) {
   if (t->role == Role::kLeader) park_if_failing(t);
   bool event = is_event(c);
   if (must_look_up(t)) looked_up(t, event && d.treatment != Treatment::kQuery);
-  bool entered = t->pending && t->role != Role::kFollower && event && !passes_by(c) &&
+  const bool in_turn = waits_in_turn(c);
+  bool entered = t->pending && t->role != Role::kFollower && (event || in_turn) && !passes_by(c) &&
                  deliver_pending(t, r, SignalPoint::kCallStart);
   if (!entered) {
     if (d.out_mask) read_size_words(c);
     if (d.path_arg >= 0 && (t->proc->promoted || t->role == Role::kFollower))
       own_proc_path(c, d.path_arg);
     long ret = is_astray(t) && event ? stray_call(c) : route(c);
+    take_baton(t, false);
     t->localises.store(0, std::memory_order_relaxed);
     if (!t->regs_redirected) {
       r->rax = static_cast<uint64_t>(ret);
       remember(c, ret);
       follow_changes(c, ret);
-      finish(t, r, event);
+      finish(t, r, event || in_turn);
     }
   }
   if (t->in_suspend) {

@@ -6,6 +6,7 @@
 #define T_STACK_TOP 16
 #define T_PENDING 24
 #define T_KICKED 28
+#define T_GO_ON 32
 #define KEPT_OUT -512
 #define SERIALIZED_WORDS 24
 
@@ -77,6 +78,69 @@ mx_resume:
     pop %rsp
     jmp *%rcx
     .size mx_entry, .-mx_entry
+
+// The same at a site that reads the time-stamp counter: rdx = where to go on. All registers but rax and rdx (and
+// rcx, for rdtscp) are as before when it goes on there.
+    .globl mx_counter_entry
+    .type mx_counter_entry, @function
+mx_counter_entry:
+    mov %rsp, %gs:T_USER_RSP
+    mov %gs:T_STACK_TOP, %rsp
+    pushq %gs:T_USER_RSP
+    pushfq
+    push %rdx
+    pushq $-1
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %gs:T_SELF, %rdi
+    mov %rsp, %rsi
+    cld
+    and $-16, %rsp
+    push %rsi
+    push %rsi
+    call mx_read_counter
+    pop %rsp
+    mov 17*8(%rsp), %rcx
+    mov %ecx, %eax
+    shr $11, %eax
+    and $1, %eax
+    add $0x7f, %al
+    mov %cl, %ah
+    sahf
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rax
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    lea 8(%rsp), %rsp
+    popq %gs:T_GO_ON
+    lea 8(%rsp), %rsp
+    pop %rsp
+    jmp *%gs:T_GO_ON
+    .size mx_counter_entry, .-mx_counter_entry
 
 // long mx_blocking(long nr, const uint64_t args[6]): a system call that may block. If a signal or a
 // kick is already noted, it returns kKeptOut without entering the kernel; a signal handler that

@@ -1,5 +1,6 @@
 #include "shim/agent/epoll.h"
 
+#include "shim/agent/baton.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
 #include "shim/agent/line_reader.h"
@@ -169,7 +170,8 @@ bool look_first(Call& c, EventWait w, int64_t timeout_ms, long& result) {
   if (t->busy == 0 || t->pending) return false;
   w.args[w.timeout_arg] = 0;
   result = raw6(w.nr, w.args[0], w.args[1], w.args[2], w.args[3]);
-  if (result == 0 && consumer_behind(t) && (timeout_ms < 0 || timeout_ms > kDozeMs)) {
+  if (result == 0 && !is_serial(t) && consumer_behind(t) &&
+      (timeout_ms < 0 || timeout_ms > kDozeMs)) {
     w.args[w.timeout_arg] = kDozeMs;
     t->kicked = 0;
     result = mx_blocking(w.nr, w.args);

@@ -17,6 +17,7 @@ long run_open(Call& c);
 long run_mkdir(Call& c);
 long run_mmap(Call& c);
 long run_mprotect(Call& c);
+long run_madvise(Call& c);
 void localise_sendfile(Call& c);
 long run_chdir(Call& c);
 long run_fchdir(Call& c);

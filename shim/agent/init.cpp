@@ -99,6 +99,7 @@ void describe_process(LocalProcess* p, const BootInfo& b) {
     give_way(t);
   }
   apply_mask(t, nullptr);
+  if (control()->settings.serial_threads) patch_all(t);  // it may read the counter at once
   Regs r{};
   r.rip = b.entry;
   r.rsp = b.stack;

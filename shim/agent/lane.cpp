@@ -1,10 +1,12 @@
 #include "shim/agent/lane.h"
 
+#include "shim/agent/baton.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/damage.h"
 #include "shim/agent/failover.h"
 #include "shim/agent/log.h"
 #include "shim/agent/memory.h"
+#include "shim/agent/order.h"
 #include "shim/agent/pace.h"
 #include "shim/agent/pair.h"
 #include "shim/agent/patience.h"
@@ -229,7 +231,7 @@ bool begins_call(const Lane* l, uint64_t head) {
 }
 
 // … and everything before it is consumed.
-bool leader_in_call(const Thread* t) {
+bool leader_in_call(Thread* t) {
   return begins_call(t->lane, t->pos) && load_head(t->lane) == t->pos;
 }
 
@@ -240,6 +242,11 @@ bool leader_has_ended(const Thread* t) {
   const int leader = index_of(stream::other(t->proc->version));
   return t->proc->multi_threaded && p->real_pid[leader] > 0 && !p->alive[leader].load() &&
          load_head(t->lane) == t->pos;
+}
+
+// A question that this version asks and its leader has not asked.
+bool has_not_asked(Thread* t) {
+  return leader_has_ended(t) || (another_follows(t) && load_head(t->lane) == t->pos);
 }
 
 // After a sleep of at most `step` in which it has done nothing.
@@ -254,7 +261,7 @@ bool leader_hangs(Thread* t, Patience& patience, int64_t step, int64_t limit) {
 }
 
 // No event of the leader's thread will come before what is known of it otherwise.
-using Beyond = bool (*)(const Thread* t);
+using Beyond = bool (*)(Thread* t);
 
 // Of a child in full lockstep the leader may wait, in memory, for another child's leader, and that
 // one for its follower: it shall give that up first.
@@ -267,7 +274,9 @@ int64_t patience_with_leader(const Thread* t) {
 // `beyond`: asked as long as nothing is there, and set if that is so; may be null.
 Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
   constexpr int64_t kLongMs = 500, kLookMs = 20;  // nobody wakes a follower because of a call
-  const int64_t step = is_beyond ? kLookMs : kLongMs;
+  constexpr int64_t kSerialLookMs = 1;
+  constexpr int kLongestLooks = 1000;
+  const int64_t step = !is_beyond ? kLongMs : is_serial(t) ? kSerialLookMs : kLookMs;
   Lane* l = t->lane;
   Patience patience;
   const int64_t limit = t->waits_for_lock ? 0 : patience_with_leader(t);
@@ -278,6 +287,9 @@ Wait wait_for_bytes(Thread* t, uint64_t n, Beyond is_beyond, bool* beyond) {
     t->limit = load_head(l);
     if (between && t->replays) at_boundary(t);
     if (t->limit - t->pos >= n) return Wait::kReady;
+    // (A question is answered before its leader's thread lets others run; if it does not ask, it
+    // may have let them.)
+    if (!is_beyond || spin > spins + kLongestLooks) pass_baton(t);
     if (follower_must_end(t)) return Wait::kDropped;
     if (leader_is_gone(t)) {
       await_last_events(t);
@@ -324,7 +336,7 @@ Wait lane_wait_or_call(Thread* t, uint64_t n, bool& in_call) {
 }
 
 Wait lane_wait_or_end(Thread* t, uint64_t n, bool& end) {
-  return wait_for_bytes(t, n, leader_has_ended, &end);
+  return wait_for_bytes(t, n, has_not_asked, &end);
 }
 
 bool lane_more(Thread* t, uint64_t n) {

@@ -1,6 +1,7 @@
 #include "shim/agent/locks.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/baton.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/code_map.h"
 #include "shim/agent/failover.h"
@@ -171,14 +172,17 @@ bool alike(uint32_t leaders, uint32_t own) {
 // Of an event that stands before that of the lock. A wait for a condition is one: what it was to
 // wait for had come already.
 bool may_lack(Thread* t, const EventHeader& h, uint32_t function) {
-  if (h.kind == EventKind::kLock) return is_condition(h.nr) && !is_condition(function);
+  if (h.kind == EventKind::kLock)
+    return h.nr == kBrokeIn || h.nr == kWoken || (is_condition(h.nr) && !is_condition(function));
   return h.kind == EventKind::kQuery || h.kind == EventKind::kPrivateOpen || is_empty_wait(h) ||
          is_leaders_wake(t, 0, h);
 }
 
-// Waits for the leader's event. What the follower may lack (queries, waits for nothing, …) and what
-// stands before it is behind this thread.
-Plan await_event(Thread* t, Regs* r, uint16_t function) {
+}  // namespace
+
+// What the follower may lack (queries, waits for nothing, …) and what stands before it is behind
+// this thread.
+Plan await_lock(Thread* t, Regs* r, uint16_t function) {
   EventHeader h;
   while (t->role == Role::kFollower) {
     if (!next_event(t, h)) break;
@@ -215,6 +219,8 @@ Plan await_event(Thread* t, Regs* r, uint16_t function) {
   return kAlone;
 }
 
+namespace {
+
 // Who holds the lock that the leader's thread has got may have ended with the leader; or it waits
 // for its turn, which was not so in the leader (python's threads after 100 ms of computing, see
 // wait_longer): then the others go on, as in await_turn. If that moves nobody, this thread has
@@ -241,6 +247,8 @@ Plan yield_to_holder(Thread* t, long tries) {
   return kTake;
 }
 
+}  // namespace
+
 void pass_lock(Thread* t) {
   if (!t->lock_taken) return;
   t->lock_taken = 0;
@@ -251,8 +259,6 @@ void pass_lock(Thread* t) {
     pass_turn(t, t->lock_event);
   }
 }
-
-}  // namespace
 
 bool leaves_condition(Thread* t, uint64_t word, uint64_t op) {
   // glibc waits at a word of the condition (before 2.25: at the second), musl at one of its own
@@ -279,7 +285,7 @@ void lock_step(Thread* t, Regs* r) {
   switch (static_cast<HookStep>(r->nr)) {
     case kAcquired:
       if (t->role == Role::kFollower) {  // in a copy: the event of the lock that is held already
-        if (await_event(t, r, static_cast<uint16_t>(r->rdi)) == kTake) pass_lock(t);
+        if (await_lock(t, r, static_cast<uint16_t>(r->rdi)) == kTake) pass_lock(t);
         break;
       }
       publish_lock(t, static_cast<uint16_t>(r->rdi), static_cast<long>(r->rsi), r->rdx);
@@ -289,7 +295,7 @@ void lock_step(Thread* t, Regs* r) {
       break;
     case kAwait: {
       t->waits_for_lock = 1;
-      Plan plan = await_event(t, r, static_cast<uint16_t>(r->rdi));
+      Plan plan = await_lock(t, r, static_cast<uint16_t>(r->rdi));
       if (plan == kAlone && t->role == Role::kFollower &&
           is_condition(static_cast<uint32_t>(r->rdi)) && worth_another_look(t, true))
         plan = kLookAgain;
@@ -318,7 +324,8 @@ void lock_step(Thread* t, Regs* r) {
 namespace {
 // In a process with one thread: of what other processes wait for, too.
 bool keeps_order(const Thread* t, LockKind kind, uint64_t address) {
-  return t->proc->multi_threaded || (is_lock(kind) && in_shared_memory(address));
+  const bool threads = t->proc->multi_threaded && !is_serial(t);
+  return threads || (is_lock(kind) && in_shared_memory(address));
 }
 }  // namespace
 

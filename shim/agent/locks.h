@@ -15,6 +15,7 @@
 // is taken in no particular order.
 #pragma once
 #include "shim/agent/code_map.h"
+#include "shim/agent/hooked_call.h"
 
 namespace mx::agent {
 
@@ -31,6 +32,11 @@ bool is_lock_step(const Regs* r);
 /// pthread_cond_timedwait.c), and what hooks the function does the rest. Whether the futex(2) call
 /// `op` of this thread is to be answered so; once only: what follows is the mutex.
 bool leaves_condition(Thread* t, uint64_t word, uint64_t op);
+/// Waits for the leader's event of a lock function, or of another step in the order (`nr`), and its
+/// turn: then it is in Thread::lock_event. What may be passed over before it is.
+Plan await_lock(Thread* t, Regs* r, uint16_t nr);
+/// … it is consumed.
+void pass_lock(Thread* t);
 /// Serves the step.
 void lock_step(Thread* t, Regs* r);
 

@@ -151,6 +151,14 @@ long run_mmap(Call& c) {
   return c.ret;
 }
 
+// V8 leaves its heap out of new processes. A checkpoint is one, too, and needs it: where there may
+// be some, a child gets copies that it does not look at.
+long run_madvise(Call& c) {
+  constexpr uint64_t kDontFork = 10, kNormal = 0;
+  if (c.args[2] == kDontFork && control()->settings.recovery) c.exec[2] = kNormal;
+  return run_local(c);
+}
+
 long run_mprotect(Call& c) {
   long ret = execute(c);
   if (ret == 0 && (c.args[2] & kWrite) && maps_files())

@@ -1,5 +1,6 @@
 #include "shim/agent/order.h"
 
+#include "shim/agent/baton.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/damage.h"
 #include "shim/agent/failover.h"
@@ -15,8 +16,8 @@ namespace mx::agent {
 namespace {
 
 constexpr int64_t kLookAgainMs = 50, kReplayLookMs = 2;
-constexpr int64_t kPatienceMs = 300;  // without any progress
-constexpr int kInItsWay = 10;         // looks of kReplayLookMs
+constexpr int64_t kPatienceMs = 300, kSerialPatienceMs = 3000;  // without any progress
+constexpr int kInItsWay = 10;                                   // looks of kReplayLookMs
 constexpr int kAlone = 150;  // the same when there is no leader any more, each of kReplayLookMs
 
 Word& slot_of(Process* p, uint64_t order) { return p->turn_slots[order % stream::kTurnSlots]; }
@@ -73,11 +74,10 @@ bool find_event(Thread* t, Lane& l, uint32_t index, uint64_t order, EventHeader&
   return first_from(t, l, index, order, h) && h.order == order;
 }
 
-// Whose turn it is, + 1; 0: there is no such event yet. What the leader notes of it is overwritten
-// when it is far ahead.
-uint32_t lane_of_turn(Thread* t) {
+// Whose turn the place in the order is, + 1; 0: there is no such event yet. What the leader notes
+// of it is overwritten when it is far ahead.
+uint32_t lane_of(Thread* t, uint64_t turn) {
   Process* p = t->proc->shared;
-  const uint64_t turn = p->turn.load();
   const uint32_t noted = p->order_lane[turn % stream::kOrderLanes].load(std::memory_order_relaxed);
   EventHeader h;
   if (noted && noted <= stream::kMaxLanes &&
@@ -92,6 +92,8 @@ uint32_t lane_of_turn(Thread* t) {
   }
   return 0;
 }
+
+uint32_t lane_of_turn(Thread* t) { return lane_of(t, t->proc->shared->turn.load()); }
 
 // The thread whose turn it is has gone to wait for what its leader's has not waited for. (`lane`
 // here and below: what lane_of_turn() said a moment ago. It reads all lanes.)
@@ -130,7 +132,7 @@ bool none_before(Thread* t, uint64_t order) {
 bool skip_gap(Thread* t, uint64_t order) {
   Process* p = t->proc->shared;
   const uint64_t limit = p->gaps_before.load();
-  if (p->turn.load() >= limit) return false;
+  if (p->turn.load() >= limit || turn_is_owed(t)) return false;
   if (limit < order) order = limit;
   if (none_before(t, order)) pass_turns_before(p, order);
   return true;
@@ -171,7 +173,7 @@ void skip_lost_ticket(Thread* t) {
   Process* p = t->proc->shared;
   if (p->alive[static_cast<int>(stream::other(t->proc->version))].load()) return;
   uint64_t turn = p->turn.load();
-  if (lane_of_turn(t) || awaits_flight(t, turn)) return;
+  if (turn_is_owed(t) || lane_of_turn(t) || awaits_flight(t, turn)) return;
   EventHeader lost{};
   lost.flags = stream::kOrdered;
   lost.order = turn;
@@ -179,6 +181,12 @@ void skip_lost_ticket(Thread* t) {
 }
 
 }  // namespace
+
+bool another_follows(Thread* t) {
+  if (t->passed_baton || !t->owed_turn) return false;
+  const uint32_t lane = lane_of(t, t->owed_turn);
+  return lane && lane != t->lane_index + 1;
+}
 
 bool all_stand_still(Thread* t) {
   if (t->proc->threads.load() <= 1 || !others_rest(t, false)) return false;
@@ -238,11 +246,15 @@ bool has_turn(const Thread* t, const EventHeader& h) {
 
 void await_turn(Thread* t, const EventHeader& h) {
   if (!(h.flags & stream::kOrdered)) return;
+  pass_baton(t);
   t->followed = h.order + 1;
   Process* p = t->proc->shared;
-  int64_t patience = kPatienceMs;
+  // (With one thread at a time nothing leads a thread elsewhere: it waits for a processor.)
+  const int64_t most = is_serial(t) ? kSerialPatienceMs : kPatienceMs;
+  int64_t patience = most;
   uint64_t seen = p->turn.load();
-  int alone = 0, in_its_way = 0;
+  int alone = 0, in_its_way = 0, held_up = 0;
+  const bool breaks_in = h.kind == EventKind::kLock && h.nr == kBrokeIn;
   for (int spin = 0; p->turn.load(std::memory_order_acquire) < h.order; spin++) {
     if (spin < 200) {
       pause();
@@ -253,7 +265,7 @@ void await_turn(Thread* t, const EventHeader& h) {
     seen = now;
     if (moved) {
       alone = 0;
-      patience = kPatienceMs;
+      patience = most;
     }
     if (gone) {
       if (alone++ > kAlone) return;  // nobody moves
@@ -274,11 +286,14 @@ void await_turn(Thread* t, const EventHeader& h) {
     const bool gaps = skip_gap(t, h.order);
     if (p->turn.load() >= h.order) break;
     long woken = 0;
-    const int64_t look = gaps || gone || stuck ? kReplayLookMs : kLookAgainMs;
+    held_up = breaks_in && !moved && now + 1 == h.order ? held_up + 1 : 0;
+    if (held_up && held_up * kReplayLookMs >= h.result && turn_is_owed(t))
+      return;  // as the leader's thread did
+    const int64_t look = gaps || gone || stuck || breaks_in ? kReplayLookMs : kLookAgainMs;
     if (!still_stray(t, next) && sleep_at_rest(t, &slot, 1, look, &woken)) continue;
     if (woken == kEtimedout) patience -= look;
     if (p->turn.load() == seen && (still_stray(t, next) || patience < 0) && give_up_lock(t))
-      patience = kPatienceMs;
+      patience = most;
   }
 }
 

@@ -19,6 +19,9 @@ bool has_turn(const Thread* t, const EventHeader& h);
 /// Follower: all other threads of the process wait, and whose turn it is does not take it: this
 /// one, or one that waits for another by a futex.
 bool all_stand_still(Thread* t);
+/// Follower, one thread at a time (baton.h): the leader's thread has let another one run after the
+/// last event that this one has consumed, which will be the next to have its turn.
+bool another_follows(Thread* t);
 /// What stands before `order` is consumed, or will never come.
 void pass_turns_before(Process* p, uint64_t order);
 /// Whether the lane's thread has an event to read that stands before `order` (~0: any event).

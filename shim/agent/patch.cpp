@@ -5,7 +5,10 @@
 #include "shim/agent/memory.h"
 #include "shim/agent/shared_locks.h"
 
-extern "C" void mx_entry();
+extern "C" {
+void mx_entry();
+void mx_counter_entry();
+}
 
 namespace mx::agent {
 
@@ -22,10 +25,10 @@ constexpr int kMaxPatched = 4096;
 constexpr int kRwx = 7, kRx = 5;
 
 struct Patched {
-  uint64_t start;       // first byte of the region
-  uint64_t trampoline;  // copy of the part before
-  uint32_t size;        // of the trampoline
-  uint8_t len, syscall_at;
+  uint64_t start;                        // first byte of the region
+  uint64_t trampoline;                   // copy of the part before
+  uint32_t size;                         // of the trampoline
+  uint8_t len, syscall_at, instruction;  // bytes: see sites::Site
 };
 Patched patched[kMaxPatched];
 int patched_count;
@@ -85,6 +88,12 @@ void put32(uint8_t* at, int64_t value) {
   memcpy(at, &v, 4);
 }
 
+void write_jump(uint8_t* at, uint64_t to) {
+  constexpr uint64_t kSize = 5;
+  at[0] = 0xe9;
+  put32(at + 1, static_cast<int64_t>(to - (reinterpret_cast<uint64_t>(at) + kSize)));
+}
+
 // Adds `shift` to the RIP-relative displacements of bytes [from, to) of the region.
 bool fix_displacements(const Site& s, uint8_t* copy, uint8_t from, uint8_t to, int64_t shift) {
   for (uint8_t at : s.disp32_at) {
@@ -98,10 +107,22 @@ bool fix_displacements(const Site& s, uint8_t* copy, uint8_t from, uint8_t to, i
   return true;
 }
 
+// The way into the agent: the register that the instruction overwrites says where to go on.
+void write_door(uint8_t* code, bool is_counter) {
+  static constexpr uint8_t kInRcx[13] = {0x48, 0x8d, 0x0d, 14, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0},
+                           kInRdx = 0x15;
+  memcpy(code, kInRcx, 13);
+  if (is_counter) code[2] = kInRdx;
+  auto door = reinterpret_cast<uint64_t>(is_counter ? &mx_counter_entry : &mx_entry);
+  memcpy(code + 13, &door, 8);
+}
+
+bool is_syscall(const uint8_t* at) { return at[0] == 0x0f && at[1] == 0x05; }
+
 // Writes the trampoline of the region at `start`. Returns its address, or 0.
 uint64_t write_trampoline(const Site& s, uint64_t start) {
-  uint8_t after = s.syscall_at + 2;
-  uint64_t size = s.len - 2u + kEntrySize + 5;
+  uint8_t after = s.syscall_at + s.size;
+  uint64_t size = s.len - s.size + kEntrySize + 5;
   uint64_t at = trampoline_room(start, size);
   if (!at) return 0;
   auto* code = reinterpret_cast<uint8_t*>(at);
@@ -109,17 +130,13 @@ uint64_t write_trampoline(const Site& s, uint64_t start) {
   memcpy(code, from, s.syscall_at);
   if (!fix_displacements(s, code, 0, s.syscall_at, static_cast<int64_t>(start - at))) return 0;
   code += s.syscall_at;
-  static constexpr uint8_t kDoor[13] = {0x48, 0x8d, 0x0d, 14, 0, 0, 0, 0xff, 0x25, 0, 0, 0, 0};
-  memcpy(code, kDoor, 13);
-  auto door = reinterpret_cast<uint64_t>(&mx_entry);
-  memcpy(code + 13, &door, 8);
+  write_door(code, !is_syscall(from + s.syscall_at));
   code += kEntrySize;
   memcpy(code, from + after, s.len - after);
   auto shift = static_cast<int64_t>(start + after - reinterpret_cast<uint64_t>(code));
   if (!fix_displacements(s, code, after, s.len, shift)) return 0;
   code += s.len - after;
-  code[0] = 0xe9;
-  put32(code + 1, static_cast<int64_t>(start + s.len - (reinterpret_cast<uint64_t>(code) + 5)));
+  write_jump(code, start + s.len);
   return at;
 }
 
@@ -132,15 +149,24 @@ const Patched* patch_of(uint64_t start) {
 // REQUIRES: the region's pages are writable.
 const Patched* rewrite(Thread* t, const Site& s, uint64_t start) {
   auto* code = reinterpret_cast<uint8_t*>(start);
-  if (code[s.syscall_at] != 0x0f || code[s.syscall_at + 1] != 0x05 || s.len < 5) return nullptr;
+  const uint8_t* at = code + s.syscall_at;
+  const bool counter = at[0] == 0x0f && (s.size == 2 ? at[1] == 0x31 : at[1] == 1 && at[2] == 0xf9);
+  const bool room = s.len >= 5 || (s.len == s.size && s.stone >= s.len);
+  if (s.size < 2 || s.size > 3 || !room || !(counter || (s.size == 2 && is_syscall(at))))
+    return nullptr;
   if (patched_count == kMaxPatched) return nullptr;
   uint64_t trampoline = write_trampoline(s, start);
   if (!trampoline) return nullptr;
-  code[0] = 0xe9;
-  put32(code + 1, static_cast<int64_t>(trampoline - (start + 5)));
-  memset(code + 5, 0xcc, s.len - 5);
+  write_jump(code + s.stone, trampoline);
+  if (s.stone) {
+    code[0] = 0xeb;
+    code[1] = s.stone - 2;
+  }
+  for (int i = s.stone ? 2 : 5; i < s.len; i++) code[i] = 0xcc;
   Patched& p = patched[patched_count++];
-  p = {start, trampoline, static_cast<uint32_t>(s.len - 2 + kEntrySize + 5), s.len, s.syscall_at};
+  p = {start, trampoline,   static_cast<uint32_t>(s.len - s.size + kEntrySize + 5),
+       s.len, s.syscall_at, s.size};
+  if (counter) return &p;
   t->proc->shared->rewritten[static_cast<int>(t->proc->version)].fetch_add(
       1, std::memory_order_relaxed);
   return &p;
@@ -171,18 +197,24 @@ const Site* find_site(const SiteTable& table, uint64_t file_offset) {
   return &sites[low];
 }
 
-void patch_region(Thread* t, CodeRegion& region) {
-  const SiteTable* table = site_table(t, region, 2000);
-  if (!table || (!table->rewritable && !table->entries)) return;
-  if (!make_writable(region.begin, region.end)) return;
+void rewrite_all(Thread* t, const CodeRegion& region, const Site* sites, uint32_t count) {
   uint64_t size = region.end - region.begin;
-  for (uint32_t i = 0; i < table->count; i++) {
-    const Site& s = table->sites()[i];
+  for (uint32_t i = 0; i < count; i++) {
+    const Site& s = sites[i];
     if (!(s.flags & sites::kRewritable) || s.file_offset < region.file_offset) continue;
     uint64_t at = s.file_offset - region.file_offset;
-    if (at + s.len > size || patch_of(region.begin + at)) continue;
+    if (at + s.len > size || at + s.stone + 5 > size || patch_of(region.begin + at)) continue;
     rewrite(t, s, region.begin + at);
   }
+}
+
+void patch_region(Thread* t, CodeRegion& region) {
+  const SiteTable* table = site_table(t, region, 2000);
+  const uint32_t counters = control()->settings.serial_threads && table ? table->counters : 0;
+  if (!table || (!table->rewritable && !table->entries && !counters)) return;
+  if (!make_writable(region.begin, region.end)) return;
+  rewrite_all(t, region, table->sites(), table->count);
+  rewrite_all(t, region, table->counter_sites(), counters);
   hook_entries(*table, region);
   make_executable(region.begin, region.end);
 }
@@ -208,7 +240,8 @@ void note_code(Thread* t, uint64_t address, uint64_t length) {
     else
       i++;
   }
-  if (t->proc->multi_threaded || has_shared_memory()) hook_at_once(t, address);
+  const bool at_once = t->proc->multi_threaded || control()->settings.serial_threads;
+  if (at_once || has_shared_memory()) hook_at_once(t, address);
 }
 
 void hook_at_once(Thread* t, uint64_t address) {
@@ -239,7 +272,7 @@ void patch_all(Thread* t) {
   // All are asked for before the first is waited for.
   each_region(t, [](Thread* t, CodeRegion& region) { (void)site_table(t, region, 0); });
   each_region(t, patch_region);
-  if (!t->trap) return;
+  if (!t->trap || !t->regs) return;
   // The call in progress trapped at a site that may just have been rewritten.
   t->regs->rip = relocated(t->regs->rip);
   t->restart = relocated(t->restart);
@@ -254,9 +287,18 @@ uint64_t relocated(uint64_t rip) {
     const Patched& p = patched[i];
     if (rip <= p.start || rip >= p.start + p.len) continue;
     uint64_t offset = rip - p.start;
-    return p.trampoline + offset + (offset > p.syscall_at ? kEntrySize - 2 : 0);
+    return p.trampoline + offset + (offset > p.syscall_at ? kEntrySize - p.instruction : 0);
   }
   return rip;
+}
+
+bool reads_processor(uint64_t go_on) {
+  constexpr uint8_t kRdtscp = 3;
+  for (int i = 0; i < patched_count; i++) {
+    const Patched& p = patched[i];
+    if (go_on == p.trampoline + p.syscall_at + kEntrySize) return p.instruction == kRdtscp;
+  }
+  return false;
 }
 
 uint64_t original(uint64_t rip) {
@@ -266,7 +308,7 @@ uint64_t original(uint64_t rip) {
     uint64_t offset = rip - p.trampoline;
     if (offset <= p.syscall_at) return p.start + offset;
     if (offset < p.syscall_at + kEntrySize) return p.start + p.syscall_at;
-    offset -= kEntrySize - 2;
+    offset -= kEntrySize - p.instruction;
     return p.start + (offset < p.len ? offset : p.len);
   }
   return rip;

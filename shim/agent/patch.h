@@ -32,6 +32,8 @@ void patch_all(Thread* t);
 uint64_t restart_address(const Thread* t, const Regs* r);
 /// An original address as it must be continued: in the trampoline if its site was rewritten.
 uint64_t relocated(uint64_t rip);
+/// Whether a reader of the counter that goes on there was rdtscp.
+bool reads_processor(uint64_t go_on);
 /// An address in a trampoline as the program knows it; any other address unchanged.
 uint64_t original(uint64_t rip);
 

@@ -1,6 +1,7 @@
 #include "shim/agent/processes.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/baton.h"
 #include "shim/agent/checkpoint.h"
 #include "shim/agent/children.h"
 #include "shim/agent/failover.h"
@@ -156,6 +157,7 @@ static bool follow_thread_exit(Call& c) {
 
 long run_exit(Call& c) {
   Thread* t = c.t;
+  clear_tid_in_turn(t);
   if (t->role == Role::kFollower && !follow_thread_exit(c)) return c.r->rax;
   bool follows = t->role == Role::kFollower;
   leave_serial(t);
@@ -171,6 +173,7 @@ long run_exit(Call& c) {
     if (t->role == Role::kLeader) lane_flush(t);
     t->proc->shared->threads.fetch_sub(1);
   }
+  pass_baton(t);
   t->proc->shared->event_count[version_index(t)].fetch_add(t->events);
   if (t->lane && t->role == Role::kLeader)
     for (int k : {stream::kRead, stream::kWritten}) {

@@ -126,6 +126,9 @@ struct LocalProcess {
   Word stand_in;            ///< its real_pid when a thread stands, or may soon stand, for it: see
                             ///< becomes_stand_in()
   Word borrowers, placing;  ///< see borrowed.h
+  /// Who runs (lane + 1), how often it was taken, how many wait for it, who gave it away last: see
+  /// baton.h
+  Word baton, baton_taken, baton_waiters, baton_left, baton_standing, baton_broken;
   uint8_t promoted;  ///< this version took over: its kernel ids differ from what the program sees
   uint32_t index;    ///< which LocalProcess block this is
   std::atomic<int32_t> threads;
@@ -220,6 +223,7 @@ struct Thread {
   uint64_t stack_top;  // gs:16
   uint32_t pending;    // gs:24  number of queued signals (checked by the blocking gate)
   uint32_t kicked;     // gs:28  another thread wants this one to park
+  uint64_t go_on;      // gs:32  where mx_counter_entry leaves the agent to
   LocalProcess* proc;
   Lane* lane;
   Role role;
@@ -291,9 +295,12 @@ struct Thread {
   SeenLane seen[kSeenLanes];
   /// follower: an event is consumed, and what it changes here (descriptors) has yet to be noted
   Word localises;
-  uint64_t followed;   ///< follower: the place of the last event for which it waited, + 1
-  uint64_t ticket;     ///< reserved place in the order of events + 1, see order.h
-  uint32_t gives_way;  ///< it is SCHED_IDLE by mx' doing, see pace.h
+  uint32_t passed_baton;  ///< the thread waits, or is about to run again: see baton.h
+  uint64_t baton_since;   ///< leader: when it got the baton (tsc)
+  uint64_t owed_turn;     ///< follower: to be passed with the baton; 0: none
+  uint64_t followed;      ///< follower: the place of the last event for which it waited, + 1
+  uint64_t ticket;        ///< reserved place in the order of events + 1, see order.h
+  uint32_t gives_way;     ///< it is SCHED_IDLE by mx' doing, see pace.h
   uint64_t looked_tsc, looked_events;  ///< when that was last thought of
   uint32_t die_after;  ///< injected fault: SIGKILL when the kernel has executed the call
   Word at_flight;      ///< survivor: enum AtFlight

@@ -1,6 +1,7 @@
 #include "shim/agent/vectors.h"
 
 #include "shim/agent/align.h"
+#include "shim/agent/baton.h"
 #include "shim/agent/compared.h"
 #include "shim/agent/fds.h"
 #include "shim/agent/flight.h"
@@ -70,6 +71,7 @@ long run_vmsplice(Call& c) {
     if (m == Match::kMatched) {
       if (has_results(t, h)) c.d = &reading;
       follower_take(c, h);
+      if (!(h.flags & stream::kOrdered)) await_baton(c);
       return c.ret;
     }
   }
@@ -78,6 +80,7 @@ long run_vmsplice(Call& c) {
   c.ret = execute(c);
   if (c.ret == kEintr && restart_after_signal(c)) return c.r->rax;
   if (t->role == Role::kLeader) publish(c, EventKind::kCall, 0);
+  if (c.ran_apart) run_again(c);
   return c.ret;
 }
 

@@ -31,7 +31,7 @@ Examples:
 
 // As the options of `mx run` say it in words.
 struct Words {
-  std::string leader = "old", lockstep = "window", recovery = "on";
+  std::string leader = "old", lockstep = "window", recovery = "on", threads = "parallel";
 };
 
 bool is_one_of(const std::string& word, const char* a, const char* b) {
@@ -43,10 +43,10 @@ bool is_one_of(const std::string& word, const char* a, const char* b) {
 // to look, and to say what is wrong.
 bool read_plain(int argc, char** argv, monitor::Options& o, Words& w) {
   const std::pair<const char*, std::string*> known[] = {
-      {"--old", &o.program[0]},      {"--new", &o.program[1]}, {"--old-root", &o.root[0]},
-      {"--new-root", &o.root[1]},    {"--leader", &w.leader},  {"--lockstep", &w.lockstep},
-      {"--recovery", &w.recovery},   {"--rules", &o.rules},    {"--report", &o.report},
-      {"--crash-dir", &o.crash_dir}, {"--id", &o.id}};
+      {"--old", &o.program[0]},    {"--new", &o.program[1]},      {"--old-root", &o.root[0]},
+      {"--new-root", &o.root[1]},  {"--leader", &w.leader},       {"--lockstep", &w.lockstep},
+      {"--recovery", &w.recovery}, {"--threads", &w.threads},     {"--rules", &o.rules},
+      {"--report", &o.report},     {"--crash-dir", &o.crash_dir}, {"--id", &o.id}};
   std::set<std::string*> seen;
   for (int i = 1; i < argc; i += 2) {
     const auto found = std::find_if(std::begin(known), std::end(known), [&](const auto& option) {
@@ -59,13 +59,15 @@ bool read_plain(int argc, char** argv, monitor::Options& o, Words& w) {
     *found->second = value;
   }
   return !o.program[0].empty() && !o.program[1].empty() && is_one_of(w.leader, "old", "new") &&
-         is_one_of(w.lockstep, "window", "full") && is_one_of(w.recovery, "on", "off");
+         is_one_of(w.lockstep, "window", "full") && is_one_of(w.recovery, "on", "off") &&
+         is_one_of(w.threads, "parallel", "serial");
 }
 
 int run_monitor(monitor::Options& o, const Words& w) {
   o.leader = w.leader == "old" ? stream::Version::kOld : stream::Version::kNew;
   o.full_lockstep = w.lockstep == "full";
   o.recovery = w.recovery == "on";
+  o.serial_threads = w.threads == "serial";
   try {
     check_options(o);
     return monitor::Monitor(o).run();
@@ -103,6 +105,12 @@ int parse_and_run(int argc, char** argv, monitor::Options& o) {
   app.add_option("--recovery", w.recovery, "bring a crashed version back (default: on)")
       ->check(CLI::IsMember({"on", "off"}))
       ->type_name("on|off");
+  app.add_option(
+         "--threads", w.threads,
+         "serial: one thread of a process runs at a time, for programs whose threads decide\n"
+         "by memory who does what: node, Go, JVMs, ruby (default: parallel)")
+      ->check(CLI::IsMember({"parallel", "serial"}))
+      ->type_name("parallel|serial");
   app.add_option("--hang-timeout", o.hang_timeout_s,
                  "seconds without progress that count as a hang; 0: never (default: 10)")
       ->check(CLI::NonNegativeNumber)

@@ -144,10 +144,12 @@ void print_version(const char* name, const ordered_json& v) {
 
 void print_status(const ordered_json& s) {
   printf(
-      "id         %s\nleader     %s (%s)\nup         %s, %s processes, lockstep %s, recovery %s\n",
+      "id         %s\nleader     %s (%s)\nup         %s, %s processes, lockstep %s, threads %s, "
+      "recovery %s\n",
       text_at(s, "id").c_str(), text_at(s, "leader").c_str(), text_at(s, "state").c_str(),
       s.contains("uptime") ? duration(s["uptime"]).c_str() : "-", text_at(s, "processes").c_str(),
-      text_at(s, "lockstep").c_str(), text_at(s, "recovery").c_str());
+      text_at(s, "lockstep").c_str(), text_at(s, "threads").c_str(),
+      text_at(s, "recovery").c_str());
   if (s.contains("versions"))
     for (const char* v : {"old", "new"}) print_version(v, s["versions"].value(v, ordered_json()));
   if (s.contains("lag"))

@@ -111,6 +111,7 @@ Options options_of(const Control& control) {
   o.terminal = s.terminal;
   o.leader = s.leader == "old" ? stream::Version::kOld : stream::Version::kNew;
   o.full_lockstep = s.lockstep == "full";
+  o.serial_threads = s.threads == "serial";
   o.recovery = s.recovery;
   o.hang_timeout_s = s.hang_timeout;
   o.replay_bundle = s.replay_bundle;

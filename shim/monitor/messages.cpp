@@ -201,13 +201,27 @@ void Monitor::on_failover(const Message& m) {
   handover_.begin_below(p, m.version, handover_limit());
 }
 
+namespace {
+
+// A follower that went another way: with threads, they may have run in another order.
+bool may_want_serial(const Control& c, const Process& p, const std::string& reason) {
+  const bool strayed = reason.find("sequences of system calls") != std::string::npos ||
+                       reason.find("waited for each other") != std::string::npos;
+  return strayed && p.threads.load() > 1 && !c.settings.serial_threads;
+}
+
+}  // namespace
+
 void Monitor::on_dropped(const Message& m) {
   const Process& p = arena_.control().processes[m.process];
   if (recoveries_.was_given_up(static_cast<pid_t>(m.number[0]))) return;
   if (PairRecovery& r = recoveries_.of(p); r.active() && r.version() == m.version)
     r.failed(text_of(m));
-  report_.write("dropped",
-                {{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}});
+  nlohmann::ordered_json line{
+      {"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}};
+  if (may_want_serial(arena_.control(), p, text_of(m)))
+    line["hint"] = "threads that decide by memory who does what want --threads serial";
+  report_.write("dropped", line);
   if (&p == &root()) {
     roots_[static_cast<int>(m.version)].was_dropped = true;
     if (!crashes_.looks_at(roots_[static_cast<int>(m.version)].pid)) kill_version(m.version);

@@ -89,6 +89,7 @@ Monitor::~Monitor() {
 void Monitor::fill_settings() {
   Settings& s = arena_.control().settings;
   s.full_lockstep = options_.full_lockstep;
+  s.serial_threads = options_.serial_threads;
   s.hang_timeout_ms = static_cast<uint32_t>(options_.hang_timeout_s * 1000);
   s.recovery = options_.recovery;
   s.reserved_fd = reserved_descriptor();

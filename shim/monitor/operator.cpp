@@ -65,10 +65,15 @@ ordered_json settings_of(const Options& o) {
     const int i = static_cast<int>(v);
     versions[name(v)] = {{"program", o.program[i]}, {"root", o.root[i].empty() ? "/" : o.root[i]}};
   }
-  return {{"versions", versions},     {"arguments", o.args},
-          {"leader", name(o.leader)}, {"lockstep", o.full_lockstep ? "full" : "window"},
-          {"recovery", o.recovery},   {"hang_timeout", o.hang_timeout_s},
-          {"rules", o.rules},         {"report", o.report},
+  return {{"versions", versions},
+          {"arguments", o.args},
+          {"leader", name(o.leader)},
+          {"lockstep", o.full_lockstep ? "full" : "window"},
+          {"threads", o.serial_threads ? "serial" : "parallel"},
+          {"recovery", o.recovery},
+          {"hang_timeout", o.hang_timeout_s},
+          {"rules", o.rules},
+          {"report", o.report},
           {"pid", getpid()}};
 }
 
@@ -193,6 +198,7 @@ ordered_json Monitor::status() const {
                  {"state", text_of(static_cast<PairState>(shown->state.load()))},
                  {"uptime", std::round((seconds() - started_) * 1000) / 1000},
                  {"lockstep", options_.full_lockstep ? "full" : "window"},
+                 {"threads", options_.serial_threads ? "serial" : "parallel"},
                  {"processes", pairs},
                  {"versions",
                   {{"old", version_status(Version::kOld)}, {"new", version_status(Version::kNew)}}},

@@ -16,6 +16,7 @@ struct Options {
   std::string argv0;  ///< what both versions get as argv[0]; empty: the leader's program
   stream::Version leader = stream::Version::kOld;
   bool full_lockstep = false;
+  bool serial_threads = false;
   bool recovery = true;
   double hang_timeout_s = 10;
   std::string rules, report;

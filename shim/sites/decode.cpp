@@ -46,6 +46,10 @@ Kind classify_two_bytes(const Opcode& op) {
   switch (op.code) {
     case 0x05:
       return op.prefixed ? Kind::kTrap : Kind::kSyscall;
+    case 0x31:
+      return op.prefixed ? Kind::kTrap : Kind::kCounter;
+    case 0x01:  // rdtscp; the others of this group are for the kernel, mostly
+      return op.modrm == 0xf9 && !op.prefixed ? Kind::kCounter : Kind::kPlain;
     case 0x0b:  // ud2
     case 0xb9:  // ud1
     case 0xff:  // ud0
@@ -76,7 +80,9 @@ Kind classify(Bytes bytes) {
   const Opcode op = read_opcode(bytes);
   if (op.two_bytes) {
     const Kind kind = classify_two_bytes(op);
-    return kind == Kind::kSyscall && bytes.size() != 2 ? Kind::kTrap : kind;  // a REX before it
+    const size_t size = op.code == 0x01 ? 3 : 2;  // more: a REX before it
+    const bool replaced = kind == Kind::kSyscall || kind == Kind::kCounter;
+    return replaced && bytes.size() != size ? Kind::kTrap : kind;
   }
   if (op.code >= 0x70 && op.code <= 0x7f) return Kind::kBranch;
   if (op.code >= 0xe0 && op.code <= 0xe3) return Kind::kBranch;  // loop, jrcxz

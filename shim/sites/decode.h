@@ -12,6 +12,7 @@ namespace mx::sites {
 enum class Kind : uint8_t {
   kPlain,         // goes on to the next instruction
   kSyscall,       // 0f 05
+  kCounter,       // rdtsc, rdtscp
   kBranch,        // relative jump or call, conditional or not, loop, jrcxz, xbegin
   kRet,           // c3 or f3 c3, near, without an operand
   kIndirectJump,  // through a register or memory, but for a RIP-relative slot (a tail call)

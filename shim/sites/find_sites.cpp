@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "branch_targets.h"
 #include "decode.h"
@@ -16,7 +17,14 @@ namespace {
 constexpr uint64_t kAlignment = 16;  // where compilers put functions
 constexpr uint64_t kAddressLimit = uint64_t{1} << 32;
 
-/// Where the bytes 0f 05 stand in the code, ascending.
+bool is_syscall(const uint8_t* at) { return at[0] == 0x0f && at[1] == 0x05; }
+
+/// `left` bytes are there.
+bool may_be_counter(const uint8_t* at, ptrdiff_t left) {
+  return at[1] == 0x31 || (left > 2 && at[1] == 0x01 && at[2] == 0xf9);
+}
+
+/// Where the bytes of syscall, rdtsc and rdtscp stand in the code, ascending.
 std::vector<uint64_t> find_candidates(const ElfImage& image) {
   std::vector<uint64_t> found;
   for (const Segment& code : image.code()) {
@@ -25,7 +33,8 @@ std::vector<uint64_t> find_candidates(const ElfImage& image) {
     for (const uint8_t* at = begin; at + 1 < end; ++at) {
       at = static_cast<const uint8_t*>(std::memchr(at, 0x0f, end - at - 1));
       if (!at) break;
-      if (at[1] == 0x05) found.push_back(code.address + (at - begin));
+      if (is_syscall(at) || may_be_counter(at, end - at))
+        found.push_back(code.address + (at - begin));
     }
   }
   std::sort(found.begin(), found.end());
@@ -33,28 +42,43 @@ std::vector<uint64_t> find_candidates(const ElfImage& image) {
   return found;
 }
 
+/// Functions of a hostile file may overlap: what was found first counts. Ascending by offset.
+void leave_out_overlaps(std::vector<Site>* sites) {
+  std::ranges::stable_sort(*sites, {}, &Site::offset);
+  uint64_t free_from = 0;
+  std::erase_if(*sites, [&](const Site& site) {
+    if (site.offset < free_from) return true;
+    free_from = uint64_t{site.offset} + site.len;
+    return false;
+  });
+}
+
 class Finder {
  public:
   explicit Finder(const ElfImage& image)
       : image_(image), bounds_(image), targets_(image, bounds_.entries()) {}
 
-  std::vector<Site> run(const std::vector<uint64_t>& candidates) {
+  void run(const std::vector<uint64_t>& candidates) {
     for (auto at = candidates.begin(); at != candidates.end();) {
       const Function function = bounds_.around(*at);
       const auto end = std::lower_bound(at, candidates.end(), function.end);
       function_sites(function, {at, end});
       at = end;
     }
-    for (Site& site : sites_) {
-      const Segment* code = image_.code_at(site.offset);
-      site.file_offset = static_cast<uint32_t>(code->file_offset + (site.offset - code->address));
+    for (std::vector<Site>* found : {&sites_, &counters_}) {
+      leave_out_overlaps(found);
+      for (Site& site : *found) {
+        const Segment* code = image_.code_at(site.offset);
+        site.file_offset = static_cast<uint32_t>(code->file_offset + (site.offset - code->address));
+      }
     }
-    return std::move(sites_);
   }
+  const std::vector<Site>& sites() const { return sites_; }
+  const std::vector<Site>& counters() const { return counters_; }
 
  private:
-  /// The sites of one function; `candidates` are the places of 0f 05 in it. `part`: it is already a
-  /// part of a gap.
+  /// The sites of one function; `candidates` are the places in it where one may be. `part`: it is
+  /// already a part of a gap.
   void function_sites(const Function& function, std::span<const uint64_t> candidates,
                       bool part = false) {
     if (function.has_frame && function.frame.signal_handler)
@@ -77,7 +101,10 @@ class Finder {
                          {function, bytes, instructions, targets_, *image_.code_at(function.begin),
                           [this](uint64_t address) { return may_begin(address); }});
     for (size_t i = 0; i < instructions.size(); ++i)
-      if (instructions[i].kind == Kind::kSyscall) sites_.push_back(regions.find(i));
+      if (instructions[i].kind == Kind::kSyscall)
+        sites_.push_back(regions.find(i));
+      else if (instructions[i].kind == Kind::kCounter)
+        add_counter(regions.find(i));
   }
 
   /// A gap that does not decode as a whole: takes the pieces between aligned places that something
@@ -119,11 +146,17 @@ class Finder {
     return code.bytes.subspan(function.begin - code.address, function.end - function.begin);
   }
 
+  void add_counter(const Site& site) {
+    if (site.flags & kRewritable) counters_.push_back(site);
+  }
+
   void refuse_all(std::span<const uint64_t> candidates, Reason reason, uint8_t flags) {
     for (const uint64_t address : candidates) {
+      const Segment& code = *image_.code_at(address);
+      if (!is_syscall(&code.bytes[address - code.address])) continue;
       Site site{};
       site.offset = static_cast<uint32_t>(address);
-      site.len = 2;
+      site.len = site.size = 2;
       site.flags = flags;
       site.reason = reason;
       sites_.push_back(site);
@@ -134,7 +167,7 @@ class Finder {
   FunctionBounds bounds_;
   BranchTargets targets_;
   Decoder decoder_;
-  std::vector<Site> sites_;
+  std::vector<Site> sites_, counters_;
   Function neighbour_{};  // the last one may_begin() looked at
   std::vector<Instruction> neighbour_code_;
   size_t neighbour_budget_ = size_t{1} << 25;  // bytes: a hostile file must not keep it decoding
@@ -147,9 +180,15 @@ Result<TableBytes> find_sites(const ElfImage& image) {
     if (code.end() > kAddressLimit || code.file_offset + code.bytes.size() > kAddressLimit)
       return Error{"code above 4 GiB"};
   const std::vector<uint64_t> candidates = find_candidates(image);
-  std::vector<Site> sites;
-  if (!candidates.empty()) sites = Finder(image).run(candidates);
-  return TableBytes(sites, find_lock_entries(image, sites), image.build_id(), code_hash(image));
+  if (candidates.empty())
+    return TableBytes({}, find_lock_entries(image, {}), {}, image.build_id(), code_hash(image));
+  Finder finder(image);
+  finder.run(candidates);
+  std::vector<Site> all;
+  std::ranges::merge(finder.sites(), finder.counters(), std::back_inserter(all), {}, &Site::offset,
+                     &Site::offset);
+  return TableBytes(finder.sites(), find_lock_entries(image, all), finder.counters(),
+                    image.build_id(), code_hash(image));
 }
 
 Result<TableBytes> find_sites(Bytes elf_file) {

@@ -13,8 +13,8 @@ namespace mx::sites {
 /// The bytes of a SiteTable with its sites, aligned to 8 and sealed with its checksum.
 class TableBytes {
  public:
-  TableBytes(const std::vector<Site>& sites, const std::vector<LockEntry>& entries, Bytes build_id,
-             uint64_t code_hash);
+  TableBytes(const std::vector<Site>& sites, const std::vector<LockEntry>& entries,
+             const std::vector<Site>& counters, Bytes build_id, uint64_t code_hash);
   /// Takes bytes that were read from somewhere; nothing is checked (see site_cache.h).
   explicit TableBytes(Bytes raw);
 
@@ -22,6 +22,7 @@ class TableBytes {
   std::span<const LockEntry> lock_entries() const {
     return {table().lock_entries(), table().entries};
   }
+  std::span<const Site> counters() const { return {table().counter_sites(), table().counters}; }
   std::span<const Site> sites() const { return {table().sites(), table().count}; }
   Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(words_.data()), size_}; }
 
@@ -37,8 +38,9 @@ uint64_t table_checksum(Bytes table);
 /// build-id.
 uint64_t code_hash(const ElfImage& image);
 
-/// Every syscall instruction of `elf_file`, rewritable or refused, ascending. `elf_file` may be
-/// hostile. Errors: not an x86-64 ELF file, headers that contradict it, or code above 4 GiB.
+/// Every syscall instruction of `elf_file`, rewritable or refused, ascending, and those that read
+/// the time-stamp counter and are rewritable. `elf_file` may be hostile. Errors: not an x86-64 ELF
+/// file, headers that contradict it, or code above 4 GiB.
 Result<TableBytes> find_sites(Bytes elf_file);
 Result<TableBytes> find_sites(const ElfImage& image);
 

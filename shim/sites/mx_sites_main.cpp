@@ -45,6 +45,10 @@ int main(int argc, char** argv) {
     if (!quiet) print(site);
     if (!(site.flags & mx::sites::kRewritable)) ++refused[site.reason];
   }
+  for (const auto& site : table.counters())
+    if (!quiet)
+      std::printf("%#x rewrite counter len %u at +%u stone +%u\n", site.offset, site.len,
+                  site.syscall_at, site.stone);
   for (const auto& entry : table.lock_entries())
     if (!quiet)
       std::printf("%#x lock %s len %u\n", entry.offset,

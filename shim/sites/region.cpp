@@ -7,7 +7,6 @@ namespace mx::sites {
 namespace {
 
 constexpr size_t kJumpSize = 5;
-constexpr size_t kSyscallSize = 2;
 
 }  // namespace
 
@@ -33,20 +32,20 @@ Site RegionFinder::find(size_t index) {
   if (jumped_into(syscall.address + 1, syscall.end())) return refused(index, Reason::kBranchTarget);
   if (unresolved_jump_ && !checks_errno(index)) return refused(index, Reason::kIndirectJump);
 
-  constexpr size_t kWanted = kJumpSize - kSyscallSize;
+  const size_t wanted = kJumpSize - syscall.size;
   Reason reason = Reason::kNone;
   for (const bool with_fixups : {false, true}) {
-    const Side after = extend_after(index, kWanted, with_fixups);
+    const Side after = extend_after(index, wanted, with_fixups);
     Side before;
-    if (after.bytes < kWanted && !unresolved_jump_) {
-      before = extend_before(index, kWanted, with_fixups);
-      if (before.bytes < kWanted) before = extend_before(index, kWanted - after.bytes, with_fixups);
+    if (after.bytes < wanted && !unresolved_jump_) {
+      before = extend_before(index, wanted, with_fixups);
+      if (before.bytes < wanted) before = extend_before(index, wanted - after.bytes, with_fixups);
     }
     reason = after.obstacle;
-    const bool enough_before = before.bytes >= kWanted;
+    const bool enough_before = before.bytes >= wanted;
     const size_t last = enough_before ? index : index + after.count;
     const size_t gained = enough_before ? before.bytes : before.bytes + after.bytes;
-    if (gained < kWanted) continue;
+    if (gained < wanted) continue;
     Site site{};
     if (!describe(index - before.count, last, &site)) {
       reason = Reason::kNoRoom;
@@ -58,6 +57,38 @@ Site RegionFinder::find(size_t index) {
       continue;
     }
     taken_until_ = end;
+    return site;
+  }
+  return syscall.kind == Kind::kCounter ? by_stone(index, reason) : refused(index, reason);
+}
+
+/// Whether nothing but int3 stands there: behind the function up to `end`, or as instructions in
+/// it.
+bool RegionFinder::unused(uint64_t begin, uint64_t end) const {
+  constexpr uint8_t kInt3 = 0xcc;
+  const uint64_t behind = code_.function.end;
+  const uint64_t from = begin < behind ? begin : behind;
+  if (end > code_.segment.end() || (begin < behind && end > behind)) return false;
+  const Bytes bytes = code_.segment.bytes.subspan(from - code_.segment.address, end - from);
+  if (!std::ranges::all_of(bytes, [](uint8_t byte) { return byte == kInt3; })) return false;
+  if (begin >= behind) return true;
+  return std::ranges::any_of(code_.instructions, [&](const Instruction& i) {
+    return i.address == begin && i.kind == Kind::kStop && i.size == 1;
+  });
+}
+
+Site RegionFinder::by_stone(size_t index, Reason reason) {
+  constexpr uint64_t kShortJump = 2, kReach = 127;
+  const Instruction& reader = code_.instructions[index];
+  const uint64_t begin = reader.address, last = begin + kShortJump + kReach;
+  if (jumped_into(begin + 1, reader.end()) || begin < taken_until_) return refused(index, reason);
+  for (uint64_t at = std::max(reader.end(), stones_until_); at <= last; ++at) {
+    if (!unused(at, at + kJumpSize) || jumped_into(at, at + kJumpSize)) continue;
+    Site site{};
+    if (!describe(index, index, &site)) break;
+    site.stone = static_cast<uint8_t>(at - begin);
+    taken_until_ = reader.end();
+    stones_until_ = at + kJumpSize;
     return site;
   }
   return refused(index, reason);
@@ -120,6 +151,7 @@ Reason RegionFinder::obstacle_at(size_t index, bool with_fixups) {
   const Instruction& instruction = code_.instructions[index];
   switch (instruction.kind) {
     case Kind::kSyscall:
+    case Kind::kCounter:
       return Reason::kOverlap;
     case Kind::kPadding:
     case Kind::kRet:
@@ -186,7 +218,10 @@ bool RegionFinder::describe(size_t first, size_t last, Site* site) {
   for (size_t i = first; i <= last; ++i) {
     const Instruction& instruction = code_.instructions[i];
     const auto at = static_cast<uint8_t>(instruction.address - begin);
-    if (instruction.kind == Kind::kSyscall) site->syscall_at = at;
+    if (instruction.kind == Kind::kSyscall || instruction.kind == Kind::kCounter) {
+      site->syscall_at = at;
+      site->size = instruction.size;
+    }
     if (instruction.kind == Kind::kRet) site->flags |= kTouchesMemory;
     if (instruction.kind != Kind::kPlain) continue;
     const Mobility mobility = decoder_->mobility(bytes_of(instruction), instruction.address);
@@ -201,7 +236,7 @@ bool RegionFinder::describe(size_t first, size_t last, Site* site) {
 Site RegionFinder::refused(size_t index, Reason reason) const {
   Site site{};
   site.offset = static_cast<uint32_t>(code_.instructions[index].address);
-  site.len = kSyscallSize;
+  site.len = site.size = code_.instructions[index].size;
   site.flags = code_.function.guessed ? kGuessedBounds : 0;
   site.reason = reason;
   return site;

@@ -26,9 +26,10 @@ class RegionFinder {
  public:
   RegionFinder(Decoder* decoder, FunctionCode code);
 
-  /// The region for the syscall at instructions[index]. Prefers to take what stands after it, then
-  /// what stands before, then both; and what moves without fix-ups. Regions of one function never
-  /// overlap. REQUIRES: called with ascending indices. The file offset is left 0.
+  /// The region for the syscall, or the reading of the counter, at instructions[index]. Prefers to
+  /// take what stands after it, then what stands before, then both; and what moves without fix-ups.
+  /// Regions of one function never overlap. REQUIRES: called with ascending indices. The file
+  /// offset is left 0.
   Site find(size_t index);
 
  private:
@@ -48,10 +49,13 @@ class RegionFinder {
   Bytes bytes_of(const Instruction& instruction) const;
   bool describe(size_t first, size_t last, Site* site);
   Site refused(size_t index, Reason reason) const;
+  bool unused(uint64_t begin, uint64_t end) const;
+  Site by_stone(size_t index, Reason reason);
 
   Decoder* decoder_;
   const FunctionCode code_;
   uint64_t taken_until_ = 0;  // where the region before ends
+  uint64_t stones_until_ = 0;
   bool unresolved_jump_ = false;
 };
 

@@ -61,7 +61,9 @@ bool trustworthy(int fd) {
 
 bool valid_site(const Site& site) {
   if (!(site.flags & kRewritable)) return site.reason != Reason::kNone;
-  if (site.len < 5 || site.len > kMaxRegion || site.syscall_at + 2 > site.len) return false;
+  if ((site.len < 5 && site.stone < site.len) || site.len > kMaxRegion ||
+      site.syscall_at + site.size > site.len || site.size < 2 || site.size > 3)
+    return false;
   for (const uint8_t at : site.disp32_at)
     if (at != 0 && at + 4 > site.len) return false;
   return site.reason == Reason::kNone;
@@ -92,6 +94,11 @@ bool valid_table(Bytes raw) {
   }
   for (const LockEntry& entry : copy.lock_entries())
     if (!valid_entry(entry)) return false;
+  free_from = 0;
+  for (const Site& site : copy.counters()) {
+    if (!valid_site(site) || site.offset < free_from) return false;
+    free_from = uint64_t{site.offset} + site.len;
+  }
   return rewritable == copy.table().rewritable;
 }
 

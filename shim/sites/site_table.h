@@ -5,6 +5,9 @@
 //   +------------+----------------------------------+-------------------------------------+
 //   | SiteTable  | Site[count], ascending by offset | LockEntry[entries], ascending       |
 //   +------------+----------------------------------+-------------------------------------+
+//   | Site[counters], ascending: not `syscall` but rdtsc or rdtscp, only those that can be
+//   rewritten |
+//   +------------------------------------------------------------------------------------------------+
 //
 // A rewritable site is a region of whole instructions with one `syscall` in it:
 //
@@ -15,6 +18,9 @@
 // part, the entry to the agent, the after part, a jump to offset+len. Both parts are copied byte by
 // byte and then adjusted by the site's fix-ups (see relocate.h). Nothing known jumps to offset+1 …
 // offset+len-1.
+//
+// A reader of the counter between a branch and a branch's target has no such region: there a short
+// jump leads to the `jmp rel32`, which stands in the padding behind the function (`stone`).
 #pragma once
 #include <cstdint>
 
@@ -23,7 +29,7 @@ namespace mx::sites {
 inline constexpr uint32_t kTableMagic = 0x5453786d;  // "mxST"
 /// Changes whenever the layout or the rules of the finder change: a cached table of another is
 /// stale.
-inline constexpr uint32_t kTableVersion = 9;
+inline constexpr uint32_t kTableVersion = 10;
 /// The most bytes a region has: bounds the agent's trampoline.
 inline constexpr uint32_t kMaxRegion = 48;
 /// Likewise of a lock function, if it moves as a whole.
@@ -57,7 +63,8 @@ struct Site {
   uint8_t flags;         // SiteFlag
   Reason reason;
   uint8_t disp32_at[2];  // where RIP-relative displacements stand in the region, ascending; 0: none
-  uint8_t reserved[2];
+  uint8_t size;          // bytes of the instruction that is replaced: 2, or 3 (rdtscp)
+  uint8_t stone;  // 0, or a region without room: how far behind `offset` five unused bytes are
 };
 
 /// The first bytes of a function whose calls the agent wants to see (lock_entries.h).
@@ -83,13 +90,16 @@ struct SiteTable {
   uint8_t build_id[32];
   uint8_t reserved[3];
   uint32_t entries;
-  uint32_t reserved2;
+  uint32_t counters;
   uint64_t code_hash;  // of the file's code, see code_hash() in find_sites.h
   uint64_t checksum;   // FNV-1a (64 bit) over the table with this field 0
 
   const Site* sites() const { return reinterpret_cast<const Site*>(this + 1); }
   const LockEntry* lock_entries() const {
     return reinterpret_cast<const LockEntry*>(sites() + count);
+  }
+  const Site* counter_sites() const {
+    return reinterpret_cast<const Site*>(lock_entries() + entries);
   }
 };
 
@@ -102,8 +112,8 @@ static_assert(sizeof(SiteTable) == 80 && alignof(SiteTable) == 8);
 inline bool plausible(const SiteTable* table, uint64_t size) {
   return size >= sizeof(SiteTable) && table->magic == kTableMagic &&
          table->version == kTableVersion && table->bytes == size &&
-         size - sizeof(SiteTable) ==
-             uint64_t{table->count} * sizeof(Site) + uint64_t{table->entries} * sizeof(LockEntry);
+         size - sizeof(SiteTable) == (uint64_t{table->count} + table->counters) * sizeof(Site) +
+                                         uint64_t{table->entries} * sizeof(LockEntry);
 }
 
 }  // namespace mx::sites

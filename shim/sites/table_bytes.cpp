@@ -18,14 +18,16 @@ uint64_t table_checksum(Bytes table) {
 }
 
 TableBytes::TableBytes(const std::vector<Site>& sites, const std::vector<LockEntry>& entries,
-                       Bytes build_id, uint64_t code_hash)
-    : size_(sizeof(SiteTable) + sites.size() * sizeof(Site) + entries.size() * sizeof(LockEntry)) {
+                       const std::vector<Site>& counters, Bytes build_id, uint64_t code_hash)
+    : size_(sizeof(SiteTable) + sites.size() * sizeof(Site) + entries.size() * sizeof(LockEntry) +
+            counters.size() * sizeof(Site)) {
   SiteTable header{};
   header.magic = kTableMagic;
   header.version = kTableVersion;
   header.bytes = static_cast<uint32_t>(size_);
   header.count = static_cast<uint32_t>(sites.size());
   header.entries = static_cast<uint32_t>(entries.size());
+  header.counters = static_cast<uint32_t>(counters.size());
   header.rewritable = static_cast<uint32_t>(std::count_if(
       sites.begin(), sites.end(), [](const Site& site) { return site.flags & kRewritable; }));
   header.build_id_size = static_cast<uint8_t>(std::min(build_id.size(), sizeof header.build_id));
@@ -33,12 +35,15 @@ TableBytes::TableBytes(const std::vector<Site>& sites, const std::vector<LockEnt
   header.code_hash = code_hash;
   words_.resize((size_ + 7) / 8);
   auto* raw = reinterpret_cast<uint8_t*>(words_.data());
-  std::memcpy(raw, &header, sizeof header);
-  const size_t site_bytes = sites.size() * sizeof(Site);
-  if (!sites.empty()) std::memcpy(raw + sizeof header, sites.data(), site_bytes);
-  if (!entries.empty())
-    std::memcpy(raw + sizeof header + site_bytes, entries.data(),
-                entries.size() * sizeof(LockEntry));
+  size_t at = 0;
+  const auto append = [&](const void* from, size_t n) {
+    if (n) std::memcpy(raw + at, from, n);
+    at += n;
+  };
+  append(&header, sizeof header);
+  append(sites.data(), sites.size() * sizeof(Site));
+  append(entries.data(), entries.size() * sizeof(LockEntry));
+  append(counters.data(), counters.size() * sizeof(Site));
   header.checksum = table_checksum(bytes());
   std::memcpy(raw, &header, sizeof header);
 }

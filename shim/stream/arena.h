@@ -245,6 +245,7 @@ inline constexpr uint32_t kOwnMounts = 64;
 
 struct Settings {
   uint32_t full_lockstep;
+  uint32_t serial_threads;   ///< one thread of a process runs at a time, see agent/baton.h
   uint32_t hang_timeout_ms;  ///< 0: off
   uint32_t recovery;
   uint32_t has_aes;       ///< the processor has AES instructions

@@ -17,9 +17,9 @@ enum class EventKind : uint8_t {
   kPrivateOpen = 9,  ///< the leader opened a file of its own image at the number in `result`
   kLock = 11,        ///< this thread got a lock, or failed to: `nr` says by which function
                ///< (sites/lock_entries.h), `digest` holds errno. May be missing or left over in the
-               ///< follower.
+               ///< follower. Or it runs again: BatonEvent in agent/baton.h.
   /// what a hooked function made (sites/lock_entries.h): the bytes, at most 512 an event, and its
-  /// result. May be missing or left over in the follower.
+  /// result; with `nr` 1 the time-stamp counter. May be missing or left over in the follower.
   kRandom = 12,
   kThreadExit = 10,  ///< this thread ends (exit(2) while others go on)
   /// this thread has begun a call that may wait, and on which another one may act before it

@@ -100,6 +100,7 @@ class CommandLine(OnTheCommandLine):
         for words in (["run"], ["run", "--old", "/bin/true"], ["run", "--nonsense"], ["nonsense"],
                       ["run", "--old", "/bin/true", "--new", "/bin/true", "--leader", "both"],
                       ["run", "--old", "/bin/true", "--new", "/bin/true", "--lockstep", "loose"],
+                      ["run", "--old", "/bin/true", "--new", "/bin/true", "--threads", "many"],
                       ["run", "--old", "/bin/true", "--new", "/bin/true", "--hang-timeout", "soon"]):
             done = self.mx(*words)
             self.assertEqual(125, done.returncode, f"{words}: {done.stderr}")
@@ -109,7 +110,7 @@ class CommandLine(OnTheCommandLine):
         done = self.mx("run", "--help")
         self.assertEqual(0, done.returncode)
         for option in ("--old", "--new", "--old-root", "--new-root", "--leader", "--lockstep", "--recovery",
-                       "--hang-timeout", "--rules", "--report"):
+                       "--threads", "--hang-timeout", "--rules", "--report"):
             self.assertIn(option.encode(), done.stdout)
 
     def test_no_permission_to_trace(self):

@@ -94,7 +94,8 @@ class Session:
         native_result, native_tree = native
         report = os.path.join(self.folder, f"{label}.report")
         command = [os.path.abspath(self.options.mx), "run", "--old", self.binary, "--new", self.binary,
-                   "--lockstep", lockstep, "--report", report, "--", *self.program.args]
+                   "--lockstep", lockstep, "--report", report,
+                   *(["--threads", "serial"] if self.options.threads == "serial" else []), "--", *self.program.args]
         result, tree = self.execute(label, command, environment)
         stdout = native_result.stdout if self.program.expect_mx is None else self.program.expect_mx
         self.compare((stdout, native_result.stderr, f"{native_result.status}\n",
@@ -173,6 +174,8 @@ def parse_options(arguments):
     parser.add_argument("--fault", default="kill@0.5", metavar="KIND@PART",
                         help="mode killed: kill, kill-after or ill, at which part (kill@0.5) or number (ill@7) of the "
                              "leader's events")
+    parser.add_argument("--threads", choices=("parallel", "serial"), default="parallel",
+                        help="as mx run has it (parallel)")
     parser.add_argument("--repeat", type=int, default=1, metavar="N", help="run everything N times")
     parser.add_argument("--keep", action="store_true", help="keep the folders of good runs too")
     parser.add_argument("programs", nargs="+", metavar="PROGRAM", help="name, without .c or .cpp")

@@ -61,11 +61,13 @@ TEST_F(Settings, EachReachesTheMonitorByAnnotationAndByVariable) {
   const Json plain = told(with({image}));
   EXPECT_EQ(plain["leader"], "old");
   EXPECT_EQ(plain["lockstep"], "window");
+  EXPECT_EQ(plain["threads"], "parallel");
   EXPECT_EQ(plain["recovery"], true);
   EXPECT_EQ(plain["hangTimeout"], 10.0);
   const Json set = told(with({image,
                               {"run.mx.leader", "new"},
                               {"run.mx.lockstep", "full"},
+                              {"run.mx.threads", "serial"},
                               {"run.mx.recovery", "off"},
                               {"run.mx.hang-timeout", "2.5"},
                               {"run.mx.rules", "/etc/rules"},
@@ -73,6 +75,7 @@ TEST_F(Settings, EachReachesTheMonitorByAnnotationAndByVariable) {
   const Json by_variable = told(with({}, {{"MX_NEW", "image:app:new"},
                                           {"MX_LEADER", "new"},
                                           {"MX_LOCKSTEP", "full"},
+                                          {"MX_THREADS", "serial"},
                                           {"MX_RECOVERY", "off"},
                                           {"MX_HANG_TIMEOUT", "2.5"},
                                           {"MX_RULES", "/etc/rules"},
@@ -80,6 +83,7 @@ TEST_F(Settings, EachReachesTheMonitorByAnnotationAndByVariable) {
   for (const Json& settings : {set, by_variable}) {
     EXPECT_EQ(settings["leader"], "new");
     EXPECT_EQ(settings["lockstep"], "full");
+    EXPECT_EQ(settings["threads"], "serial");
     EXPECT_EQ(settings["recovery"], false);
     EXPECT_EQ(settings["hangTimeout"], 2.5);
     EXPECT_EQ(settings["rules"], "/etc/rules");
@@ -89,13 +93,14 @@ TEST_F(Settings, EachReachesTheMonitorByAnnotationAndByVariable) {
   EXPECT_EQ(plain["replayBundle"], false);
   EXPECT_EQ(plain["core"], false);
   // The administrator's defaults, in a drop-in; what the container says wins.
-  ok("mkdir $W/config.d && printf '[defaults]\\nleader = \"new\"\\nlockstep = \"full\"\\nrecovery "
-     "= \"off\"\\n"
+  ok("mkdir $W/config.d && printf '[defaults]\\nleader = \"new\"\\nlockstep = \"full\"\\nthreads "
+     "= \"serial\"\\nrecovery = \"off\"\\n"
      "hang-timeout = 3\\n[report]\\nreplay-bundle = \"on\"\\ncore = \"on\"\\n' > "
      "$W/config.d/10.toml");
   const Json defaults = told(with({image, {"run.mx.lockstep", "window"}}));
   EXPECT_EQ(defaults["leader"], "new");
   EXPECT_EQ(defaults["lockstep"], "window");
+  EXPECT_EQ(defaults["threads"], "serial");
   EXPECT_EQ(defaults["recovery"], false);
   EXPECT_EQ(defaults["hangTimeout"], 3.0);
   EXPECT_EQ(defaults["replayBundle"], true);
@@ -162,10 +167,10 @@ TEST_F(Settings, RulesSilenceWhatIsExpected) {
 }
 
 TEST_F(Settings, AWrongValueStopsTheCreationAndIsNamed) {
-  const Pairs wrong = {{"leader", "both"},       {"lockstep", "half"},   {"recovery", "yes"},
-                       {"hang-timeout", "soon"}, {"hang-timeout", "-1"}, {"rules", "relative"},
-                       {"rules", "/a/../b"},     {"optional", "1"},      {"image", "-x"},
-                       {"image", "../y"},        {"image", "nosuch"}};
+  const Pairs wrong = {{"leader", "both"},    {"lockstep", "half"},     {"threads", "one"},
+                       {"recovery", "yes"},   {"hang-timeout", "soon"}, {"hang-timeout", "-1"},
+                       {"rules", "relative"}, {"rules", "/a/../b"},     {"optional", "1"},
+                       {"image", "-x"},       {"image", "../y"},        {"image", "nosuch"}};
   for (const auto& [name, value] : wrong) {
     const std::string said =
         refusal(with({{"run.mx.new", "image:app:new"}, {"run.mx." + name, value}}));

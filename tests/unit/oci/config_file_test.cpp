@@ -56,6 +56,7 @@ TEST(ConfigFile, TheInstalledFileShowsEveryKeyWithItsDefault) {
   EXPECT_EQ(from_file.core, without.core);
   EXPECT_EQ(from_file.leader, without.leader);
   EXPECT_EQ(from_file.lockstep, without.lockstep);
+  EXPECT_EQ(from_file.threads, without.threads);
   EXPECT_EQ(from_file.recovery, without.recovery);
   EXPECT_EQ(from_file.hang_timeout, without.hang_timeout);
   EXPECT_EQ(from_file.apparmor_profile, without.apparmor_profile);

@@ -32,14 +32,26 @@ TEST(Request, NothingAskedIsNothing) {
 
 TEST(Request, AnnotationWinsOverVariable) {
   Json config = with("run.mx.new", "image:a");
-  config["process"]["env"] = {"MX_NEW=image:b", "MX_HANG_TIMEOUT=2.5", "MX_LOCKSTEP=full"};
+  config["process"]["env"] = {"MX_NEW=image:b", "MX_HANG_TIMEOUT=2.5", "MX_LOCKSTEP=full",
+                              "MX_THREADS=serial"};
   const auto request = read_request(config, {});
   ASSERT_TRUE(request);
   EXPECT_EQ(request->source.name, "a");
   EXPECT_EQ(request->setting, "run.mx.new");
   EXPECT_EQ(request->hang_timeout, 2.5);
   EXPECT_EQ(request->lockstep, "full");
+  EXPECT_EQ(request->threads, "serial");
   EXPECT_EQ(request->first(), "old");
+}
+
+TEST(Request, WhatIsNotSaidIsTheAdministratorsDefault) {
+  Config defaults;
+  EXPECT_EQ(read_request(with("run.mx.new", "image:a"), defaults)->threads, "parallel");
+  defaults.threads = "serial";
+  EXPECT_EQ(read_request(with("run.mx.new", "image:a"), defaults)->threads, "serial");
+  Json config = with("run.mx.new", "image:a");
+  config["annotations"]["run.mx.threads"] = "parallel";
+  EXPECT_EQ(read_request(config, defaults)->threads, "parallel");
 }
 
 TEST(Request, EveryRefusalNamesTheSetting) {
@@ -51,6 +63,7 @@ TEST(Request, EveryRefusalNamesTheSetting) {
       {with("run.mx.new", "image:-x"), "run.mx.new"},
       {with("run.mx.nwe", "image:x"), "run.mx.nwe"},
       {{{"process", {{"env", {"MX_NEW=image:x", "MX_LEADER=both"}}}}}, "MX_LEADER"},
+      {{{"process", {{"env", {"MX_NEW=image:x", "MX_THREADS=one"}}}}}, "MX_THREADS"},
       {{{"process", {{"env", {"MX_NEW=image:x", "MX_HANG_TIMEOUT=nan"}}}}}, "MX_HANG_TIMEOUT"},
       {{{"process", {{"env", {"MX_NEW=image:x", "MX_OLD=image:y"}}}}}, "MX_OLD and MX_NEW"},
       {{{"annotations", {{"run.mx.new", 5}}}}, "run.mx.new"},

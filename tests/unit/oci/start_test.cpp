@@ -121,6 +121,7 @@ TEST(Start, HooksRunAtTheirPlaces) {
 TEST(SettingsJson, ComesBackAsItWas) {
   ContainerSettings s;
   s.id = "c";
+  s.threads = "serial";
   s.state_folder = "/s";
   s.notes = {"n"};
   VersionSettings v = shell("x");
@@ -131,6 +132,13 @@ TEST(SettingsJson, ComesBackAsItWas) {
   v.additional_gids = {1, 2};
   s.versions = {v, shell("y")};
   EXPECT_EQ(container_settings_from_json(to_json(s)), s);
+  // As an mx wrote it that had no such setting.
+  std::string older = to_json(s);
+  const std::string line = "\"threads\": \"serial\",";
+  ASSERT_NE(older.find(line), older.npos);
+  older.erase(older.find(line), line.size());
+  s.threads = "parallel";
+  EXPECT_EQ(container_settings_from_json(older), s);
   EXPECT_THROW(container_settings_from_json("{\"format\": 99}"), std::runtime_error);
   EXPECT_THROW(container_settings_from_json("{}"), std::runtime_error);
 }

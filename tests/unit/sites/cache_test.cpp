@@ -81,7 +81,8 @@ TEST_F(Cache, FileIsNamedByBuildIdAndReadableByAll) {
   ASSERT_TRUE(table);
   const std::string file = only_file();
   EXPECT_EQ(fs::path(file).filename().string().size(),
-            table.value().table().build_id_size * 2 + std::string(".v2.sites").size());
+            table.value().table().build_id_size * 2 +
+                (".v" + std::to_string(kTableVersion) + ".sites").size());
   struct stat status;
   ASSERT_EQ(stat(file.c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0644u);

@@ -87,7 +87,7 @@ void Patcher::patch(const Site& site) {
   emit({0x4d, 0x8d, 0x5b, 0x01});  // lea 1(%r11), %r11
   emit({0x4c, 0x89, 0x19});        // mov %r11, (%rcx)
   emit({0x0f, 0x05});
-  copy(site.syscall_at + 2, site.len);
+  copy(site.syscall_at + site.size, site.len);
   emit({0xe9, 0, 0, 0, 0});
   put_rel32(room_ - 4, region + site.len);
 
