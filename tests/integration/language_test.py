@@ -209,13 +209,13 @@ class Compilers(ProgramTest):
             run(["musl-gcc", "-O2", "-static", "-o", static, PROGRAMS / "musl_work.c"])
         return shown(box.run([static]))
 
-    @scenario("window", "full", allow=("divergence", "dropped", "hang", "recovery"))
+    @scenario("window", "full")
     def go(self, box):
-        """Its runtime's own thread makes calls as it sees fit (docs/limits.md): the follower may be lost, the program not."""
+        """Its runtime's own thread makes calls as it sees fit: its threads run one at a time."""
         program = built("go_work.go", lambda source, to: [
             "env", "CGO_ENABLED=0", "GO111MODULE=off", f"GOCACHE={settings.cache()}/go", "HOME=/tmp",
             "go", "build", "-o", to / "program", source])
-        return shown(box.run([program], env={"GOMAXPROCS": "1"}))
+        return shown(box.run([program], options=("--threads", "serial")))
 
 
 if __name__ == "__main__":
