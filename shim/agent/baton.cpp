@@ -124,9 +124,7 @@ void publish_woken(Thread* t, long result) {
   const uint8_t flags = announce_signals(t) ? stream::kSignalFollows : 0;
   publish_plain(t, EventKind::kLock, flags, kWoken, result, nullptr, 0);
 }
-}  // namespace
 
-namespace {
 // As a leader's thread that is woken.
 void wake_up(Thread* t, long result) {
   take_baton(t, false);
@@ -192,8 +190,6 @@ bool turn_is_owed(const Thread* t) {
 }
 
 namespace {
-
-constexpr uint64_t kFutexWait = 0, kFutexWaitBitset = 9, kFutexCommand = 0x7f;
 
 // Of the kinds that change no memory: what came of it is all that the follower needs.
 bool waits_only(const Call& c) {

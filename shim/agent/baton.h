@@ -4,8 +4,10 @@
 // is in the order of events. That is what a runtime needs whose threads decide by memory who does
 // what (node, Go, JVMs, ruby), which the order of locks (locks.h) does not tell.
 //
-// Leader:    gives the baton away before it waits in the kernel, and has it again before it
-//            publishes what came of it. Waits for a futex are events (kWoken), too.
+// Leader:    gives the baton away before it waits in the kernel, publishes what came of that at
+// once,
+//            without a place in the order, and when it has the baton again, that it runs (kWoken).
+//            Waits for a futex are such events, too.
 // Follower:  a thread that has consumed an event has its turn until it comes to the next one for
 //            which it waits: the turn is passed then, not before.
 //

@@ -69,10 +69,9 @@ void set_activity(Thread* t, Activity a, long nr) {
 
 // Others never answer EINTR, and a program may end of it (Go does when FUTEX_WAKE fails).
 static bool waits_for_futex(uint64_t op) {
-  constexpr uint64_t kWait = 0, kLockPi = 6, kWaitBitset = 9, kWaitRequeuePi = 11, kLockPi2 = 13;
-  constexpr uint64_t kCommand = 0x7f;  // FUTEX_CMD_MASK
-  op &= kCommand;
-  return op == kWait || op == kLockPi || op == kWaitBitset || op == kWaitRequeuePi ||
+  constexpr uint64_t kLockPi = 6, kWaitRequeuePi = 11, kLockPi2 = 13;
+  op &= kFutexCommand;
+  return op == kFutexWait || op == kLockPi || op == kFutexWaitBitset || op == kWaitRequeuePi ||
          op == kLockPi2;
 }
 

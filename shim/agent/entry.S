@@ -12,22 +12,8 @@
 
     .text
 
-// A rewritten site's trampoline jumps here: rcx = where to go on, all else as at the `syscall`.
-// The program's stack is not touched (red zone, tiny stacks).
-    .globl mx_entry
-    .type mx_entry, @function
-mx_entry:
-    mov %rsp, %gs:T_USER_RSP
-    mov %gs:T_STACK_TOP, %rsp
-    pushq %gs:T_USER_RSP
-    pushfq
-    push %rcx
-    push %rax
-    push %rdi
-    push %rsi
-    push %rdx
-    push %rcx
-    push %rax
+// The rest of the Regs, from r8 down; then \function(Thread*, Regs*). rsp is at the Regs again.
+    .macro serve function
     push %r8
     push %r9
     push %r10
@@ -44,12 +30,12 @@ mx_entry:
     and $-16, %rsp
     push %rsi
     push %rsi
-    call mx_fast_call
+    call \function
     pop %rsp
-// Continues the program from the Regs at rsp. rcx and r11 are lost, as at a real `syscall`.
-    .globl mx_resume
-mx_resume:
-    // The arithmetic flags come back too (popfq would cost more): OF by an addition, the rest by sahf.
+    .endm
+
+// Down to rax. The arithmetic flags come back too (popfq would cost more): OF by an addition, the rest by sahf.
+    .macro restore
     mov 17*8(%rsp), %rcx
     mov %ecx, %eax
     shr $11, %eax
@@ -68,6 +54,29 @@ mx_resume:
     pop %r9
     pop %r8
     pop %rax
+    .endm
+
+// A rewritten site's trampoline jumps here: rcx = where to go on, all else as at the `syscall`.
+// The program's stack is not touched (red zone, tiny stacks).
+    .globl mx_entry
+    .type mx_entry, @function
+mx_entry:
+    mov %rsp, %gs:T_USER_RSP
+    mov %gs:T_STACK_TOP, %rsp
+    pushq %gs:T_USER_RSP
+    pushfq
+    push %rcx
+    push %rax
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    serve mx_fast_call
+// Continues the program from the Regs at rsp. rcx and r11 are lost, as at a real `syscall`.
+    .globl mx_resume
+mx_resume:
+    restore
     lea 8(%rsp), %rsp
     pop %rdx
     pop %rsi
@@ -95,42 +104,8 @@ mx_counter_entry:
     push %rdx
     push %rcx
     push %rax
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
-    mov %gs:T_SELF, %rdi
-    mov %rsp, %rsi
-    cld
-    and $-16, %rsp
-    push %rsi
-    push %rsi
-    call mx_read_counter
-    pop %rsp
-    mov 17*8(%rsp), %rcx
-    mov %ecx, %eax
-    shr $11, %eax
-    and $1, %eax
-    add $0x7f, %al
-    mov %cl, %ah
-    sahf
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rax
+    serve mx_read_counter
+    restore
     pop %rcx
     pop %rdx
     pop %rsi

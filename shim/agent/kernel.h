@@ -9,6 +9,9 @@
 
 namespace mx::agent {
 
+// futex(2): what of `op` says which command, and two of them.
+inline constexpr uint64_t kFutexCommand = 0x7f, kFutexWait = 0, kFutexWaitBitset = 9;
+
 inline long raw6(long nr, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0, long f = 0) {
   long ret;
   register long r10 asm("r10") = d;

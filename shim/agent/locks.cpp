@@ -264,12 +264,11 @@ bool leaves_condition(Thread* t, uint64_t word, uint64_t op) {
   // glibc waits at a word of the condition (before 2.25: at the second), musl at one of its own
   // frame. What else waits in there is for the mutex, or for the condition's own lock: for that
   // glibc ends the program when it is told of a time limit.
-  constexpr uint64_t kCommand = 0x7f, kWait = 0, kWaitBitset = 9, kConditionSize = 48,
-                     kFrame = 4096;
-  const uint64_t command = op & kCommand;
+  constexpr uint64_t kConditionSize = 48, kFrame = 4096;
+  const uint64_t command = op & kFutexCommand;
   const bool at_condition =
-      (command == kWaitBitset && word - t->condition < kConditionSize) ||
-      (command == kWait && (word == t->condition + 4 || t->lock_sp - word < kFrame));
+      (command == kFutexWaitBitset && word - t->condition < kConditionSize) ||
+      (command == kFutexWait && (word == t->condition + 4 || t->lock_sp - word < kFrame));
   if (!t->condition || t->role != Role::kFollower || !at_condition) return false;
   t->condition = 0;
   return true;

@@ -217,8 +217,7 @@ void Monitor::on_dropped(const Message& m) {
   if (recoveries_.was_given_up(static_cast<pid_t>(m.number[0]))) return;
   if (PairRecovery& r = recoveries_.of(p); r.active() && r.version() == m.version)
     r.failed(text_of(m));
-  nlohmann::ordered_json line{
-      {"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}};
+  ordered_json line{{"version", name(m.version)}, {"pid", m.number[0]}, {"reason", text_of(m)}};
   if (may_want_serial(arena_.control(), p, text_of(m)))
     line["hint"] = "threads that decide by memory who does what want --threads serial";
   report_.write("dropped", line);

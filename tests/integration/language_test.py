@@ -27,6 +27,12 @@ def built(name, command):
     return made_once(folder, make) / "program"
 
 
+def go_program(name):
+    return built(name, lambda source, to: [
+        "env", "CGO_ENABLED=0", "GO111MODULE=off", f"GOCACHE={settings.cache()}/go", "HOME=/tmp",
+        "go", "build", "-o", to / "program", source])
+
+
 class Python(ProgramTest):
 
     @scenario("window", "full")
@@ -212,10 +218,7 @@ class Compilers(ProgramTest):
     @scenario("window", "full")
     def go(self, box):
         """Its runtime's own thread makes calls as it sees fit: its threads run one at a time."""
-        program = built("go_work.go", lambda source, to: [
-            "env", "CGO_ENABLED=0", "GO111MODULE=off", f"GOCACHE={settings.cache()}/go", "HOME=/tmp",
-            "go", "build", "-o", to / "program", source])
-        return shown(box.run([program], options=("--threads", "serial")))
+        return shown(box.run([go_program("go_work.go")], options=("--threads", "serial")))
 
 
 if __name__ == "__main__":

@@ -4,18 +4,13 @@ import os
 import signal
 
 from kill_test import SOURCES, lines, take
-from mxtest import Exchange, ProgramTest, free_port, main, scenario, settings
-from mxtest.debian import made_once, run
+from language_test import go_program
+from mxtest import Exchange, ProgramTest, free_port, main, scenario
 
 CONNECTIONS, REPLIES = 10, 1500
 SERIAL = ("--threads", "serial")
-
-
-def go_program():
-    folder = settings.cache() / "go-lines"
-    made_once(folder, lambda to: run(["env", "CGO_ENABLED=0", "GO111MODULE=off", f"GOCACHE={settings.cache()}/go", "HOME=/tmp",
-                                      "go", "build", "-o", to / "program", SOURCES / "go_lines.go"]))
-    return folder / "program"
+NODE = ("/usr/bin/node", SOURCES / "node_lines.js")
+RUBY = ("/usr/bin/ruby", SOURCES / "ruby_lines.rb")
 
 
 class Serial(ProgramTest):
@@ -36,27 +31,27 @@ class Serial(ProgramTest):
 
     @scenario("window", "full")
     def go(self, box):
-        return self.serve(box, [go_program()], False)
+        return self.serve(box, [go_program("go_lines.go")], False)
 
     @scenario("window", "full", allow=("failover", "crash", "recovery"))
     def go_killed(self, box):
-        return self.serve(box, [go_program()], True)
+        return self.serve(box, [go_program("go_lines.go")], True)
 
     @scenario("window", "full")
     def node(self, box):
-        return self.serve(box, ["/usr/bin/node", SOURCES / "node_lines.js"], False)
+        return self.serve(box, NODE, False)
 
     @scenario("window", "full", allow=("failover", "crash", "recovery"))
     def node_killed(self, box):
-        return self.serve(box, ["/usr/bin/node", SOURCES / "node_lines.js"], True)
+        return self.serve(box, NODE, True)
 
     @scenario("window", "full")
     def ruby(self, box):
-        return self.serve(box, ["/usr/bin/ruby", SOURCES / "ruby_lines.rb"], False)
+        return self.serve(box, RUBY, False)
 
     @scenario("window", "full", allow=("failover", "crash", "recovery"))
     def ruby_killed(self, box):
-        return self.serve(box, ["/usr/bin/ruby", SOURCES / "ruby_lines.rb"], True)
+        return self.serve(box, RUBY, True)
 
 
 if __name__ == "__main__":
